@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/bundle.h: lay an OCI bundle out on disk.
+ *
+ *	<bundle>/
+ *	  config.json
+ *	  root/            root file system: etc/, tmp/, mount points, 0750 root:<build gid>
+ *	  scratch/<name>/  one for each scratch path (spec_scratch_name()), owned by the build user:
+ *	                   scratch/build is the build directory, scratch/nix-store holds outputs
+ *	  inputs/<base>    unpacked inputs, where they are not bound from the store
+ *
+ * For builds of the hook it lies at `<real store>/<drv base name>.chroot`, as Nix's own does: the
+ * same mount as the store, so outputs are moved by rename(2), and the garbage collector knows the
+ * name. Modes, owners and file contents are those of Nix's sandbox: docs/parity.md.
+ */
+#ifndef HOOK_BUNDLE_H
+#define HOOK_BUNDLE_H
+
+#include "hook/users.h"
+#include "nar/buf.h"
+#include "nar/err.h"
+#include "specgen/request.h"
+#include "specgen/spec.h"
+
+struct bundle {
+	char *path; /* absolute */
+	int dirfd;  /* of path */
+	char *build_dir;  /* absolute path of scratch/<working dir>, what keep-failed keeps */
+	char *output_dir; /* absolute path of scratch/nix-store, in which outputs appear */
+	int output_dirfd;
+};
+#define BUNDLE_INIT {NULL, -1, NULL, NULL, -1}
+
+/*
+ * Create the bundle at PATH for REQUEST; a stale one of that name is removed first. USER owns the
+ * scratch directories (NULL: the caller). On failure nothing is left of it. Symbolic links among
+ * inputs and host paths are made as links, not mounted, as Nix does; `h` tells the profile's
+ * facts about the machine, and is what config.json is printed from.
+ */
+int bundle_create(const char *path, const struct request *r, enum spec_profile profile,
+		  const struct spec_host *h, const struct build_user *user, struct bundle *ret,
+		  struct err *e) MUST_CHECK;
+/* Frees memory and descriptors; the files stay. */
+void bundle_done(struct bundle *b);
+#define scoped_bundle __attribute__((cleanup(bundle_done)))
+/* Remove the files of the bundle at PATH. */
+int bundle_remove(const char *path, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/derivation.h: derivation files.
+ *
+ * A strict and bounded reader of the ATerm form of every .drv that Nix writes, and its writer:
+ * what is accepted prints back to the same bytes. What Nix's reader tolerates but its writer never
+ * writes (missing or leading commas, bytes after the end, wrong order, duplicates) is refused.
+ * Format: Nix manual, "Derivation ATerm format"; Nix's src/libstore/derivations.cc.
+ */
+#ifndef HOOK_DERIVATION_H
+#define HOOK_DERIVATION_H
+
+#include "nar/buf.h"
+#include "nar/err.h"
+#include "nar/hash.h"
+#include "nar/storepath.h"
+
+/* A .drv may be this large; nixpkgs' largest are about 1 MiB. */
+#define DRV_BYTES_MAX (64u << 20)
+/* Nesting of dynamic derivations (outputs of outputs) in inputDrvs. */
+#define DRV_DYNAMIC_DEPTH_MAX 32
+
+enum drv_output_kind {
+	DRV_INPUT_ADDRESSED, /* path known */
+	DRV_DEFERRED,        /* input-addressed, path unknown: an input is floating */
+	DRV_FIXED,           /* content hash declared; path computed from it */
+	DRV_FLOATING,        /* content-addressed, path known after the build */
+	DRV_IMPURE,
+};
+
+struct drv_output {
+	char *name;
+	char *path;         /* full; for DRV_FIXED the computed one; NULL where it is unknown */
+	char *hash_algo;    /* the three fields as they stand in the file */
+	char *hash_text;
+	char *path_text;
+	enum drv_output_kind kind;
+	enum ca_method method; /* DRV_FIXED, DRV_FLOATING, DRV_IMPURE */
+	enum hash_algo algo;   /* the same */
+	struct hash hash;      /* DRV_FIXED */
+};
+
+/* A wanted output of an input derivation, and what is wanted of it in turn if it is a derivation. */
+struct drv_node {
+	struct strv outputs;
+	struct drv_dynamic *dynamic; /* n_dynamic of them, sorted by output name */
+	size_t n_dynamic;
+};
+struct drv_dynamic {
+	char *output;
+	struct drv_node node;
+};
+struct drv_input {
+	char *path; /* full path of a .drv */
+	struct drv_node node;
+};
+
+/* Keys and values are bytes, and may hold anything, also NUL. */
+struct drv_env {
+	char *key;
+	size_t key_len;
+	char *value;
+	size_t value_len;
+};
+
+struct drv {
+	char *path;     /* full path of the .drv, or NULL */
+	char *name;     /* its name without ".drv" */
+	struct drv_output *outputs; /* sorted by name */
+	size_t n_outputs;
+	struct drv_input *inputs; /* sorted by path */
+	size_t n_inputs;
+	struct strv srcs; /* sorted */
+	char *system;
+	char *builder;
+	struct strv args;      /* NUL inside an argument is refused: execve cannot pass it */
+	struct drv_env *env;   /* sorted by key */
+	size_t n_env;
+	bool dynamic; /* stood as DrvWithVersion */
+};
+
+/*
+ * Read the LEN bytes at TEXT. PATH (full path below STORE_DIR, or NULL when unknown) gives the
+ * name; STORE_DIR is the logical one. Messages start "error parsing derivation '<path>'".
+ * Checks output kinds, that kinds are not mixed, and that a fixed output's path field is the one
+ * that its hash gives.
+ */
+int drv_parse(const char *text, size_t len, const char *path, const char *store_dir,
+	      struct drv *ret, struct err *e) MUST_CHECK;
+/* Read the file REAL_PATH (NULL: PATH itself) of the derivation PATH. */
+int drv_read(const char *path, const char *real_path, const char *store_dir, struct drv *ret,
+	     struct err *e) MUST_CHECK;
+/* Append the ATerm form to B. */
+int drv_print(const struct drv *d, struct buf *b, struct err *e) MUST_CHECK;
+void drv_done(struct drv *d);
+
+/* The value of env variable KEY, or NULL; *RET_LEN may be NULL. */
+const char *drv_env(const struct drv *d, const char *key, size_t *ret_len);
+/* A Nix boolean attribute: "1" in the environment, or true in structured attributes. */
+bool drv_env_bool(const struct drv *d, const char *key);
+const struct drv_output *drv_output(const struct drv *d, const char *name);
+/* All outputs are of one kind of family; these ask for it. */
+bool drv_is_fixed(const struct drv *d);  /* one fixed output */
+bool drv_is_impure(const struct drv *d); /* __impure */
+static inline bool drv_has_network(const struct drv *d)
+{
+	return drv_is_fixed(d) || drv_is_impure(d);
+}
+/* Every output path is known before the build. */
+bool drv_paths_known(const struct drv *d);
+/* The builder is one of Nix's own ("builtin:fetchurl"). */
+static inline bool drv_is_builtin(const struct drv *d)
+{
+	return str_starts(d->builder, "builtin:");
+}
+
+#define scoped_drv __attribute__((cleanup(drv_done)))
+
+#endif

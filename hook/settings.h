@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/settings.h: Nix's settings as it sends them to a hook: names and values, all strings.
+ *
+ * Which names are there depends on Nix's version and its experimental features, so a getter takes
+ * the default. Booleans are "true"/"false", lists are separated by white space.
+ */
+#ifndef HOOK_SETTINGS_H
+#define HOOK_SETTINGS_H
+
+#include <stdint.h>
+
+#include "nar/buf.h"
+#include "nar/err.h"
+
+struct settings {
+	struct setting {
+		char *name, *value;
+	} *items; /* sorted by name once settings_sort() ran */
+	size_t n, cap;
+};
+
+int settings_set(struct settings *s, const char *name, const char *value, struct err *e) MUST_CHECK;
+/* The value, or NULL where Nix did not send one of that name. */
+const char *settings_get(const struct settings *s, const char *name);
+/* DEF where it is missing; what is not true/false or no number is ERR_INPUT with the name. */
+int settings_bool(const struct settings *s, const char *name, bool def, bool *ret,
+		  struct err *e) MUST_CHECK;
+int settings_u64(const struct settings *s, const char *name, uint64_t def, uint64_t *ret,
+		 struct err *e) MUST_CHECK;
+/* Appends the words to RET. */
+int settings_list(const struct settings *s, const char *name, struct strv *ret,
+		  struct err *e) MUST_CHECK;
+void settings_done(struct settings *s);
+#define scoped_settings __attribute__((cleanup(settings_done)))
+
+/*
+ * For the verbs that Nix does not start: what `nix show-config` says, or nothing where there is no
+ * Nix (every getter then gives its default).
+ */
+int settings_from_nix(struct settings *ret, struct err *e) MUST_CHECK;
+
+#endif

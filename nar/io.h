@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nar/io.h: system calls with the loops, checks and messages that all callers need.
+ *
+ * Paths are a directory descriptor and a name; symbolic links at the name are never followed
+ * unless a function says so. `what` in a parameter list is only for messages: the path as a person
+ * knows it.
+ */
+#ifndef NAR_IO_H
+#define NAR_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "nar/buf.h"
+#include "nar/err.h"
+
+/* Write all N bytes; short writes and EINTR are gone on with. */
+int io_write(int fd, const void *data, size_t n, const char *what, struct err *e) MUST_CHECK;
+/* Read up to N bytes until they are there or the end comes; the count, or -1. */
+ssize_t io_read(int fd, void *data, size_t n, const char *what, struct err *e) MUST_CHECK;
+/* Close a descriptor whose data counts: a delayed write error is reported. *FD is -1 after. */
+int io_close(int *fd, const char *what, struct err *e) MUST_CHECK;
+
+/* Create directory DIRFD/NAME with exactly MODE (umask does not count) and open it. -1: *E. */
+int io_mkdir(int dirfd, const char *name, mode_t mode, struct err *e) MUST_CHECK;
+/* As io_mkdir(), for a directory that may be there already (its mode then stays). */
+int io_mkdir_p(const char *path, mode_t mode, struct err *e) MUST_CHECK;
+/* Open directory DIRFD/NAME, O_NOFOLLOW. */
+int io_opendir(int dirfd, const char *name, struct err *e) MUST_CHECK;
+/* Create DIRFD/NAME, which must not exist, with these bytes and exactly MODE. */
+int io_write_file(int dirfd, const char *name, mode_t mode, const void *data, size_t n,
+		  struct err *e) MUST_CHECK;
+/* The contents of DIRFD/NAME (a regular file) of at most B's maximum, appended to B. */
+int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e) MUST_CHECK;
+
+/*
+ * Remove DIRFD/NAME and all below it, as deep as it goes, in bounded memory and descriptors, never
+ * following a link nor leaving its file system. Directories without permissions are opened up
+ * first. Not there is fine. WHAT is named in the message of the first failure; the rest is removed
+ * all the same.
+ */
+int io_rmtree(int dirfd, const char *name, const char *what, struct err *e) MUST_CHECK;
+
+#endif

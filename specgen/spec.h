@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * specgen/spec.h: BuildRequest -> OCI runtime configuration (config.json).
+ *
+ * No I/O: what the machine is like comes in as a struct spec_host. The same input gives the same
+ * bytes. The result is an OCI runtime-spec 1.0.2 configuration that crun, runc and runsc take
+ * unchanged from inside a bundle of the layout in hook/bundle.h. Source: the OCI runtime
+ * specification; for the profiles tvix's and Nix's builders, see docs/profiles.md.
+ */
+#ifndef SPECGEN_SPEC_H
+#define SPECGEN_SPEC_H
+
+#include <stdint.h>
+
+#include "nar/buf.h"
+#include "nar/err.h"
+#include "specgen/request.h"
+
+enum spec_profile {
+	SPEC_NIX,  /* what Nix's local builder gives a build; the default */
+	SPEC_TVIX, /* what tvix's and snix's OCI build service gives one */
+};
+/* False: no profile of that name. */
+bool spec_profile_parse(const char *name, enum spec_profile *ret);
+
+/* How one id inside is seen outside. */
+struct spec_idmap {
+	uint32_t inside, outside, count;
+};
+
+/* What the caller found out about the machine and decided for this run. */
+struct spec_host {
+	bool rootless;   /* the runtime is started without root */
+	bool userns;     /* a user namespace with these maps; else the ids are the host's */
+	struct spec_idmap uid_map[2], gid_map[2];
+	size_t n_uid_map, n_gid_map;
+	uint32_t uid, gid; /* of the process, as seen inside: 1000:100, or 0:0 for uid ranges */
+	const char *sandbox_shell; /* absolute path of a static shell, or NULL */
+	const char *netns; /* join this network namespace, or NULL for a new one, where network is off */
+	bool has_resolv_conf, has_services, has_hosts; /* which of /etc's network files exist */
+	const char *ca_bundle; /* bound to /etc/ssl/certs/ca-certificates.crt with network, or NULL */
+	/* RLIMIT_* to write down; a runtime may else set others. {0} ends the list. */
+	struct spec_rlimit {
+		const char *type; /* "RLIMIT_NOFILE" */
+		uint64_t soft, hard;
+	} rlimits[16];
+	bool filter_syscalls; /* Nix's setting of that name */
+	bool no_new_privileges;
+	const char *arch; /* of the machine: "x86_64", "aarch64", ...; decides the seccomp ABIs */
+	uint64_t memory_max_bytes, pids_max; /* 0: no limit */
+	const char *cgroups_path; /* linux.cgroupsPath, or NULL */
+};
+/* Fill H with what fits a root caller without any knowledge of the machine. */
+void spec_host_init(struct spec_host *h);
+
+/* Append the configuration as JSON with a final newline. Free of I/O. */
+int spec_print(const struct request *r, enum spec_profile p, const struct spec_host *h,
+	       struct buf *b, struct err *e) MUST_CHECK;
+
+/*
+ * The name below the bundle's scratch/ of a scratch path: "build" -> "build",
+ * "nix/store" -> "nix-store"; injective. Shared with whoever lays the bundle out. Heap.
+ */
+char *spec_scratch_name(const char *scratch_path, struct err *e) MUST_CHECK;
+
+#endif

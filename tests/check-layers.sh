@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Arrows point down only: hook > specgen > nar. TAP.
+cd "${top_srcdir:-.}" || exit 1
+n=0 bad=0
+check() { # check DIR FORBIDDEN...: no file of DIR includes a header of FORBIDDEN
+  dir=$1 pattern=$2
+  n=$((n + 1))
+  hits=$(grep -nE "^#include \"($pattern)/" "$dir"/*.[ch])
+  if [ -n "$hits" ]; then
+    echo "not ok $n - $dir includes nothing of $pattern"
+    echo "$hits" | sed 's/^/# /'
+    bad=1
+  else
+    echo "ok $n - $dir includes nothing of $pattern"
+  fi
+}
+echo 1..3
+check nar 'specgen|hook'
+check specgen 'hook'
+n=3
+hits=$(grep -nE '^#include "(nar|specgen)/' specgen/*.[ch] | grep -vE '"(specgen/|nar/(err|buf|scope|banned)\.h)')
+if [ -n "$hits" ]; then
+  echo "not ok 3 - specgen takes only err, buf and scope from nar"
+  echo "$hits" | sed 's/^/# /'
+  bad=1
+else
+  echo "ok 3 - specgen takes only err, buf and scope from nar"
+fi
+exit $bad

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/unit/unit.h"
+
+#include "nar/buf.h"
+#include "nar/scope.h"
+
+static void grows_up_to_its_maximum_only(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf b = BUF_INIT(10);
+
+	assert_ok(&e, buf_adds(&b, "12345", &e));
+	assert_ok(&e, buf_adds(&b, "67890", &e));
+	assert_err(&e, buf_addc(&b, 'x', &e), "limit of 10 bytes");
+	assert_string_equal(b.data, "1234567890");
+}
+
+static void formats_at_the_end(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf b = BUF_INIT(1000);
+
+	assert_ok(&e, buf_adds(&b, "a", &e));
+	assert_ok(&e, buf_addf(&b, &e, "-%s-%d", "b", 7));
+	assert_string_equal(b.data, "a-b-7");
+}
+
+static void splits_at_any_separator(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_strv struct strv v = STRV_INIT;
+
+	assert_ok(&e, strv_split(&v, "  b a\t\nc b ", " \t\n", &e));
+	assert_int_equal(v.n, 4);
+	strv_sort(&v);
+	strv_uniq(&v);
+	assert_int_equal(v.n, 3);
+	assert_string_equal(v.items[0], "a");
+	assert_string_equal(v.items[2], "c");
+	assert_null(v.items[3]);
+	assert_true(strv_has_sorted(&v, "b"));
+	assert_false(strv_has_sorted(&v, "d"));
+}
+
+static void parses_numbers_strictly(void **state)
+{
+	uint64_t v = 0;
+
+	assert_true(num_parse_u64("18446744073709551615", 20, UINT64_MAX, &v));
+	assert_true(v == UINT64_MAX);
+	assert_false(num_parse_u64("18446744073709551616", 20, UINT64_MAX, &v));
+	assert_false(num_parse_u64("", 0, 10, &v));
+	assert_false(num_parse_u64("-1", 2, 10, &v));
+	assert_false(num_parse_u64("+1", 2, 10, &v));
+	assert_false(num_parse_u64(" 1", 2, 10, &v));
+	assert_false(num_parse_u64("11", 2, 10, &v));
+}
+
+static void messages_carry_no_control_bytes(void **state)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(err_set(&e, ERR_INPUT, "name '%s'", "a\033[31mb"), -1);
+	assert_string_equal(e.msg, "name 'a?[31mb'");
+	assert_int_equal(err_wrap(&e, "reading"), -1);
+	assert_string_equal(e.msg, "reading: name 'a?[31mb'");
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(grows_up_to_its_maximum_only),
+		cmocka_unit_test(formats_at_the_end),
+		cmocka_unit_test(splits_at_any_separator),
+		cmocka_unit_test(parses_numbers_strictly),
+		cmocka_unit_test(messages_carry_no_control_bytes),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
+}

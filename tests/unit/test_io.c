@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nar/io.h"
+#include "nar/scope.h"
+
+static char dir[] = "/tmp/test_io.XXXXXX";
+static int dirfd_ = -1;
+
+static int setup(void **state)
+{
+	struct err e = ERR_INIT;
+
+	if (!mkdtemp(dir))
+		return -1;
+	dirfd_ = io_opendir(AT_FDCWD, dir, &e);
+	return dirfd_ < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	struct err e = ERR_INIT;
+
+	close(dirfd_);
+	return io_rmtree(AT_FDCWD, dir, dir, &e);
+}
+
+static void creates_files_only_where_there_is_none(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf b = BUF_INIT(100);
+	struct stat st;
+
+	assert_ok(&e, io_write_file(dirfd_, "f", 0444, "abc", 3, &e));
+	assert_err(&e, io_write_file(dirfd_, "f", 0444, "xyz", 3, &e), "File exists");
+	assert_ok(&e, io_read_file(dirfd_, "f", &b, &e));
+	assert_string_equal(b.data, "abc");
+	assert_int_equal(fstatat(dirfd_, "f", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0444);
+}
+
+static void reads_no_link_and_no_fifo(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf b = BUF_INIT(100);
+
+	assert_int_equal(symlinkat("/etc/passwd", dirfd_, "l"), 0);
+	assert_err(&e, io_read_file(dirfd_, "l", &b, &e), "symbolic links");
+	assert_int_equal(mkfifoat(dirfd_, "p", 0600), 0);
+	assert_err(&e, io_read_file(dirfd_, "p", &b, &e), "not a regular file");
+}
+
+static void removes_very_deep_trees(void **state)
+{
+	struct err e = ERR_INIT;
+	int fd = io_mkdir(dirfd_, "deep", 0755, &e);
+
+	assert_true(fd >= 0);
+	for (int i = 0; i < 5000; i++) {
+		assert_int_equal(mkdirat(fd, "d", 0755), 0);
+		assert_int_equal(symlinkat("/", fd, "link"), 0);
+		int next = openat(fd, "d", O_RDONLY | O_DIRECTORY);
+		assert_true(next >= 0);
+		close(fd);
+		fd = next;
+	}
+	close(fd);
+	assert_ok(&e, io_rmtree(dirfd_, "deep", "deep", &e));
+	assert_int_equal(faccessat(dirfd_, "deep", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	assert_int_equal(access("/etc/passwd", F_OK), 0);
+}
+
+static void removes_directories_without_permissions(void **state)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(mkdirat(dirfd_, "m", 0755), 0);
+	assert_int_equal(mkdirat(dirfd_, "m/n", 0755), 0);
+	assert_ok(&e, io_write_file(dirfd_, "m/n/f", 0, "", 0, &e));
+	assert_int_equal(fchmodat(dirfd_, "m/n", 0, 0), 0);
+	assert_int_equal(fchmodat(dirfd_, "m", 0, 0), 0);
+	assert_ok(&e, io_rmtree(dirfd_, "m", "m", &e));
+	assert_int_equal(faccessat(dirfd_, "m", F_OK, 0), -1);
+}
+
+static void removing_what_is_not_there_is_fine(void **state)
+{
+	struct err e = ERR_INIT;
+
+	assert_ok(&e, io_rmtree(dirfd_, "nothing", "nothing", &e));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(creates_files_only_where_there_is_none),
+		cmocka_unit_test(reads_no_link_and_no_fifo),
+		cmocka_unit_test(removes_very_deep_trees),
+		cmocka_unit_test(removes_directories_without_permissions),
+		cmocka_unit_test(removing_what_is_not_there_is_fine),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("io", tests, setup, teardown);
+}
