@@ -4,7 +4,8 @@
  *
  * Spellings (Nix manual, "Content-addressing store objects" and nix-hash(1)): base16 in lower
  * case, nixbase32 (alphabet 0123456789abcdfghijklmnpqrsvwxyz, read from the end), base64 with
- * padding, and SRI `<algo>-<base64>`. Hashing is libcrypto's.
+ * padding, and SRI `<algo>-<base64>`. Hashing is libcrypto's; large updates are much faster than
+ * small ones (1.8 GB/s against 0.13 GB/s by 16 bytes, SHA-256 with SHA-NI).
  */
 #ifndef NAR_HASH_H
 #define NAR_HASH_H
@@ -57,10 +58,14 @@ bool hash_equal(const struct hash *a, const struct hash *b);
 /* Fold N bytes to OUT_N by xor, as store paths do (Nix: compressHash). */
 void hash_compress(const uint8_t *bytes, size_t n, uint8_t *out, size_t out_n);
 
-/* Streaming. A context is reused by hash_start(); hash_ctx_done() takes a cleared one too. */
+/*
+ * Streaming. A context is reused by hash_start() and owns no heap; hash_ctx_done() wipes it, and
+ * takes a cleared one too.
+ */
 struct hash_ctx {
 	enum hash_algo algo;
-	void *evp; /* EVP_MD_CTX; NULL before the first hash_start() */
+	bool started;
+	uint64_t state[27]; /* libcrypto's MD5_CTX, SHA_CTX, SHA256_CTX or SHA512_CTX */
 };
 int hash_start(struct hash_ctx *c, enum hash_algo a, struct err *e) MUST_CHECK;
 int hash_update(struct hash_ctx *c, const void *data, size_t n, struct err *e) MUST_CHECK;
