@@ -5,8 +5,8 @@
  * Levels are Nix's (verbosity, the hook's last argument). To a person a message is a plain line;
  * to Nix, after the hook has accepted, it is a line `@nix {"action":"msg","level":N,"msg":"..."}`
  * (Nix drops plain text then: src/libstore/build/derivation-goal.cc, handleJSONLogMessage). Every
- * line is one write(2), so that lines of several processes do not mix. Failing to log is not an
- * error: Nix may be gone.
+ * line is one write(2), so that lines of several processes do not mix (up to PIPE_BUF). Failing to
+ * log is not an error: Nix may be gone. Whoever must outlive that ignores SIGPIPE.
  */
 #ifndef HOOK_LOG_H
 #define HOOK_LOG_H
@@ -33,7 +33,7 @@ enum log_level log_level(void);
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
 #define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
-/* The message of E at error level, with "error: " before it in plain format. */
+/* The message of E at error level, with Nix's "error: " before it. */
 void log_err(const struct err *e);
 /* A line that Nix's protocol wants as it is ("# accept"), written whole. */
 int log_reply(const char *line, struct err *e) MUST_CHECK;
