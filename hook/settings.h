@@ -4,6 +4,8 @@
  *
  * Which names are there depends on Nix's version and its experimental features, so a getter takes
  * the default. Booleans are "true"/"false", lists are separated by white space.
+ *
+ *	scoped_settings struct settings s = SETTINGS_INIT;
  */
 #ifndef HOOK_SETTINGS_H
 #define HOOK_SETTINGS_H
@@ -16,10 +18,12 @@
 struct settings {
 	struct setting {
 		char *name, *value;
-	} *items; /* sorted by name once settings_sort() ran */
+	} *items; /* sorted by name, each name once */
 	size_t n, cap;
 };
+#define SETTINGS_INIT {NULL, 0, 0}
 
+/* Add a setting, or give it another value. Cheap in sorted order, which is Nix's. */
 int settings_set(struct settings *s, const char *name, const char *value, struct err *e) MUST_CHECK;
 /* The value, or NULL where Nix did not send one of that name. */
 const char *settings_get(const struct settings *s, const char *name);
