@@ -24,6 +24,9 @@
 
 #define PROTO_STRING_MAX (16u << 20)
 #define PROTO_COUNT_MAX (4u << 20)
+#define PROTO_SETTINGS_MAX 10000u
+/* One message (all settings, one request, all inputs and outputs) over all its strings. */
+#define PROTO_MESSAGE_MAX (512u << 20)
 
 /* A buffered reader over one descriptor, which stays the caller's. */
 struct proto {
@@ -41,10 +44,12 @@ struct proto_try {
 	char *drv_path;
 	struct strv features; /* requiredSystemFeatures, sorted */
 };
+#define PROTO_TRY_INIT {false, NULL, NULL, STRV_INIT}
 struct proto_job {
 	struct strv inputs;  /* full store paths of the closure, sorted */
 	struct strv outputs; /* names of the outputs that are not valid yet, sorted */
 };
+#define PROTO_JOB_INIT {STRV_INIT, STRV_INIT}
 
 int proto_read_settings(struct proto *p, struct settings *ret, struct err *e) MUST_CHECK;
 /* 1: *RET filled (free it with proto_try_done()); 0: clean end; -1: *E. */
