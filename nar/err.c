@@ -17,7 +17,7 @@ static void clean(char *s)
 			*s = '?';
 }
 
-static void format(struct err *e, const char *fmt, va_list ap)
+static PRINTF_LIKE(2, 0) void format(struct err *e, const char *fmt, va_list ap)
 {
 	int n = vsnprintf(e->msg, sizeof e->msg, fmt, ap);
 

@@ -3,6 +3,9 @@
 
 #include "nar/hash.h"
 
+#define SHA512_ABC                                                                                 \
+	"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"                         \
+	"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
 #define SHA256_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 static void hashes_as_the_standards_say(void **state)
@@ -11,8 +14,7 @@ static void hashes_as_the_standards_say(void **state)
 		[HASH_MD5] = "900150983cd24fb0d6963f7d28e17f72",
 		[HASH_SHA1] = "a9993e364706816aba3e25717850c26c9cd0d89d",
 		[HASH_SHA256] = SHA256_ABC,
-		[HASH_SHA512] = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
-				"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+		[HASH_SHA512] = SHA512_ABC,
 	};
 	struct err e = ERR_INIT;
 	struct hash_ctx c = {0};

@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Run each libFuzzer target for FUZZ_SECONDS (5) over its corpus. TAP. What is found new lies in
+# fuzz-found/<parser>/ of the build directory, an input that failed beside it as fuzz-found/*-crash-*.
+src=${top_srcdir:-.}/tests/fuzz
+n=0 bad=0
+found=${top_builddir:-.}/fuzz-found
+# shellcheck disable=SC2086
+set -- $FUZZ_TARGETS
+echo "1..$#"
+for target; do
+  parser=${target##*/fuzz_}
+  n=$((n + 1))
+  mkdir -p "$found/$parser"
+  dict=
+  [ -f "$src/$parser.dict" ] && dict="-dict=$src/$parser.dict"
+  # shellcheck disable=SC2086
+  if "${top_builddir:-.}/$target" -max_total_time="${FUZZ_SECONDS:-5}" -timeout=10 \
+    -rss_limit_mb=1024 -artifact_prefix="$found/$parser-" -print_final_stats=1 $dict \
+    "$found/$parser" "$src/corpus/$parser" >"$found/$parser.log" 2>&1; then
+    echo "ok $n - $parser: $(sed -n 's/^stat::number_of_executed_units: *//p' "$found/$parser.log") runs"
+  else
+    echo "not ok $n - $parser"
+    tail -n 60 "$found/$parser.log" | sed 's/^/# /'
+    bad=1
+  fi
+done
+exit $bad
