@@ -9,7 +9,8 @@
  *
  * JSON (docs/request.md): an object with "version": 1; unknown keys and unknown versions are
  * refused. Values of environment variables and files are bytes: {"text": "..."} where they are
- * UTF-8 without NUL, else {"base64": "..."}. Printing is byte-stable.
+ * UTF-8 without NUL, else {"base64": "..."}. Other strings may be {"base64": "..."} too, where they
+ * are no UTF-8. Printing is byte-stable; what was read prints to what reads the same.
  */
 #ifndef SPECGEN_REQUEST_H
 #define SPECGEN_REQUEST_H
@@ -60,7 +61,7 @@ struct request {
 	char *name;             /* of the derivation, for people and file names */
 	struct req_input *inputs; /* sorted by path */
 	size_t n_inputs;
-	struct strv args;       /* command_args: builder, then its arguments; args.items[0] is execve's path */
+	struct strv args;       /* command_args: builder (execve's path), then its arguments */
 	char *argv0;            /* what the builder sees as argv[0]; NULL: args.items[0] */
 	char *working_dir;      /* "build" */
 	char *inputs_dir;       /* "nix/store" */
@@ -71,7 +72,8 @@ struct request {
 	size_t n_env;
 	struct req_file *files; /* additional_files, sorted by path */
 	size_t n_files;
-	struct strv needles;    /* refscan_needles: own outputs in name order, then inputs in path order */
+	/* refscan_needles: own outputs in name order, then inputs in path order */
+	struct strv needles;
 	struct {
 		char *system;        /* "x86_64-linux" */
 		uint64_t min_memory_bytes; /* 0: none asked */
