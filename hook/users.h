@@ -7,10 +7,14 @@
  * group, or auto-allocate-uids is set, a range of ids from `start-id` (lock
  * `<state>/userpool2/slot-<i>`). Not as root: the caller's own ids. Source: Nix's
  * src/libstore/unix/user-lock.cc.
+ *
+ * Host ids 0 and 1000 are never given out, whatever the pool says: 1000 is what builds see inside,
+ * and on most machines outside it is a person.
  */
 #ifndef HOOK_USERS_H
 #define HOOK_USERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,7 +23,7 @@
 
 struct build_user {
 	uid_t uid; /* first of COUNT */
-	gid_t gid;
+	gid_t gid; /* first of COUNT where that is not 1 */
 	uint32_t count; /* ids that are ours: 1 of the pool, 65536 of a range */
 	int lock_fd;    /* holds them; -1: nothing is locked */
 };
@@ -27,7 +31,8 @@ struct build_user {
 
 /*
  * Take one, waiting while all are in use (at most until STOP_FD becomes readable: ERR_STOPPED).
- * NIX_STATE_DIR is Nix's ("/nix/var/nix").
+ * NIX_STATE_DIR is Nix's ("/nix/var/nix"). UID_RANGE asks for 65536 ids, from the same ranges as
+ * auto-allocate-uids. Locks are kept by whoever has a copy of `lock_fd`.
  */
 int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool uid_range,
 		       int stop_fd, struct build_user *ret, struct err *e) MUST_CHECK;

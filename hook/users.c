@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/users.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "hook/users_internal.h"
+#include "nar/buf.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+/* Nix's defaults (src/libstore/include/nix/store/globals.hh), for versions that do not send them.
+ */
+#define DEFAULT_GROUP "nixbld"
+#define DEFAULT_START_ID 872415232
+#define DEFAULT_ID_COUNT 8388608
+#define IDS_PER_SLOT 65536
+#define SLOTS_MAX 65536
+#define HOST_USER 1000
+/* (uid_t)-1 and (uid_t)-2 have meanings of their own. */
+#define LAST_ID ((uint64_t)UINT32_MAX - 2)
+/* Nix tries every 5 s; a lock that is tried costs 3 us. */
+#define RETRY_MS 100
+
+void user_pool_done(struct user_pool *p)
+{
+	free(p->slots);
+	p->slots = NULL;
+	p->n = p->cap = 0;
+}
+
+static struct user_slot *pool_add(struct user_pool *p, uid_t uid, gid_t gid, struct err *e)
+{
+	if (mem_grow(&p->slots, &p->cap, p->n + 1, sizeof *p->slots, e) < 0)
+		return NULL;
+	p->slots[p->n] = (struct user_slot){uid, gid, ""};
+	return &p->slots[p->n++];
+}
+
+int user_pool_from_group(struct user_pool *p, const struct group *g, uid_t self, struct err *e)
+{
+	p->dir = "userpool";
+	p->count = 1;
+	if (!g->gr_mem[0])
+		return err_set(e, ERR_SYSTEM, "the build users group '%s' has no members",
+			       g->gr_name);
+	for (char **name = g->gr_mem; *name; name++) {
+		const struct passwd *pw = getpwnam(*name);
+
+		if (!pw)
+			return err_set(e, ERR_SYSTEM,
+				       "the user '%s' in the group '%s' does not exist", *name,
+				       g->gr_name);
+		if (pw->pw_uid == self || pw->pw_uid == 0)
+			return err_set(e, ERR_SYSTEM, "the Nix user should not be a member of '%s'",
+				       g->gr_name);
+		if (pw->pw_uid == HOST_USER)
+			continue;
+		struct user_slot *slot = pool_add(p, pw->pw_uid, g->gr_gid, e);
+		if (!slot)
+			return -1;
+		snprintf(slot->lock, sizeof slot->lock, "%u", (unsigned)pw->pw_uid);
+	}
+	if (!p->n)
+		return err_set(
+			e, ERR_SYSTEM,
+			"the build users group '%s' has no member but uid %d, which is not used",
+			g->gr_name, HOST_USER);
+	return 0;
+}
+
+int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_count, struct err *e)
+{
+	const uint64_t n = id_count / IDS_PER_SLOT;
+
+	p->dir = "userpool2";
+	p->count = IDS_PER_SLOT;
+	if (n == 0 || n > SLOTS_MAX)
+		return err_set(e, ERR_SYSTEM, "the setting 'id-count' is %llu, not %d to %llu",
+			       (unsigned long long)id_count, IDS_PER_SLOT,
+			       (unsigned long long)SLOTS_MAX * IDS_PER_SLOT);
+	if (start_id <= HOST_USER || start_id > LAST_ID ||
+	    n * IDS_PER_SLOT > LAST_ID - start_id + 1)
+		return err_set(
+			e, ERR_SYSTEM,
+			"the ids from 'start-id' %llu on, %llu of them, are not all free to use",
+			(unsigned long long)start_id, (unsigned long long)n * IDS_PER_SLOT);
+	for (uint64_t i = 0; i < n; i++) {
+		const uid_t id = (uid_t)(start_id + i * IDS_PER_SLOT);
+		struct user_slot *slot = pool_add(p, id, id, e);
+
+		if (!slot)
+			return -1;
+		snprintf(slot->lock, sizeof slot->lock, "slot-%u", (unsigned)i);
+	}
+	return 0;
+}
+
+/* As Nix, only the first id of a range is looked up. */
+static int check_clash(const struct user_pool *p, uid_t uid, struct err *e)
+{
+	const struct passwd *pw = p->count > 1 ? getpwuid(uid) : NULL;
+
+	if (!pw)
+		return 0;
+	return err_set(e, ERR_SYSTEM,
+		       "auto-allocated UID %u clashes with existing user account '%s'",
+		       (unsigned)uid, pw->pw_name);
+}
+
+int user_pool_try(const struct user_pool *p, const char *state_dir, struct build_user *ret,
+		  struct err *e)
+{
+	scoped_free char *dir = str_fmt(e, "%s/%s", state_dir, p->dir);
+	if (!dir || io_mkdir_p(dir, 0755, e) < 0)
+		return -1;
+	scoped_fd int dirfd = io_opendir(AT_FDCWD, dir, e);
+	if (dirfd < 0)
+		return -1;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct user_slot *slot = &p->slots[i];
+		scoped_fd int fd =
+			openat(dirfd, slot->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+		if (fd < 0)
+			return err_sys(e, "opening '%s/%s'", dir, slot->lock);
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			if (errno == EWOULDBLOCK || errno == EINTR)
+				continue;
+			return err_sys(e, "locking '%s/%s'", dir, slot->lock);
+		}
+		if (check_clash(p, slot->uid, e) < 0)
+			return -1;
+		*ret = (struct build_user){slot->uid, slot->gid, p->count, TAKE(fd, -1)};
+		return 1;
+	}
+	return 0;
+}
+
+/* Which ids Nix would take them from, or the range where it would take none. */
+static int choose_pool(const struct settings *s, bool uid_range, struct user_pool *p, struct err *e)
+{
+	const char *name = settings_get(s, "build-users-group");
+	const struct group *g = NULL;
+	uint64_t start_id, id_count;
+	bool automatic;
+
+	if (settings_bool(s, "auto-allocate-uids", false, &automatic, e) < 0 ||
+	    settings_u64(s, "start-id", DEFAULT_START_ID, &start_id, e) < 0 ||
+	    settings_u64(s, "id-count", DEFAULT_ID_COUNT, &id_count, e) < 0)
+		return -1;
+	if (!name)
+		name = DEFAULT_GROUP;
+	if (!automatic && !uid_range && *name) {
+		errno = 0;
+		g = getgrnam(name);
+		/* getgrnam(3): these all may mean that there is no such group. */
+		if (!g && errno != 0 && errno != ENOENT && errno != ESRCH && errno != EBADF &&
+		    errno != EPERM)
+			return err_sys(e, "looking up the group '%s'", name);
+	}
+	if (g)
+		return user_pool_from_group(p, g, getuid(), e);
+	return user_pool_from_range(p, start_id, id_count, e);
+}
+
+static int wait_a_little(int stop_fd, struct err *e)
+{
+	struct pollfd p = {.fd = stop_fd, .events = POLLIN};
+
+	if (poll(&p, 1, RETRY_MS) < 0 && errno != EINTR)
+		return err_sys(e, "waiting for a free build user ID");
+	if (p.revents)
+		return err_set(e, ERR_STOPPED, "stopped while waiting for a free build user ID");
+	return 0;
+}
+
+int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool uid_range,
+		       int stop_fd, struct build_user *ret, struct err *e)
+{
+	scoped_user_pool struct user_pool p = {0};
+
+	if (geteuid() != 0) {
+		if (uid_range)
+			return err_set(e, ERR_SYSTEM,
+				       "a build with the feature 'uid-range' needs root: 65536 ids "
+				       "cannot be had without");
+		*ret = (struct build_user){geteuid(), getegid(), 1, -1};
+		return 0;
+	}
+	if (choose_pool(s, uid_range, &p, e) < 0)
+		return -1;
+	for (;;) {
+		int r = user_pool_try(&p, nix_state_dir, ret, e);
+
+		if (r)
+			return r < 0 ? -1 : 0;
+		if (wait_a_little(stop_fd, e) < 0)
+			return -1;
+	}
+}
+
+void build_user_done(struct build_user *u)
+{
+	if (u->lock_fd >= 0)
+		close(u->lock_fd);
+	*u = (struct build_user)BUILD_USER_INIT;
+}
