@@ -252,7 +252,7 @@ static void survives_random_kills(void **state)
 			if (!s || slots_enter(s, &e) != SLOTS_OK || slots_wait(s, -1, &e) < 0)
 				_exit(1);
 			if (victim[i])
-				sleep_ms(1000); /* the killer comes first */
+				pause(); /* for the killer */
 			else
 				hold_slot_a_while(sh, (unsigned)i % 5);
 			_exit(0);
