@@ -25,6 +25,11 @@ void log_init(enum log_level level, enum log_format format)
 	log_format = format;
 }
 
+void log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
 enum log_level log_level(void)
 {
 	return max_level;

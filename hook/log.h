@@ -28,6 +28,7 @@ enum log_format { LOG_PLAIN, LOG_NIX };
 
 /* Before the first thread or fork; LEVEL defaults to LOG_INFO, FORMAT to LOG_PLAIN. */
 void log_init(enum log_level level, enum log_format format);
+void log_set_level(enum log_level level);
 enum log_level log_level(void);
 /* Control bytes are replaced, as in errors. LOG_WARN gets Nix's "warning: " before it. */
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -1,5 +1,151 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-int main(void)
+/*
+ * The program: find the verb and run it. Nix starts a build hook as `nix-oci-hook VERBOSITY`, with
+ * what its setting build-hook has after the path in between (Nix 2.26 and later), so a command
+ * line without a verb that ends in a number is the verb "hook".
+ */
+#include "hook/cmd.h"
+
+#include <config.h>
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hook/log.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+/* One line a verb, sorted; its function is declared in hook/cmd.h. */
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv, struct err *e);
+	const char *help;
+} verbs[] = {
+	{NULL, NULL, NULL},
+};
+
+static const struct verb *verb_find(const char *name)
 {
-	return 0;
+	for (const struct verb *v = verbs; v->name; v++)
+		if (str_eq(v->name, name))
+			return v;
+	return NULL;
+}
+
+static void print_help(void)
+{
+	printf("Usage: nix-oci-hook [options] VERB ...\n"
+	       "       nix-oci-hook [options] VERBOSITY    as Nix starts its build hook\n\n"
+	       "A Nix build hook that runs each build in an OCI container.\n\nVerbs:\n");
+	for (const struct verb *v = verbs; v->name; v++)
+		printf("  %-20s  %s\n", v->name, v->help);
+	printf("\nOptions:\n");
+	cli_print_common(stdout);
+	printf("  --version             print the version\n\n"
+	       "Exit codes: 0 success, 1 failure, 2 wrong command line.\n"
+	       "'nix-oci-hook VERB --help' tells more of each, nix-oci-hook(1) all.\n");
+}
+
+/* A program that got no standard streams would take its first files for them. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int usage(const char *what, const char *arg)
+{
+	log_msg(LOG_ERROR, "error: %s%s%s", what, arg, *arg ? "'" : "");
+	log_msg(LOG_ERROR, "Try 'nix-oci-hook --help'.");
+	return CMD_USAGE;
+}
+
+static bool is_number(const char *s)
+{
+	uint64_t n;
+
+	return num_parse_u64(s, strlen(s), UINT64_MAX, &n);
+}
+
+/*
+ * Find the verb: the first word that is neither an option of all verbs nor its value. *RET_AT is
+ * its place, or argc.
+ */
+static void find_word(int argc, char **argv, int *ret_at)
+{
+	int at = 1;
+
+	while (at < argc && argv[at][0] == '-') {
+		int more = cli_common_args(argv[at]);
+
+		if (more < 0)
+			break;
+		at += 1 + more;
+	}
+	*ret_at = at < argc ? at : argc;
+}
+
+/* Run V with the options that stood before it put after it. */
+static int run_verb(const struct verb *v, int argc, char **argv, int at, struct err *e)
+{
+	if (at < argc) {
+		memmove(argv + 1, argv, (size_t)at * sizeof *argv);
+		argv++;
+		argc--;
+	}
+	argv[0] = (char *)(uintptr_t)v->name;
+	return v->run(argc, argv, e);
+}
+
+static int run(int argc, char **argv, struct err *e)
+{
+	const struct verb *v;
+	int at;
+
+	find_word(argc, argv, &at);
+	if (at < argc && str_eq(argv[at], "--version")) {
+		printf("nix-oci-hook %s\n", PACKAGE_VERSION);
+		return CMD_OK;
+	}
+	v = at < argc ? verb_find(argv[at]) : NULL;
+	if (v)
+		return run_verb(v, argc, argv, at, e);
+	for (int i = 1; i < at; i++)
+		if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
+			print_help();
+			return CMD_OK;
+		}
+	v = verb_find("hook");
+	if (v && argc > 1 && is_number(argv[argc - 1]))
+		return run_verb(v, argc, argv, argc, e);
+	if (at == argc)
+		return usage("no verb was given", "");
+	return usage(argv[at][0] == '-' ? "there is no option '" : "there is no verb '", argv[at]);
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	open_standard_streams();
+	rc = run(argc, argv, &e);
+	if (rc < 0) {
+		log_err(&e);
+		rc = CMD_FAILED;
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		err_clear(&e);
+		err_sys(&e, "writing to standard output");
+		log_err(&e);
+		rc = rc == CMD_OK ? CMD_FAILED : rc;
+	}
+	return rc;
 }
