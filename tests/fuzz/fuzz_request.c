@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Requests: what is accepted prints, and what it prints to reads and prints the same. */
+#include "tests/fuzz/fuzz.h"
+
+#include <string.h>
+
+#include "nar/scope.h"
+#include "specgen/request.h"
+
+#include "nar/banned.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct err e = ERR_INIT;
+	scoped_request struct request r = {0}, again = {0};
+	scoped_buf struct buf one = BUF_INIT(REQ_JSON_MAX), two = BUF_INIT(REQ_JSON_MAX);
+	int rc = req_parse((const char *)data, size, &r, &e);
+
+	FUZZ_CHECK_ERR(rc, &e);
+	if (rc < 0) {
+		FUZZ_CHECK(!r.name && !r.env && !r.args.items);
+		return 0;
+	}
+	FUZZ_CHECK(req_check(&r, &e) == 0);
+	FUZZ_CHECK(req_print(&r, &one, &e) == 0);
+	FUZZ_CHECK(req_parse(one.data, one.len, &again, &e) == 0);
+	FUZZ_CHECK(req_print(&again, &two, &e) == 0);
+	FUZZ_CHECK(one.len == two.len && memcmp(one.data, two.data, one.len) == 0);
+	return 0;
+}
