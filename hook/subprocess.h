@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/subprocess.h: run a program that answers soon, with its input and output in memory.
+ *
+ * For Nix's own tools. Never for anything that a build can choose.
+ */
+#ifndef HOOK_SUBPROCESS_H
+#define HOOK_SUBPROCESS_H
+
+#include "nar/buf.h"
+#include "nar/err.h"
+
+/*
+ * Run ARGV (the program is looked up in PATH), with the IN_LEN bytes at IN as its standard input,
+ * and wait for its end. What it prints is appended to OUT (NULL: thrown away). An exit status other
+ * than 0, or a signal: ERR_SYSTEM with its own last words.
+ */
+int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf *out,
+		   struct err *e) MUST_CHECK;
+
+#endif
