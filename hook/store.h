@@ -4,11 +4,12 @@
  * outputs valid.
  *
  * Two back-ends, one interface. SQLite: one transaction straight into Nix's database, only where
- * its schema is exactly the known one (10). `nix-store --load-db`: everywhere else; it starts a
- * process (about 20 ms) but knows every store and schema. Both register all or nothing.
+ * its schema is exactly the known one (10). `nix-store`: everywhere else (queries by --query and
+ * --dump-db, registration by --load-db); it starts a process, about 20 ms, but knows every store
+ * and schema. Both register all or nothing. What only the first can do: `ca`, `ultimate` and
+ * signatures, for which --load-db has no place.
  *
- * The rules for a store URI ("auto", "local", a directory, "local?root=..&state=..&real=..",
- * "local://...", "") are Nix's: src/libstore/store-api.cc, local-fs-store.hh.
+ * Where the store is: hook/store_uri.h. The database is opened when it is first needed.
  */
 #ifndef HOOK_STORE_H
 #define HOOK_STORE_H
@@ -21,16 +22,20 @@
 #include "nar/err.h"
 #include "nar/hash.h"
 
+struct store_db;
+
 struct store {
-	char *uri;       /* as the settings have it; what `nix-store --store` gets */
+	char *uri;       /* what `nix-store --store` gets */
 	char *dir;       /* logical: "/nix/store"; what paths in it are called */
 	char *real_dir;  /* physical: where their files are; equal to dir in an ordinary store */
 	char *state_dir; /* "/nix/var/nix" or below a root */
 	bool local;      /* files and database are on this machine, where the above says */
 	enum conf_registration registration;
-	void *db;        /* sqlite3, opened when first needed */
-	int big_lock_fd; /* shared lock on db/big-lock while the database is open */
-	char *why_not_sqlite; /* NULL, or the reason why load-db is used */
+	bool fsync_metadata;          /* Nix's settings of these names */
+	bool use_sqlite_wal;
+	bool sync_before_registering;
+	struct store_db *db;          /* NULL until it is needed, and where it is not used */
+	char *why_not_sqlite;         /* NULL, or why `nix-store` has to do; set with the first query */
 };
 
 struct store_registration {
@@ -40,8 +45,13 @@ struct store_registration {
 	const char *deriver; /* full path, or NULL */
 	const struct strv *refs; /* full paths, sorted; may hold PATH itself */
 	const char *ca;      /* "fixed:r:sha256:...", or NULL */
+	const struct strv *sigs; /* "name:base64" each, or NULL */
 };
 
+/*
+ * Find the store of setting `store`. HOW is our configuration's `registration`: with REG_SQLITE a
+ * database that cannot be used so is an error when it is needed, with the reason.
+ */
 int store_open(struct store *st, const struct settings *s, enum conf_registration how,
 	       struct err *e) MUST_CHECK;
 void store_done(struct store *st);
@@ -58,11 +68,29 @@ int store_is_valid(struct store *st, const char *path, struct err *e) MUST_CHECK
 int store_closure(struct store *st, const struct strv *paths, struct strv *ret,
 		  struct err *e) MUST_CHECK;
 
+/* What the database knows of a path. */
+struct store_path_info {
+	struct hash nar_sha256;
+	uint64_t nar_size_bytes;
+	struct strv refs; /* full paths, sorted; may hold the path itself */
+	char *deriver;    /* full path, or NULL */
+	char *ca;         /* "fixed:..", "text:.."; NULL: none, or (by `nix-store`) not known */
+	int64_t registration_time; /* seconds; 0 by `nix-store` */
+	bool ultimate;    /* built here; false by `nix-store` */
+	struct strv sigs; /* by `nix-store` always empty */
+};
+/* RET is filled only on success. Not valid: ERR_INPUT as above. */
+int store_path_info(struct store *st, const char *path, struct store_path_info *ret,
+		    struct err *e) MUST_CHECK;
+void store_path_info_done(struct store_path_info *i);
+#define scoped_store_path_info __attribute__((cleanup(store_path_info_done)))
+
 /*
  * A registration in two steps, so that files can be moved into place between them while nobody can
  * see them as valid: begin takes the database's write lock and refuses paths that are valid already
  * and references that are not valid; commit makes all N valid at once. Ending without a commit
- * changes nothing.
+ * changes nothing. REGS and what they point to must live until then. Nothing else is asked of ST in
+ * between.
  */
 struct store_txn;
 struct store_txn *store_begin(struct store *st, const struct store_registration *regs, size_t n,

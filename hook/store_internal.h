@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/store_internal.h: the two back-ends of hook/store.c, and what tests need of them.
+ */
+#ifndef HOOK_STORE_INTERNAL_H
+#define HOOK_STORE_INTERNAL_H
+
+#include "hook/store.h"
+
+/* ---- hook/store_sqlite.c ---- */
+
+/*
+ * Open the database of ST. 1: *RET is it. 0: it must not be used so, *RET_WHY says why (heap).
+ * -1: *E.
+ */
+int store_db_open(const struct store *st, struct store_db **ret, char **ret_why,
+		  struct err *e) MUST_CHECK;
+void store_db_free(struct store_db *db); /* NULL is fine */
+int store_db_is_valid(struct store_db *db, const char *path, struct err *e) MUST_CHECK;
+int store_db_info(struct store_db *db, const char *path, struct store_path_info *ret,
+		  struct err *e) MUST_CHECK;
+int store_db_closure(struct store_db *db, const struct strv *paths, struct strv *ret,
+		     struct err *e) MUST_CHECK;
+/* Open the transaction and put everything into it; on failure it is rolled back already. */
+int store_db_begin(struct store_db *db, const struct store_registration *regs, size_t n,
+		   struct err *e) MUST_CHECK;
+int store_db_commit(struct store_db *db, struct err *e) MUST_CHECK;
+void store_db_rollback(struct store_db *db);
+
+/* ---- hook/store_loaddb.c: the same by running `nix-store` ---- */
+
+int store_nix_is_valid(const struct store *st, const char *path, struct err *e) MUST_CHECK;
+int store_nix_info(const struct store *st, const char *path, struct store_path_info *ret,
+		   struct err *e) MUST_CHECK;
+int store_nix_closure(const struct store *st, const struct strv *paths, struct strv *ret,
+		      struct err *e) MUST_CHECK;
+/* What store_begin() refuses. */
+int store_nix_check(const struct store *st, const struct store_registration *regs, size_t n,
+		    struct err *e) MUST_CHECK;
+int store_nix_load(const struct store *st, const struct store_registration *regs, size_t n,
+		   struct err *e) MUST_CHECK;
+
+/* ---- shared ---- */
+
+/* "path '%s' is not valid" as ERR_INPUT; always -1. */
+int store_err_invalid(const char *path, struct err *e);
+/* Whether PATH is one of the N. */
+bool store_regs_have(const struct store_registration *regs, size_t n, const char *path);
+
+#endif
