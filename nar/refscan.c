@@ -9,6 +9,10 @@
  * small enough for the first-level cache; only what passes it goes to the hash table and is
  * compared. The window then slides by one byte, and only the new byte needs a look.
  *
+ * A stream with long runs of digits (hexadecimal tables, encoded data) would make that the slowest
+ * part of all. For such, once they turn up, a second bit map is made of all the eight-byte pieces
+ * of all needles: where the last eight bytes of a window are in no needle, it moves on by 25.
+ *
  * A needle may lie across two buffers: the last 31 bytes of the stream are kept, and scanned
  * together with the first 31 of the next buffer.
  */
@@ -30,6 +34,10 @@
 #define FILTER_LOG2_MIN 12 /* 512 bytes */
 #define FILTER_LOG2_MAX 18 /* 32 KiB, the size of a first-level cache */
 #define TABLE_LOG2_MIN 6
+#define PIECE 8
+#define PIECES (NEEDLE - PIECE + 1) /* of a needle */
+#define PIECE_LOG2_MAX 22           /* 512 KiB */
+#define SLIDES_MAX 4096             /* before the map of pieces is made */
 
 struct needle {
 	char digits[NEEDLE];
@@ -45,6 +53,9 @@ struct refscan {
 	unsigned table_log2;
 	uint64_t *filter;
 	unsigned filter_log2;
+	uint64_t *pieces; /* NULL until there was a need; goes when a needle is added */
+	unsigned pieces_log2;
+	size_t slides;
 	bool is_digit[256];
 	unsigned char tail[TAIL_MAX];
 	size_t tail_len;
@@ -86,6 +97,7 @@ void refscan_free(struct refscan *s)
 	free(s->needles);
 	free(s->table);
 	free(s->filter);
+	free(s->pieces);
 	free(s);
 }
 
@@ -99,11 +111,18 @@ static uint32_t *place_of(const struct refscan *s, const void *digits, uint64_t 
 	return &s->table[i];
 }
 
-static void filter_set(struct refscan *s, uint64_t key)
+static void map_set(uint64_t *map, unsigned log2, uint64_t key)
 {
-	uint64_t bit = key >> (64 - s->filter_log2);
+	uint64_t bit = key >> (64 - log2);
 
-	s->filter[bit / 64] |= UINT64_C(1) << bit % 64;
+	map[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static bool map_has(const uint64_t *map, unsigned log2, uint64_t key)
+{
+	uint64_t bit = key >> (64 - log2);
+
+	return map[bit / 64] >> bit % 64 & 1;
 }
 
 /* Keep the table at most half full, and one bit in 16 or fewer of the filter set. */
@@ -132,7 +151,7 @@ static int make_room(struct refscan *s, struct err *e)
 	for (size_t i = 0; i < s->n; i++) {
 		uint64_t key = key_of(s->needles[i].digits);
 
-		filter_set(s, key);
+		map_set(s->filter, s->filter_log2, key);
 		if (s->needles[i].first == i)
 			*place_of(s, s->needles[i].digits, key) = (uint32_t)i + 1;
 	}
@@ -158,10 +177,11 @@ int refscan_add(struct refscan *s, const char *hash, struct err *e)
 	memcpy(needle->digits, hash, NEEDLE);
 	if (!*place) {
 		*place = (uint32_t)s->n + 1;
-		filter_set(s, key);
+		map_set(s->filter, s->filter_log2, key);
 		s->distinct++;
 	}
 	s->n++;
+	free(TAKE(s->pieces, NULL));
 	return 0;
 }
 
@@ -183,38 +203,56 @@ static void look_up(struct refscan *s, const unsigned char *window, uint64_t key
 	}
 }
 
+/* Only a matter of speed: without memory for it the scan goes on without it. */
+static void make_pieces(struct refscan *s)
+{
+	struct err ignored = ERR_INIT;
+	unsigned log2 = FILTER_LOG2_MIN;
+
+	while (log2 < PIECE_LOG2_MAX && (size_t)1 << log2 < s->distinct * PIECES * 32)
+		log2++;
+	s->slides = 0;
+	s->pieces = mem_new(((size_t)1 << log2) / 64, sizeof *s->pieces, &ignored);
+	if (!s->pieces)
+		return;
+	s->pieces_log2 = log2;
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t j = 0; j < PIECES; j++)
+			map_set(s->pieces, log2, key_of(s->needles[i].digits + j));
+}
+
+/* The window at P is all digits. By how many bytes it may move, after a look at it. */
+static size_t look(struct refscan *s, const unsigned char *p)
+{
+	if (s->pieces && !map_has(s->pieces, s->pieces_log2, key_of(p + NEEDLE - PIECE)))
+		return PIECES;
+	uint64_t key = key_of(p);
+	if (map_has(s->filter, s->filter_log2, key))
+		look_up(s, p, key);
+	if (++s->slides > SLIDES_MAX && !s->pieces)
+		make_pieces(s);
+	return 1;
+}
+
 /* Every window of the N bytes at P. */
 static void scan(struct refscan *s, const unsigned char *p, size_t n)
 {
-	const bool *is_digit = s->is_digit;
-	const uint64_t *filter = s->filter;
-	unsigned shift = 64 - s->filter_log2;
-	size_t i = 0; /* where the window starts */
+	size_t known = 0; /* bytes at the start of the window that are digits for sure */
 
-	while (n - i >= NEEDLE) {
+	for (size_t i = 0; n - i >= NEEDLE;) {
 		size_t j = NEEDLE;
 
-		while (j > 0 && is_digit[p[i + j - 1]])
+		while (j > known && s->is_digit[p[i + j - 1]])
 			j--;
-		if (j > 0) {
+		if (j > known) {
 			i += j;
-			continue;
-		}
-		/* All digits: slide through the rest of this run. */
-		for (;;) {
-			uint64_t key = key_of(p + i), bit = key >> shift;
+			known = 0;
+		} else {
+			size_t move = look(s, p + i);
 
-			if (filter[bit / 64] >> bit % 64 & 1)
-				look_up(s, p + i, key);
-			if (n - i == NEEDLE)
-				return;
-			if (!is_digit[p[i + NEEDLE]])
-				break;
-			i++;
+			i += move;
+			known = NEEDLE - move;
 		}
-		i += NEEDLE + 1;
-		if (i > n)
-			return;
 	}
 }
 

@@ -222,6 +222,39 @@ static void agrees_with_brute_force(void **state)
 	}
 }
 
+/* Digits only, so much that the scan takes its way for that. */
+static void agrees_with_brute_force_on_long_runs(void **state)
+{
+	enum { DATA = 200000, N = 60 };
+	struct err e = ERR_INIT;
+	struct refscan *s = refscan_new(&e);
+	char *data = malloc(DATA + 33), needles[N][33];
+
+	assert_non_null(s);
+	assert_non_null(data);
+	for (size_t i = 0; i < DATA; i += 32)
+		random_hash(data + i);
+	for (size_t i = 0; i < N; i++) {
+		size_t at = next_random() % (DATA - 32);
+
+		memcpy(needles[i], data + at, 32);
+		needles[i][32] = '\0';
+		if (i % 3 == 0)
+			needles[i][next_random() % 32] = 'z';
+		assert_ok(&e, refscan_add(s, needles[i], &e));
+	}
+	for (size_t step = 1; step < DATA; step = step * 5 + 1) {
+		refscan_reset(s);
+		for (size_t i = 0; i < DATA; i += step)
+			refscan_feed(s, data + i, DATA - i < step ? DATA - i : step);
+		for (size_t i = 0; i < N; i++)
+			assert_int_equal(refscan_found(s, i),
+					 memmem(data, DATA, needles[i], 32) != NULL);
+	}
+	free(data);
+	refscan_free(s);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +267,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_needles_that_are_none),
 		cmocka_unit_test(finds_5000_needles_and_only_those),
 		cmocka_unit_test(agrees_with_brute_force),
+		cmocka_unit_test(agrees_with_brute_force_on_long_runs),
 	};
 
 	if (argc > 1)
