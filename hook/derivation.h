@@ -19,6 +19,8 @@
 #define DRV_BYTES_MAX (64u << 20)
 /* Nesting of dynamic derivations (outputs of outputs) in inputDrvs. */
 #define DRV_DYNAMIC_DEPTH_MAX 32
+/* The version that stands in "DrvWithVersion(" (Nix: experimental feature dynamic-derivations). */
+#define DRV_DYNAMIC_VERSION "xp-dyn-drv"
 
 enum drv_output_kind {
 	DRV_INPUT_ADDRESSED, /* path known */
@@ -78,10 +80,11 @@ struct drv {
 	size_t n_env;
 	bool dynamic; /* stood as DrvWithVersion */
 };
+#define DRV_INIT {.path = NULL}
 
 /*
- * Read the LEN bytes at TEXT. PATH (full path below STORE_DIR, or NULL when unknown) gives the
- * name; STORE_DIR is the logical one. Messages start "error parsing derivation '<path>'".
+ * Read the LEN bytes at TEXT. PATH (full path below STORE_DIR) gives the name; where it is NULL, the
+ * attribute "name" does. STORE_DIR is the logical one. Messages start "error parsing derivation '<path>'".
  * Checks output kinds, that kinds are not mixed, and that a fixed output's path field is the one
  * that its hash gives.
  */

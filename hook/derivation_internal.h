@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hook/derivation_internal.h: what the files of the derivation module share. */
+#ifndef HOOK_DERIVATION_INTERNAL_H
+#define HOOK_DERIVATION_INTERNAL_H
+
+#include "hook/derivation.h"
+
+/* Read the grammar only: order, duplicates and escapes are checked, fields are as they stand. */
+int drv_parse_aterm(const char *text, size_t len, struct drv *ret, struct err *e) MUST_CHECK;
+/* Find what each field means and whether they fit together; D has its name. */
+int drv_check(struct drv *d, const char *store_dir, struct err *e) MUST_CHECK;
+void drv_node_done(struct drv_node *n);
+/* Byte order, the shorter first: what std::map of Nix sorts by. */
+int drv_compare(const char *a, size_t a_len, const char *b, size_t b_len);
+
+#endif
