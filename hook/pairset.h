@@ -14,11 +14,14 @@ struct pairset {
 	struct pairset_slot {
 		uint64_t a, b;
 		bool used;
-	} *slots;
+	} * slots;
 	size_t n, cap; /* cap is 0 or a power of two, at least 4/3 of n */
 };
 
-#define PAIRSET_INIT {NULL, 0, 0}
+#define PAIRSET_INIT       \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 bool pairset_has(const struct pairset *s, uint64_t a, uint64_t b);
 /* 1: added, 0: was there, -1: *E. */

@@ -90,8 +90,8 @@ static int need_db(struct store *st, struct err *e)
 	if (st->why_not_sqlite)
 		return 0;
 	if (!st->local) {
-		st->why_not_sqlite = str_fmt(e, "the store '%s' is not one of files that may be written",
-					     st->uri);
+		st->why_not_sqlite = str_fmt(
+			e, "the store '%s' is not one of files that may be written", st->uri);
 		rc = st->why_not_sqlite ? 0 : -1;
 	} else {
 		rc = store_db_open(st, &st->db, &st->why_not_sqlite, e);
@@ -122,8 +122,7 @@ int store_closure(struct store *st, const struct strv *paths, struct strv *ret, 
 	return rc ? store_db_closure(st->db, paths, ret, e) : store_nix_closure(st, paths, ret, e);
 }
 
-int store_path_info(struct store *st, const char *path, struct store_path_info *ret,
-		    struct err *e)
+int store_path_info(struct store *st, const char *path, struct store_path_info *ret, struct err *e)
 {
 	int rc = need_db(st, e);
 

@@ -31,20 +31,20 @@ struct store {
 	char *state_dir; /* "/nix/var/nix" or below a root */
 	bool local;      /* files and database are on this machine, where the above says */
 	enum conf_registration registration;
-	bool fsync_metadata;          /* Nix's settings of these names */
+	bool fsync_metadata; /* Nix's settings of these names */
 	bool use_sqlite_wal;
 	bool sync_before_registering;
-	struct store_db *db;          /* NULL until it is needed, and where it is not used */
-	char *why_not_sqlite;         /* NULL, or why `nix-store` has to do; set with the first query */
+	struct store_db *db;  /* NULL until it is needed, and where it is not used */
+	char *why_not_sqlite; /* NULL, or why `nix-store` has to do; set with the first query */
 };
 
 struct store_registration {
-	const char *path;   /* full logical path */
+	const char *path; /* full logical path */
 	struct hash nar_sha256;
 	uint64_t nar_size_bytes;
-	const char *deriver; /* full path, or NULL */
+	const char *deriver;     /* full path, or NULL */
 	const struct strv *refs; /* full paths, sorted; may hold PATH itself */
-	const char *ca;      /* "fixed:r:sha256:...", or NULL */
+	const char *ca;          /* "fixed:r:sha256:...", or NULL */
 	const struct strv *sigs; /* "name:base64" each, or NULL */
 };
 
@@ -76,8 +76,8 @@ struct store_path_info {
 	char *deriver;    /* full path, or NULL */
 	char *ca;         /* "fixed:..", "text:.."; NULL: none, or (by `nix-store`) not known */
 	int64_t registration_time; /* seconds; 0 by `nix-store` */
-	bool ultimate;    /* built here; false by `nix-store` */
-	struct strv sigs; /* by `nix-store` always empty */
+	bool ultimate;             /* built here; false by `nix-store` */
+	struct strv sigs;          /* by `nix-store` always empty */
 };
 /* RET is filled only on success. Not valid: ERR_INPUT as above. */
 int store_path_info(struct store *st, const char *path, struct store_path_info *ret,

@@ -87,7 +87,8 @@ static char *next_line(char **p)
 	return line;
 }
 
-/* What --dump-db prints of one path: path, hash, size, deriver, number of references, references. */
+/* What --dump-db prints of one path: path, hash, size, deriver, number of references, references.
+ */
 static int info_parse(char *text, const char *path, struct store_path_info *info, struct err *e)
 {
 	char *p = text, *name = next_line(&p), *hash = next_line(&p), *size = next_line(&p);
@@ -97,7 +98,8 @@ static int info_parse(char *text, const char *path, struct store_path_info *info
 	if (!count || !str_eq(name, path) ||
 	    !num_parse_u64(size, strlen(size), UINT64_MAX, &info->nar_size_bytes) ||
 	    !num_parse_u64(count, strlen(count), OUTPUT_MAX, &n))
-		return err_set(e, ERR_SYSTEM, "'nix-store --dump-db %s' printed something unknown", path);
+		return err_set(e, ERR_SYSTEM, "'nix-store --dump-db %s' printed something unknown",
+			       path);
 	if (hash_parse(hash, strlen(hash), HASH_SHA256, &info->nar_sha256, e) < 0)
 		return err_wrap(e, "reading 'nix-store --dump-db %s'", path);
 	if (*deriver && !(info->deriver = str_dup(deriver, e)))

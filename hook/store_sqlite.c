@@ -28,7 +28,7 @@
 #include "nar/banned.h"
 
 #define SCHEMA_KNOWN "10"
-#define COLUMNS_KNOWN                                                                              \
+#define COLUMNS_KNOWN \
 	"id,path,hash,registrationTime,deriver,narSize,ultimate,sigs,ca/referrer,reference"
 /* As Nix: whoever holds the write lock is at most a garbage collector, which lets go in time. */
 #define BUSY_TIMEOUT_MS (60 * 60 * 1000)
@@ -179,8 +179,8 @@ static int schema_check(const char *state_dir, char **ret_why, struct err *e)
 		n--;
 	text[n] = '\0';
 	if (!str_eq(text, SCHEMA_KNOWN))
-		return why(ret_why, e, "'%s' says '%s', and only schema " SCHEMA_KNOWN " is known", path,
-			   text);
+		return why(ret_why, e, "'%s' says '%s', and only schema " SCHEMA_KNOWN " is known",
+			   path, text);
 	return 1;
 }
 
@@ -213,7 +213,8 @@ static int columns_check(struct store_db *db, char **ret_why, struct err *e)
 	    sqlite3_step(s) != SQLITE_ROW)
 		rc = why(ret_why, e, "'%s': %s", db->path, sqlite3_errmsg(db->sql));
 	else if (!column_text(s, 0) || !str_eq(column_text(s, 0), COLUMNS_KNOWN))
-		rc = why(ret_why, e, "the tables in '%s' have other columns than those known", db->path);
+		rc = why(ret_why, e, "the tables in '%s' have other columns than those known",
+			 db->path);
 	else
 		rc = 1;
 	sqlite3_finalize(s);
@@ -240,7 +241,8 @@ static int db_setup(const struct store *st, struct store_db *db, char **ret_why,
 	if (rc <= 0)
 		return rc;
 	if (db_exec(db, "pragma foreign_keys = 1", e) < 0 ||
-	    db_exec(db, st->fsync_metadata ? "pragma synchronous = normal" : "pragma synchronous = off",
+	    db_exec(db,
+		    st->fsync_metadata ? "pragma synchronous = normal" : "pragma synchronous = off",
 		    e) < 0 ||
 	    db_exec(db, "pragma wal_autocheckpoint = 40000", e) < 0)
 		return -1;
@@ -310,8 +312,8 @@ static int info_row(sqlite3_stmt *s, const char *path, struct store_path_info *i
 	if (hash_parse_any(hash, strlen(hash), &info->nar_sha256, e) < 0)
 		return err_wrap(e, "the entry of '%s' in Nix's database", path);
 	if (info->nar_sha256.algo != HASH_SHA256)
-		return err_set(e, ERR_INPUT, "the entry of '%s' in Nix's database has no SHA-256 hash",
-			       path);
+		return err_set(e, ERR_INPUT,
+			       "the entry of '%s' in Nix's database has no SHA-256 hash", path);
 	info->registration_time = sqlite3_column_int64(s, 2);
 	info->nar_size_bytes = (uint64_t)sqlite3_column_int64(s, 4); /* NULL is 0 */
 	info->ultimate = sqlite3_column_int64(s, 5) == 1;
@@ -322,8 +324,7 @@ static int info_row(sqlite3_stmt *s, const char *path, struct store_path_info *i
 	return sigs ? strv_split(&info->sigs, sigs, " ", e) : 0;
 }
 
-int store_db_info(struct store_db *db, const char *path, struct store_path_info *ret,
-		  struct err *e)
+int store_db_info(struct store_db *db, const char *path, struct store_path_info *ret, struct err *e)
 {
 	scoped_store_path_info struct store_path_info info = {0};
 	int64_t id;
@@ -397,8 +398,7 @@ static int closure_walk(struct store_db *db, struct pairset *seen, struct id_lis
 	return 0;
 }
 
-int store_db_closure(struct store_db *db, const struct strv *paths, struct strv *ret,
-		     struct err *e)
+int store_db_closure(struct store_db *db, const struct strv *paths, struct strv *ret, struct err *e)
 {
 	scoped_pairset struct pairset seen = PAIRSET_INIT;
 	scoped_strv struct strv found = STRV_INIT;

@@ -90,8 +90,8 @@ static char *path_absolute(const char *path, struct err *e)
 		snprintf(link, sizeof link, "/proc/%ld/cwd", (long)getppid());
 		ssize_t n = readlink(link, cwd, sizeof cwd - 1);
 		if (n < 0) {
-			err_sys(e, "reading '%s' for the store '%s', which is a relative path", link,
-				path);
+			err_sys(e, "reading '%s' for the store '%s', which is a relative path",
+				link, path);
 			return NULL;
 		}
 		cwd[n] = '\0';
@@ -227,7 +227,8 @@ static int where_local(struct store_where *w, const struct params *p, const stru
 	if (p->state)
 		w->state_dir = str_dup(p->state, e);
 	else if (p->root)
-		w->state_dir = str_fmt(e, "%s" STATE_DIR_DEFAULT, str_eq(p->root, "/") ? "" : p->root);
+		w->state_dir =
+			str_fmt(e, "%s" STATE_DIR_DEFAULT, str_eq(p->root, "/") ? "" : p->root);
 	else
 		w->state_dir = path_canon(env->state_dir, e);
 	if (!w->state_dir)
@@ -236,7 +237,8 @@ static int where_local(struct store_where *w, const struct params *p, const stru
 		w->real_dir = str_dup(p->real, e);
 	else if (p->root)
 		/* Not the logical directory below the root: Nix puts it here whatever that is. */
-		w->real_dir = str_fmt(e, "%s" STORE_DIR_DEFAULT, str_eq(p->root, "/") ? "" : p->root);
+		w->real_dir =
+			str_fmt(e, "%s" STORE_DIR_DEFAULT, str_eq(p->root, "/") ? "" : p->root);
 	else
 		w->real_dir = str_dup(w->dir, e);
 	if (!w->real_dir)
@@ -259,8 +261,9 @@ static int where_auto(struct store_where *w, struct params *p, const struct stor
 		      bool params_given, struct err *e)
 {
 	const char *state = p->state ? p->state : env->state_dir;
-	scoped_free char *socket = env->socket ? str_dup(env->socket, e)
-					       : str_fmt(e, "%s" SOCKET_BELOW_STATE, env->state_dir);
+	scoped_free char *socket = env->socket
+					   ? str_dup(env->socket, e)
+					   : str_fmt(e, "%s" SOCKET_BELOW_STATE, env->state_dir);
 	bool daemon;
 
 	if (!socket)

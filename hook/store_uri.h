@@ -13,22 +13,22 @@
 #include "nar/err.h"
 
 struct store_where {
-	char *uri;       /* for `nix-store --store`; a relative directory was made absolute */
-	char *dir;       /* logical store directory */
+	char *uri; /* for `nix-store --store`; a relative directory was made absolute */
+	char *dir; /* logical store directory */
 	char *real_dir;
 	char *state_dir;
-	bool local;      /* the three above are files of this machine that we may use directly */
+	bool local; /* the three above are files of this machine that we may use directly */
 };
 
 /* What of the world a URI's meaning depends on; store_env_get() asks the machine. */
 struct store_env {
-	const char *store_dir;  /* NIX_STORE_DIR, NIX_STORE or "/nix/store" */
-	const char *state_dir;  /* NIX_STATE_DIR or "/nix/var/nix" */
-	bool dirs_set;          /* one of NIX_STORE_DIR, NIX_STATE_DIR is set */
-	const char *socket;     /* NIX_DAEMON_SOCKET_PATH, or NULL: below the state directory */
-	const char *data_home;  /* XDG_DATA_HOME, or NULL */
-	const char *home;       /* HOME, or NULL */
-	bool root;              /* we are root */
+	const char *store_dir; /* NIX_STORE_DIR, NIX_STORE or "/nix/store" */
+	const char *state_dir; /* NIX_STATE_DIR or "/nix/var/nix" */
+	bool dirs_set;         /* one of NIX_STORE_DIR, NIX_STATE_DIR is set */
+	const char *socket;    /* NIX_DAEMON_SOCKET_PATH, or NULL: below the state directory */
+	const char *data_home; /* XDG_DATA_HOME, or NULL */
+	const char *home;      /* HOME, or NULL */
+	bool root;             /* we are root */
 };
 void store_env_get(struct store_env *ret);
 

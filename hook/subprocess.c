@@ -84,8 +84,7 @@ static const char *last_words(int fd, struct buf *b)
 	return str_starts(b->data, "error: ") ? b->data + strlen("error: ") : b->data;
 }
 
-int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf *out,
-		   struct err *e)
+int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf *out, struct err *e)
 {
 	scoped_fd int in_fd = memory_file(in, in_len, e);
 	if (in_fd < 0)
@@ -111,7 +110,8 @@ int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf 
 			       argv[1] ? argv[1] : "", WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)
 		return err_set(e, ERR_SYSTEM, "'%s %s' failed with exit code %d: %s", argv[0],
-			       argv[1] ? argv[1] : "", WEXITSTATUS(status), last_words(err_fd, &words));
+			       argv[1] ? argv[1] : "", WEXITSTATUS(status),
+			       last_words(err_fd, &words));
 	if (!out)
 		return 0;
 	if (lseek(out_fd, 0, SEEK_SET) < 0)

@@ -349,8 +349,11 @@ static void a_derivation_as_output_is_left_to_nix(void **state)
 	assert_int_equal(store_is_valid(&st, path, &e), 0);
 }
 
-#define WITH_BOTH(f)                                                                               \
-	{#f " (SQLite)", f, NULL, NULL, &by_sqlite}, {#f " (nix-store)", f, NULL, NULL, &by_nix_store}
+#define WITH_BOTH(f)                                            \
+	{#f " (SQLite)", f, NULL, NULL, &by_sqlite},            \
+	{                                                       \
+#f " (nix-store)", f, NULL, NULL, &by_nix_store \
+	}
 
 int main(int argc, char **argv)
 {

@@ -48,8 +48,8 @@ static void expect(const char *uri, const struct store_env *env, const char *sto
 
 static void the_machines_own_store_has_many_names(void **state_)
 {
-	static const char *const uris[] = {"", "auto", "local", "local://", "daemon", "unix://",
-					   "unix:///run/socket"};
+	static const char *const uris[] = {
+		"", "auto", "local", "local://", "daemon", "unix://", "unix:///run/socket"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(uris); i++)
 		expect(uris[i], &machine, "/nix/store", "/nix/store", state, true);
@@ -57,9 +57,13 @@ static void the_machines_own_store_has_many_names(void **state_)
 
 static void a_directory_is_a_root(void **state_)
 {
-	static const char *const uris[] = {"/tmp/some", "/tmp//x/.././some/", "local:///tmp/some",
-					   "local?root=/tmp/some", "local://?root=/tmp/some",
-					   "local?root=%2ftmp%2Fsome", "auto?root=/tmp/some",
+	static const char *const uris[] = {"/tmp/some",
+					   "/tmp//x/.././some/",
+					   "local:///tmp/some",
+					   "local?root=/tmp/some",
+					   "local://?root=/tmp/some",
+					   "local?root=%2ftmp%2Fsome",
+					   "auto?root=/tmp/some",
 					   "local?root=/tmp/some&log=/var/log&root=/other"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(uris); i++)
@@ -79,8 +83,10 @@ static void each_directory_can_be_named(void **state_)
 
 static void the_environment_moves_the_defaults(void **state_)
 {
-	const struct store_env env = {
-		.store_dir = "/foo//store", .state_dir = "/var/state/", .dirs_set = true, .root = true};
+	const struct store_env env = {.store_dir = "/foo//store",
+				      .state_dir = "/var/state/",
+				      .dirs_set = true,
+				      .root = true};
 
 	expect("local", &env, "/foo/store", "/foo/store", "/var/state", true);
 	expect("/x", &env, "/foo/store", "/x/nix/store", "/x/nix/var/nix", true);
@@ -110,9 +116,13 @@ static void auto_falls_back_to_the_daemon_and_then_to_the_home(void **state_)
 
 static void other_stores_are_not_local(void **state_)
 {
-	static const char *const uris[] = {"ssh://host", "https://cache.example.org?priority=3",
-					   "local-overlay://?root=/x", "dummy://", "whatever",
-					   "local?read-only=true", "local-overlay:///x"};
+	static const char *const uris[] = {"ssh://host",
+					   "https://cache.example.org?priority=3",
+					   "local-overlay://?root=/x",
+					   "dummy://",
+					   "whatever",
+					   "local?read-only=true",
+					   "local-overlay:///x"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(uris); i++) {
 		struct err e = ERR_INIT;
