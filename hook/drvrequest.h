@@ -5,6 +5,9 @@
  * Environment in Nix's order of precedence, placeholders, passAsFile, structured attributes
  * (.attrs.json, .attrs.sh byte-equal to Nix's), exportReferencesGraph, sandbox paths. Source: Nix's
  * src/libstore/build/derivation-env-desugar.cc, src/libstore/unix/build/derivation-builder.cc.
+ *
+ * Not in a request, as only Nix or the machine knows it: what the pre-build-hook says, ids, limits,
+ * personality. Refused: builders that are a part of Nix ("builtin:..."), recursive Nix.
  */
 #ifndef HOOK_DRVREQUEST_H
 #define HOOK_DRVREQUEST_H
@@ -18,12 +21,22 @@
 struct drvrequest_in {
 	const struct drv *drv;
 	const struct settings *settings;
-	struct store *store;       /* for real paths, closures of sandbox paths, graphs of references */
-	const struct strv *inputs; /* full paths of the input closure, sorted, without .drv files */
-	char *const *environ;      /* what impureEnvVars reads */
+	struct store *store; /* for real paths, closures of sandbox paths, graphs of references */
+	const struct strv
+		*inputs;      /* full paths of the input closure, sorted, as Nix's hook gets them */
+	char *const *environ; /* what impureEnvVars reads */
 };
 
+/* A RET that is not cleared leaks; the result keeps the rules of req_check(). */
 int drvrequest_make(const struct drvrequest_in *in, struct request *ret, struct err *e) MUST_CHECK;
+
+/*
+ * Where the builder has to write output O: its path, or where that is known only after the build,
+ * a path made from the derivation's own (as Nix makes it), to be renamed later. Heap.
+ */
+char *drvrequest_output_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
+			     struct err *e) MUST_CHECK;
+
 /*
  * The input closure of a derivation, for callers that Nix did not tell: sources and the wanted
  * outputs of input derivations (their .drv files are read), and all that these refer to. An input

@@ -23,6 +23,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv, struct err *e);
 	const char *help;
 } verbs[] = {
+	{"request", cmd_request, "print the build request of a derivation"},
 	{NULL, NULL, NULL},
 };
 

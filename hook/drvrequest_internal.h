@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/drvrequest_internal.h: the parts of drvrequest_make().
+ *
+ *	drvrequest.c        puts the parts together
+ *	drvrequest_env.c    environment, passAsFile, structured attributes
+ *	drvrequest_paths.c  sandbox-paths, __impureHostDeps, /bin/sh
+ *	refgraph.c          exportReferencesGraph
+ *	rewrite.c           placeholders of outputs
+ */
+#ifndef HOOK_DRVREQUEST_INTERNAL_H
+#define HOOK_DRVREQUEST_INTERNAL_H
+
+#include "hook/attrs.h"
+#include "hook/drvrequest.h"
+#include "hook/json_doc.h"
+
+/* ---- hook/rewrite.c ---- */
+
+/* Which placeholders stand for which paths, sorted by placeholder. */
+struct rewrites {
+	struct rewrite {
+		char *from; /* REWRITE_LEN bytes, the first is '/' */
+		char *to;
+	} * items;
+	size_t n;
+};
+#define REWRITE_LEN 53
+
+int rewrites_of(const struct drv *d, const char *store_dir, struct rewrites *ret,
+		struct err *e) MUST_CHECK;
+/* Append the LEN bytes at S to B, with every placeholder replaced. */
+int rewrite(const struct rewrites *w, const char *s, size_t len, struct buf *b,
+	    struct err *e) MUST_CHECK;
+void rewrites_done(struct rewrites *w);
+#define scoped_rewrites __attribute__((cleanup(rewrites_done)))
+
+/* ---- the request that is being made ---- */
+
+struct maker {
+	const struct drvrequest_in *in;
+	struct request *r;
+	struct attrs attrs;
+	struct rewrites rewrites;
+	struct strv own_outputs; /* full paths that are known, sorted */
+	char *build_dir;         /* absolute, as the builder sees it, clean */
+};
+
+/* Absolute PATH without empty, "." and ".." components and trailing '/'. NULL: *E. Heap. */
+char *path_clean(const char *path, struct err *e) MUST_CHECK;
+
+/* ---- hook/drvrequest_env.c ---- */
+
+int maker_add_env(struct maker *m, struct err *e) MUST_CHECK;
+/* How many cores setting `cores` = 0 means: CGROUP_ROOT's quota of this process, else all. */
+unsigned cores_of_machine(void);
+/* The same from the text of /proc/self/cgroup and the directory of the cgroup2 mount. 0: no quota.
+ */
+unsigned cores_by_quota(const char *proc_cgroup, const char *cgroup_root);
+
+/* ---- hook/drvrequest_paths.c ---- */
+
+int maker_add_host_paths(struct maker *m, struct err *e) MUST_CHECK;
+
+/* ---- hook/refgraph.c ---- */
+
+/* The files of the old form, in the environment of the derivation. */
+int maker_add_graph_files(struct maker *m, struct err *e) MUST_CHECK;
+/* The keys of the structured form, in DOC. */
+int maker_add_graph_keys(struct maker *m, struct jdoc *doc, struct err *e) MUST_CHECK;
+
+#endif
