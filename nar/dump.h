@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/dump.h: write a file system tree as a NAR, in constant memory.
+ * nar/dump.h: write a file system tree as a NAR, hash it and scan it, in constant memory.
  *
- * Byte-equal to `nix-store --dump`. Files are read with read(2), never mapped. Symbolic links are
- * never followed; entries that change kind or size while they are read, and entries that are
- * neither file, directory nor link, are refused ("file '%s' has an unsupported type"), as is
- * nesting deeper than NAR_DEPTH_MAX (Nix 2.34.7 reads no deeper NAR). No recursion.
+ * Byte-equal to `nix-store --dump`. What is read, and how, is in nar/walk.h: links are never
+ * followed; entries that change kind or size while they are read, and entries that are neither
+ * file, directory nor link, are refused ("file '%s' has an unsupported type"), as is nesting deeper
+ * than NAR_DEPTH_MAX. No recursion.
+ *
+ * DIRFD/NAME is the root of the tree, which may be a file or a link; WHAT is its path for messages.
  */
 #ifndef NAR_DUMP_H
 #define NAR_DUMP_H
@@ -14,14 +16,11 @@
 
 #include "nar/err.h"
 #include "nar/hash.h"
+#include "nar/nar.h"
 #include "nar/refscan.h"
 #include "nar/sink.h"
 
-#define NAR_DEPTH_MAX 64
-#define NAR_NAME_MAX 255
-#define NAR_TARGET_MAX 4095
-
-/* Send the NAR of DIRFD/NAME to SINK. WHAT is the path for messages. */
+/* Send the NAR to SINK, in pieces of up to 256 KiB. */
 int nar_dump(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
 	     struct err *e) MUST_CHECK;
 
@@ -30,8 +29,20 @@ struct nar_digest {
 	uint64_t size_bytes;
 };
 
-/* Dump, SHA-256, count and scan in one pass. SCAN may be NULL; it is fed, not reset. */
+/*
+ * Dump, SHA-256, count and scan in one pass. SCAN may be NULL; it is fed, not reset. A large tree
+ * is hashed in a thread of its own beside the reading; a small one starts none.
+ */
 int nar_digest(int dirfd, const char *name, const char *what, struct refscan *scan,
 	       struct nar_digest *ret, struct err *e) MUST_CHECK;
+/* The same with any algorithm. RET_SIZE_BYTES may be NULL. */
+int nar_hash(int dirfd, const char *name, const char *what, enum hash_algo a, struct refscan *scan,
+	     struct hash *ret, uint64_t *ret_size_bytes, struct err *e) MUST_CHECK;
+/*
+ * The hash of the contents of a regular file, not of its NAR: what a flat fixed output is compared
+ * by. Anything else is refused: "'%s' is not a regular file".
+ */
+int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
+		  struct err *e) MUST_CHECK;
 
 #endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "nar/dump.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "nar/buf.h"
+#include "nar/dump_internal.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+#include "nar/walk.h"
+
+#include "nar/banned.h"
+
+#define DUMP_BUF_BYTES (256 << 10)
+
+static void scope_walk(struct nar_walk **w)
+{
+	nar_walk_free(*w);
+}
+#define scoped_walk __attribute__((cleanup(scope_walk)))
+
+/* The contents of the current file, straight into the writer's buffer. */
+static int write_contents(struct nar_walk *walk, struct nar_writer *w, struct err *e)
+{
+	for (;;) {
+		size_t room;
+		char *p = nar_writer_room(w, &room, e);
+
+		if (!p)
+			return -1;
+		if (room == 0)
+			return 0;
+		ssize_t got = nar_walk_read(walk, p, room, e);
+		if (got < 0)
+			return -1;
+		nar_writer_commit(w, (size_t)got);
+	}
+}
+
+static int write_tree(struct nar_walk *walk, struct nar_writer *w, struct err *e)
+{
+	struct nar_event ev;
+	int rc;
+
+	while ((rc = nar_walk_next(walk, &ev, e)) > 0) {
+		if (nar_writer_event(w, &ev, e) < 0)
+			return -1;
+		if (ev.type == NAR_FILE && write_contents(walk, w, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+static int flush_to_sink(void *ctx, char **buf, size_t n, struct err *e)
+{
+	const struct nar_sink *sink = ctx;
+
+	return sink->write(sink->ctx, *buf, n, e);
+}
+
+int nar_dump(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
+	     struct err *e)
+{
+	scoped_free char *buf = malloc(DUMP_BUF_BYTES);
+	struct nar_sink s = *sink;
+	struct nar_writer w;
+
+	if (!buf)
+		return err_memory(e);
+	scoped_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
+	if (!walk)
+		return -1;
+	nar_writer_init(&w, buf, DUMP_BUF_BYTES, flush_to_sink, &s);
+	if (write_tree(walk, &w, e) < 0)
+		return -1;
+	nar_writer_finish(&w);
+	return s.write(s.ctx, buf, w.len, e);
+}
+
+/* The thread may hash the old buffer while it is scanned here: both only read it. */
+static int flush_to_hasher(void *ctx, char **buf, size_t n, struct err *e)
+{
+	struct nar_hashing *d = ctx;
+	const char *old = *buf;
+
+	if (hasher_swap(d->hasher, buf, n, e) < 0)
+		return -1;
+	if (d->scan)
+		refscan_feed(d->scan, old, n);
+	return 0;
+}
+
+int nar_hashing_init(struct nar_hashing *d, enum hash_algo a, struct refscan *scan, struct err *e)
+{
+	d->scan = scan;
+	d->hasher = hasher_new(a, e);
+	if (!d->hasher)
+		return -1;
+	nar_writer_init(&d->w, hasher_first(d->hasher), HASHER_BUF_BYTES, flush_to_hasher, d);
+	return 0;
+}
+
+int nar_hashing_finish(struct nar_hashing *d, struct hash *ret, uint64_t *ret_size_bytes,
+		       struct err *e)
+{
+	uint64_t size_bytes = nar_writer_finish(&d->w);
+
+	if (d->scan)
+		refscan_feed(d->scan, d->w.buf, d->w.len);
+	if (hasher_finish(d->hasher, d->w.buf, d->w.len, ret, e) < 0)
+		return -1;
+	if (ret_size_bytes)
+		*ret_size_bytes = size_bytes;
+	return 0;
+}
+
+void nar_hashing_done(struct nar_hashing *d)
+{
+	hasher_free(d->hasher);
+	d->hasher = NULL;
+}
+
+int nar_hash(int dirfd, const char *name, const char *what, enum hash_algo a, struct refscan *scan,
+	     struct hash *ret, uint64_t *ret_size_bytes, struct err *e)
+{
+	__attribute__((cleanup(nar_hashing_done))) struct nar_hashing d = {.hasher = NULL};
+	scoped_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
+
+	if (!walk || nar_hashing_init(&d, a, scan, e) < 0 || write_tree(walk, &d.w, e) < 0)
+		return -1;
+	return nar_hashing_finish(&d, ret, ret_size_bytes, e);
+}
+
+int nar_digest(int dirfd, const char *name, const char *what, struct refscan *scan,
+	       struct nar_digest *ret, struct err *e)
+{
+	return nar_hash(dirfd, name, what, HASH_SHA256, scan, &ret->sha256, &ret->size_bytes, e);
+}
+
+static void scope_hasher(struct hasher **h)
+{
+	hasher_free(*h);
+}
+
+int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
+		  struct err *e)
+{
+	scoped_fd int fd =
+		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, ERR_INPUT, "'%s' is not a regular file", what);
+	if (fd < 0)
+		return err_sys(e, "opening file '%s'", what);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "getting attributes of '%s'", what);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_INPUT, "'%s' is not a regular file", what);
+	__attribute__((cleanup(scope_hasher))) struct hasher *h = hasher_new(a, e);
+	if (!h)
+		return -1;
+	for (char *buf = hasher_first(h);;) {
+		n = io_read(fd, buf, HASHER_BUF_BYTES, what, e);
+		if (n < 0)
+			return -1;
+		if (n < HASHER_BUF_BYTES)
+			return hasher_finish(h, buf, (size_t)n, ret, e);
+		if (hasher_swap(h, &buf, (size_t)n, e) < 0)
+			return -1;
+	}
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nar/walk.h: a tree in the file system as the events of its NAR.
+ *
+ *	while ((rc = nar_walk_next(w, &ev, e)) > 0) {
+ *		...
+ *		if (ev.type == NAR_FILE)
+ *			nar_walk_read(w, ...) until ev.size_bytes have come
+ *	}
+ *
+ * Contents are read where the caller wants them, so there is no NAR_DATA. Files are read with
+ * read(2), never mapped: a mapped file can show foreign bytes (uprobes), and kills with SIGBUS when
+ * it shrinks. Links are never followed, each entry is opened by its directory's descriptor. No
+ * recursion; memory: the names of the entries of each directory from the root to the current one
+ * (their lengths and 6 bytes each), 256 MiB a directory at most.
+ */
+#ifndef NAR_WALK_H
+#define NAR_WALK_H
+
+#include <sys/types.h>
+
+#include "nar/err.h"
+#include "nar/nar.h"
+
+struct nar_walk;
+
+/* Of DIRFD/NAME, which stays the caller's; WHAT is that path for messages. NULL: *E. */
+struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what,
+			      struct err *e) MUST_CHECK;
+/* 1: *EV filled, its bytes valid until the next call; 0: the end; -1: *E, the walk is over. */
+int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e) MUST_CHECK;
+/*
+ * Read up to N bytes of the current file: their number (0 where the file was complete before), or
+ * -1: *E. A file that is shorter or longer than it was is an error.
+ */
+ssize_t nar_walk_read(struct nar_walk *w, void *data, size_t n, struct err *e) MUST_CHECK;
+void nar_walk_free(struct nar_walk *w); /* NULL is fine */
+
+#endif
