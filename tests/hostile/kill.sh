@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Whatever kills a build in its middle, within two seconds nothing of it is left: no process, mount,
+# control group, bundle or runtime state, and no path is valid.
+. "$(dirname "$0")/../lib.sh"
+need crun
+world "$@"
+
+# The builder does all that makes it hard to kill.
+cat >"$W/stubborn.nix" <<'END'
+{ runtime }:
+let
+  sh = name: script: derivation {
+    inherit name runtime;
+    system = builtins.currentSystem;
+    builder = "/bin/bash";
+    args = [ "-c" script ];
+    PATH = "/usr/bin:/bin";
+  };
+in
+{
+  stubborn = sh "stubborn" ''
+    trap "" INT TERM HUP QUIT
+    setsid sleep 1000 &
+    (trap "" TERM; (sleep 1000 & exec sleep 1000) &) &
+    mkdir "$out" && echo half >"$out/half"
+    echo started
+    while :; do sleep 1000; done
+  '';
+  quick = sh "quick" ''echo >"$out"'';
+  many = builtins.genList (i: sh "many-${toString i}" ''echo started; sleep 1000'') 12;
+}
+END
+on hook nix-instantiate "$W/stubborn.nix" --argstr runtime none >/dev/null 2>&1
+left_begin
+
+start() { # start ATTR: nix-build in the background until its build has started; sets nix, hooks
+  on hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$W/stubborn.nix" \
+    --argstr runtime "$runtime" -A "$1" >"$W/out" 2>"$W/hook.log" &
+  nix=$!
+  for _ in $(seq 100); do
+    grep -q started "$W/hook.log" && break
+    kill -0 $nix 2>/dev/null || break
+    sleep 0.1
+  done
+  hooks=$(children $nix)
+  grep -q started "$W/hook.log"
+}
+children() { # children PID
+  local s
+  for s in /proc/[0-9]*/stat; do
+    awk -v p="$1" '{ sub(/.*\) /, ""); if ($2 == p) exit 1 }' "$s" 2>/dev/null ||
+      { s=${s#/proc/}; echo "${s%/stat}"; }
+  done
+}
+gone() { # gone NAME: nix-build has ended, nothing is left, nothing is valid
+  wait $nix
+  nothing_left "$1" hook
+  check_eq "$1: no path is valid" "$(valid_count hook)" "$valid"
+}
+
+for runtime in crun runc runsc; do
+  command -v $runtime >/dev/null || {
+    [ "${TEST_STRICT-0}" != 1 ] || not_ok "$runtime is not installed"
+    continue
+  }
+  export NIX_OCI_HOOK_RUNTIME=$runtime
+  valid=$(valid_count hook)
+  for signal in INT TERM KILL; do
+    what="$runtime, SIG$signal to nix-build"
+    start stubborn || { not_ok "$what: the build started" "$W/hook.log"; kill -KILL $nix; wait; continue; }
+    kill -$signal $nix
+    gone "$what"
+  done
+  what="$runtime, SIGKILL to the hook"
+  if start stubborn; then
+    check "$what: there is one" [ -n "$hooks" ]
+    # shellcheck disable=SC2086 # a list
+    kill -KILL $hooks
+    gone "$what"
+    check_log "$what: Nix says so" 'signal 9|unexpectedly' "$W/hook.log"
+  else
+    not_ok "$what: the build started" "$W/hook.log"
+    kill -KILL $nix
+    wait
+  fi
+  what="$runtime, SIGTERM to the hook"
+  if start stubborn; then
+    # shellcheck disable=SC2086
+    kill -TERM $hooks
+    gone "$what"
+  fi
+  # Slots and ids are free again: a build starts and ends.
+  check "$runtime: the next build succeeds" nix_build hook "$W/stubborn.nix" --argstr runtime $runtime \
+    -A quick
+done
+
+# Builds that wait for a slot.
+export NIX_OCI_HOOK_RUNTIME=crun
+runtime=crun valid=$(valid_count hook)
+if start many; then
+  kill -INT $nix
+  gone "twelve builds, most of them waiting"
+else
+  not_ok "twelve builds start" "$W/hook.log"
+fi
+
+# At any moment of a short build.
+for i in $(seq 30); do
+  on hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$W/stubborn.nix" \
+    --argstr runtime "moment-$i" -A quick >/dev/null 2>&1 &
+  nix=$!
+  sleep "0.$(printf %03d $((RANDOM % 120 + 10)))"
+  kill -KILL $nix
+  wait $nix
+done
+nothing_left "thirty builds killed at any moment" hook
+check "the store is sound" verify hook
+check "and a build succeeds" nix_build hook "$W/stubborn.nix" --argstr runtime last -A quick
+finish

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What can be wrong around a build: no place for state, no runtime, one that dies, a full disk. One
+# clear message with path and reason comes through Nix, exit code 1, nothing registered or left.
+. "$(dirname "$0")/../lib.sh"
+need crun
+world "$@"
+expr=$here/e2e/small.nix
+on hook nix-instantiate "$expr" -A dep >/dev/null 2>&1 # make the store's directories
+left_begin
+
+says() { # says NAME PATTERN [ATTR]: the build fails by exit code 1 with that message
+  local rc
+  nix_build hook "$expr" -A "${3-dep}" >/dev/null
+  rc=$?
+  check_eq "$1: nix-build's exit code" "$rc" 1
+  check_log "$1: the reason is told" "$2" "$W/hook.log"
+  check_eq "$1: nothing is valid" "$(valid_count hook)" 0
+  nothing_left "$1" hook
+}
+with() { # with NAME=VALUE...: for the `says` that follow, until `without NAME...`
+  export "${@?}"
+}
+
+# State.
+echo >"$W/a-file"
+with NIX_OCI_HOOK_STATE_DIR="$W/a-file"
+says "a file as state directory" "$W/a-file.*(Not a directory|not a directory|File exists)"
+with NIX_OCI_HOOK_STATE_DIR=/proc/nowhere
+says "a state directory that cannot be made" '/proc/nowhere'
+mkdir "$W/ro" && mount -t tmpfs -o ro none "$W/ro"
+with NIX_OCI_HOOK_STATE_DIR="$W/ro/state"
+says_ro() { says "a read-only state directory" "$W/ro/?.*Read-only file system"; }
+left_mounts=$(cut -d' ' -f5 /proc/self/mountinfo | grep -F "$W")
+says_ro
+umount "$W/ro"
+with NIX_OCI_HOOK_STATE_DIR="$W/state"
+
+# Configuration.
+printf 'runtime = crun\nmax-jobs = many\n' >"$W/oci-hook.conf"
+with NIX_OCI_HOOK_CONFIG="$W/oci-hook.conf"
+says "a wrong value in the configuration" "oci-hook.conf.*2.*max-jobs"
+printf 'runtimes = crun\n' >"$W/oci-hook.conf"
+says "a wrong key in the configuration" "oci-hook.conf.*1.*runtimes"
+unset NIX_OCI_HOOK_CONFIG
+
+# The runtime.
+with NIX_OCI_HOOK_RUNTIME=/no/such/runtime
+says "a runtime that is not there" '/no/such/runtime'
+runtime() { # runtime TEXT: a script as runtime, which has the arguments of the runtime's own
+  printf '#!/bin/bash\n%s\n' "$1" >"$W/runtime"
+  chmod +x "$W/runtime"
+  with NIX_OCI_HOOK_RUNTIME="$W/runtime"
+}
+mkdir "$W/bin"
+for c in sh bash env; do ln -s "$(command -v $c)" "$W/bin/$c"; done
+unset NIX_OCI_HOOK_RUNTIME
+no_runtime() { # a PATH without runtimes, for the hook alone
+  printf '#!/bin/sh\nPATH=%s exec %s "$@"\n' "$W/bin" "$NIX_OCI_HOOK" >"$W/hook-without"
+  chmod +x "$W/hook-without"
+}
+no_runtime
+(
+  NIX_OCI_HOOK=$W/hook-without
+  says "no runtime at all" '(crun.*runc|runtime)'
+  echo "$tap_n $tap_bad" >"$W/counts"
+)
+read -r tap_n tap_bad <"$W/counts"
+: >"$W/not-executable"
+with NIX_OCI_HOOK_RUNTIME="$W/not-executable"
+says "a runtime that cannot be executed" "$W/not-executable"
+runtime 'exit 3'
+says "a runtime that fails without a word" "$W/runtime|runtime"
+runtime 'echo "the machine is on fire" >&2; exit 1'
+says "a runtime that fails with a message" 'the machine is on fire'
+runtime 'kill -KILL $$'
+says "a runtime that is killed" 'signal 9|Killed|killed'
+runtime 'crun "$@" & sleep 0.3; kill -KILL $!; wait $!; kill -KILL $$'
+says "a runtime that is killed with its container running" '.' timesOut
+unset NIX_OCI_HOOK_RUNTIME
+
+# The disk. Nix's own files need some of it, so it is filled when the hook starts.
+fill() { # fill KIB: a hook that leaves that much
+  cat >"$W/hook-on-full-disk" <<END
+#!/bin/sh
+dd if=/dev/zero of=/nix/filler bs=1k >/dev/null 2>&1
+truncate -s -$1K /nix/filler
+exec $NIX_OCI_HOOK "\$@"
+END
+  chmod +x "$W/hook-on-full-disk"
+}
+real_hook=$NIX_OCI_HOOK
+mv "$W/hook" "$W/hook-store"
+mkdir "$W/hook"
+mount -t tmpfs -o size=48m none "$W/hook"
+cp -a "$W/hook-store/." "$W/hook/"
+left_mounts=$(cut -d' ' -f5 /proc/self/mountinfo | grep -F "$W")
+for kib in 0 8 64; do
+  fill "$kib"
+  NIX_OCI_HOOK=$W/hook-on-full-disk
+  nix_build hook "$expr" -A multi >/dev/null
+  rc=$?
+  NIX_OCI_HOOK=$real_hook
+  rm -f "$W/hook/filler"
+  check "a disk with $kib KiB left: nix-build fails" [ "$rc" != 0 ]
+  check_log "a disk with $kib KiB left: the reason is told" 'No space left on device|disk space|is full' \
+    "$W/hook.log"
+  check_eq "a disk with $kib KiB left: nothing is valid" \
+    "$(sqlite3 "$W/hook/var/nix/db/db.sqlite" "select path from ValidPaths where path like '%-multi%'
+      and path not like '%.drv'")" ""
+  nothing_left "a disk with $kib KiB left" hook
+done
+check "with space again the build succeeds" nix_build hook "$expr" -A multi
+check "the store is sound" verify hook
+finish
