@@ -1,0 +1,4 @@
+# An overlay: pkgs.nix-oci-hook.
+final: prev: {
+  nix-oci-hook = final.callPackage ./package.nix { };
+}

@@ -1,0 +1,50 @@
+# Evaluated strictly by the tests: every value is true, or the name says what is wrong.
+{ top }:
+let
+  pkgs = import ./fake-nixpkgs.nix;
+  inherit (pkgs) lib;
+  overlay = import (top + "/nix/overlay.nix");
+  withOverlay = pkgs // overlay withOverlay pkgs;
+  package = withOverlay.nix-oci-hook;
+  eval = nixVersion: user: (lib.evalModule (import (top + "/nix/module.nix")) { pkgs = withOverlay; } {
+    nix = { package = { version = nixVersion; }; } // user;
+  }).config;
+  on = version: extra: eval version { ociHook = { enable = true; } // extra; };
+  hook = "${package}/bin/nix-oci-hook";
+  fails = v: !(builtins.tryEval (builtins.deepSeq v v)).success;
+  conf = c: c.environment.etc."nix/oci-hook.conf".text;
+in
+{
+  package_has_a_name = package.pname == "nix-oci-hook";
+  package_has_the_version_of_configure = builtins.match
+    ".*AC_INIT[(][[]nix-oci-hook], [[]${builtins.replaceStrings [ "." ] [ "[.]" ] package.version}].*"
+    (builtins.readFile (top + "/configure.ac")) != null;
+  package_checks = package.doCheck && builtins.elem pkgs.cmocka package.checkInputs;
+  package_uses_parson_itself = builtins.elem pkgs.parson package.buildInputs;
+  package_takes_another_runtime = builtins.match ".*gvisor.*"
+    (pkgs.callPackage (top + "/nix/package.nix") { runtime = pkgs.gvisor; }).postInstall != null;
+  package_is_strict = builtins.isString (builtins.toJSON (removeAttrs package [ "src" ]));
+
+  module_is_off_by_default = (eval "2.31.0" { }).nix ? settings == false;
+  module_sets_the_hook = (on "2.31.0" { }).nix.settings.build-hook == hook;
+  module_leaves_max_jobs = (on "2.31.0" { }).nix.settings ? max-jobs == false;
+  module_can_forbid_local_builds = (on "2.31.0" { onlyHook = true; }).nix.settings.max-jobs == 0;
+  module_installs_the_program = builtins.elem package (on "2.31.0" { }).environment.systemPackages;
+  nix_2_24_reads_nix_conf = (on "2.24.9" { }) ? systemd == false;
+  nix_2_25_needs_the_environment =
+    (on "2.25.0" { }).systemd.services.nix-daemon.environment.NIX_CONFIG == "build-hook = ${hook}";
+  nix_2_33_needs_the_environment =
+    (on "2.33.4" { }).systemd.services.nix-daemon.environment.NIX_CONFIG == "build-hook = ${hook}";
+  nix_2_34_reads_nix_conf = (on "2.34.0" { }) ? systemd == false;
+  runtime_by_default = conf (on "2.31.0" { }) == "runtime = ${pkgs.crun}/bin/crun\n";
+  runtime_by_name = conf (on "2.31.0" { runtime = "runsc"; }) == "runtime = ${pkgs.gvisor}/bin/runsc\n";
+  runtime_by_path = conf (on "2.31.0" { runtime = "/opt/kata"; }) == "runtime = /opt/kata\n";
+  runtime_unknown = fails (on "2.31.0" { runtime = "docker"; });
+  settings_in_nix_conf_form = conf (on "2.31.0" {
+    settings = { max-jobs = 4; userns = false; runtime-args = [ "--debug" "--x" ]; };
+  }) == "max-jobs = 4\nruntime = ${pkgs.crun}/bin/crun\nruntime-args = --debug --x\nuserns = false\n";
+  settings_runtime_wins = conf (on "2.31.0" { settings.runtime = "/x"; }) == "runtime = /x\n";
+  settings_wrong_type = fails (on "2.31.0" { settings.max-jobs = { }; });
+  package_can_be_another = (on "2.31.0" { package = pkgs.crun; }).nix.settings.build-hook
+    == "${pkgs.crun}/bin/nix-oci-hook";
+}
