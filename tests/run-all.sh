@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-all.sh: install what the tests need, then build and test everything there is. As root.
+#
+# Each step prints a header and, where it fails, the end of its output. At the end stand the closing
+# lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
+# (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
+# all: deps build check sanitizers distcheck nix e2e hostile parity fuzz.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+top=$PWD
+work=${NIH_WORK:-$top/build-tests}
+jobs=$(nproc)
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e hostile parity fuzz}
+[ "${CI-}" != true ] || TEST_STRICT=1
+export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
+mkdir -p "$work"
+counts=$work/counts closing=$work/closing
+: >"$counts"
+: >"$closing"
+
+count() { echo "$1 $2 $3" >>"$counts"; }
+header() { printf '\n==== %s (%s s)\n' "$1" "$SECONDS"; }
+# step NAME COMMAND...: one thing that works or does not. The commands of a function that runs here
+# must each end in `|| return`.
+step() {
+  local name=$1 rc
+  shift
+  header "$name"
+  "$@" >"$work/$name.log" 2>&1
+  rc=$?
+  if [ $rc = 0 ]; then
+    count 1 0 0
+    echo "$name: done" | tee -a "$closing"
+  else
+    count 0 1 0
+    tail -n 60 "$work/$name.log"
+    echo "$name: FAILED (status $rc)" | tee -a "$closing"
+  fi
+  return $rc
+}
+configured() { # configured DIR ARG...: build in DIR
+  local dir=$work/$1
+  shift
+  mkdir -p "$dir"
+  (cd "$dir" && "$top/configure" --quiet "$@" && make --silent -j"$jobs") || return
+}
+# make_check DIR: the totals of automake's harness are the numbers of tests in TAP, not of scripts
+make_check() {
+  local name=check-$1 log=$work/check-$1.log p f s rc
+  header "$name"
+  make -C "$work/$1" -k -j"$jobs" check >"$log" 2>&1
+  rc=$?
+  total() { sed -nE "s/^# $1: +([0-9]+)$/\1/p" "$log" | awk '{ n += $1 } END { print n + 0 }'; }
+  p=$(($(total PASS) + $(total XFAIL)))
+  f=$(($(total FAIL) + $(total ERROR) + $(total XPASS)))
+  s=$(total SKIP)
+  [ "$TEST_STRICT" != 1 ] || { f=$((f + s)) && s=0; }
+  [ $rc = 0 ] || [ $f != 0 ] || f=1
+  [ $p != 0 ] || f=$((f + 1))
+  [ $f = 0 ] || {
+    grep -E '^(FAIL|ERROR|XPASS|SKIP):' "$log" | head -n 60
+    tail -n 15 "$log"
+  }
+  count "$p" "$f" "$s"
+  echo "$name: $p passed, $f failed, $s skipped" | tee -a "$closing"
+}
+scripts() { # scripts NAME FILE...: TAP scripts that use the built program
+  local name=$1
+  shift
+  [ -e "$1" ] || return 0
+  header "$name"
+  NIX_OCI_HOOK=$work/plain/nix-oci-hook NIH_COUNTS=$counts tests/run.sh "$@" |
+    tee "$work/$name.log"
+  echo "$name: $(tail -n 1 "$work/$name.log" | sed 's/^# //')" >>"$closing"
+}
+fuzzing() {
+  (mkdir -p "$work/fuzz" && cd "$work/fuzz" &&
+    "$top/configure" --quiet --enable-fuzzing --enable-werror CC=clang &&
+    make --silent -j"$jobs" libnar.a libspecgen.a libhook.a &&
+    make --silent -j"$jobs" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-5}") || return
+}
+distcheck() {
+  make -C "$work/plain" -j"$jobs" distcheck AM_DISTCHECK_CONFIGURE_FLAGS=--quiet || return
+}
+
+for s in $steps; do
+  case $s in
+  deps) step deps scripts/install-deps.sh ;;
+  build) { [ -x configure ] || step autogen ./autogen.sh; } && step build configured plain --enable-werror ;;
+  check) make_check plain ;;
+  sanitizers)
+    step build-sanitizers configured sanitizers --enable-werror --enable-sanitizers &&
+      make_check sanitizers
+    ;;
+  distcheck) step distcheck distcheck ;;
+  nix | e2e | hostile | parity) scripts "$s" tests/"$s"/*.sh ;;
+  fuzz) step fuzz fuzzing ;;
+  *) echo "no step '$s'" >&2; exit 2 ;;
+  esac
+done
+
+header "all"
+cat "$closing"
+awk '{ p += $1; f += $2; s += $3 }
+  END { printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""; exit f > 0 || p == 0 }' \
+  "$counts"
