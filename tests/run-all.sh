@@ -5,13 +5,13 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix e2e hostile parity fuzz.
+# all: deps build check sanitizers distcheck nix e2e hostile fuzz.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e hostile parity fuzz}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e hostile fuzz}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 mkdir -p "$work"
@@ -94,7 +94,7 @@ for s in $steps; do
       make_check sanitizers
     ;;
   distcheck) step distcheck distcheck ;;
-  nix | e2e | hostile | parity) scripts "$s" tests/"$s"/*.sh ;;
+  nix | e2e | hostile) scripts "$s" tests/"$s"/*.sh ;;
   fuzz) step fuzz fuzzing ;;
   *) echo "no step '$s'" >&2; exit 2 ;;
   esac
