@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "hook/settings.h"
 #include "nar/scope.h"
 
@@ -70,6 +75,50 @@ static void refuses_values_of_another_type_and_leaves_the_output_alone(void **st
 	assert_int_equal(n, 5);
 }
 
+/* Make DIR/nix a script that does SCRIPT, and PATH just that directory. */
+static void fake_nix(const char *dir, const char *script)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/nix", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "#!/bin/sh\n%s\n", script);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void asks_nix_old_and_new_or_goes_without(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_settings struct settings s = SETTINGS_INIT;
+	scoped_free char *was = strdup(getenv("PATH"));
+	char dir[] = "/tmp/test-settings-XXXXXX", path[128];
+
+	assert_non_null(mkdtemp(dir));
+	setenv("PATH", dir, 1);
+	assert_ok(&e, settings_from_nix(&s, &e));
+	assert_int_equal(s.n, 0);
+	fake_nix(dir, "[ \"$3 $4\" = 'config show' ] && echo 'cores = 7' && "
+		      "echo 'builders = '");
+	assert_ok(&e, settings_from_nix(&s, &e));
+	assert_string_equal(settings_get(&s, "cores"), "7");
+	assert_string_equal(settings_get(&s, "builders"), "");
+	settings_done(&s);
+	fake_nix(dir, "[ \"$3\" = show-config ] || { echo 'wrong = 1'; exit 1; }; echo 'cores = 8'");
+	assert_ok(&e, settings_from_nix(&s, &e));
+	assert_string_equal(settings_get(&s, "cores"), "8");
+	assert_null(settings_get(&s, "wrong"));
+	settings_done(&s);
+	fake_nix(dir, "echo no >&2; exit 1");
+	assert_err(&e, settings_from_nix(&s, &e), "asking Nix for its settings");
+	setenv("PATH", was, 1);
+	snprintf(path, sizeof path, "%s/nix", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +126,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(gives_the_default_for_what_nix_did_not_send),
 		cmocka_unit_test(reads_booleans_numbers_and_lists),
 		cmocka_unit_test(refuses_values_of_another_type_and_leaves_the_output_alone),
+		cmocka_unit_test(asks_nix_old_and_new_or_goes_without),
 	};
 
 	if (argc > 1)
