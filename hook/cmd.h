@@ -84,6 +84,7 @@ int cli_common_args(const char *arg);
 
 /* The verbs, sorted. */
 int cmd_bundle(int argc, char **argv, struct err *e) MUST_CHECK;
+int cmd_config(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_hook(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_nar(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_request(int argc, char **argv, struct err *e) MUST_CHECK;

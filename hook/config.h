@@ -3,9 +3,10 @@
  * hook/config.h: our own configuration, /etc/nix/oci-hook.conf.
  *
  * `key = value` lines as in nix.conf, '#' starts a comment, `include FILE` and `!include FILE`
- * (may be missing) as there. One table (conf_keys) is parser, --help and docs/configuration.md.
- * Later wins: file, then environment (NIX_OCI_HOOK_<KEY>, '-' as '_'), then `--option KEY VALUE`.
- * A wrong key or value is refused with file, line and what is allowed.
+ * (may be missing) as there. One table (conf_keys) is parser, --help, docs/configuration.md and
+ * the manual page. Later wins: file, then environment (NIX_OCI_HOOK_<KEY>, '-' as '_'), then
+ * `--option KEY VALUE`. A wrong key or value is refused with file, line and what is allowed.
+ * NIX_OCI_HOOK_CONFIG names another file, for Nix 2.8, whose build-hook takes no arguments.
  */
 #ifndef HOOK_CONFIG_H
 #define HOOK_CONFIG_H
@@ -17,6 +18,9 @@
 #include "nar/err.h"
 #include "specgen/spec.h"
 
+#define CONF_FILE "/etc/nix/oci-hook.conf"
+#define CONF_ENV_PREFIX "NIX_OCI_HOOK_"
+
 enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
 enum conf_registration { REG_AUTO, REG_SQLITE, REG_LOAD_DB };
 /* Whether a runtime may put builds into cgroups of its own. */
@@ -25,28 +29,33 @@ enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
 struct conf {
 	char *runtime;              /* "auto", a name (crun, runc, youki, runsc) or an absolute path */
 	struct strv runtime_args;   /* put before the runtime's verb */
-	char *state_dir;            /* /run/nix-oci-hook, or below XDG_RUNTIME_DIR for users */
-	char *bundle_dir;           /* "" : in the store directory, as Nix does */
+	char *state_dir;            /* never ""; conf_load() finds one for the user */
+	char *bundle_dir;           /* "": in the store directory, as Nix does */
 	uint64_t max_jobs;          /* 0: as many as cores */
 	uint64_t max_queued;        /* accepted builds that wait for a slot; beyond: postpone */
 	enum spec_profile profile;
 	enum conf_inputs inputs;
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
-	char *sandbox_shell;        /* "" : from Nix's sandbox-paths, else found */
+	char *sandbox_shell;        /* "": from Nix's sandbox-paths, else found */
 	bool userns;                /* builds run in a user namespace */
-	char *store_name;           /* "" : "oci:<runtime>" */
+	char *store_name;           /* "": "oci:<runtime>" */
 };
+
+#define CONF_INIT {.runtime = NULL}
 
 void conf_init(struct conf *c); /* cleared: conf_done() is safe */
 /*
- * Fill C: defaults, then PATH (NULL: the default file, which may be missing), the environment and
- * OPTIONS (pairs: key, value, key, value).
+ * Fill C: defaults, then PATH (NULL: the file of NIX_OCI_HOOK_CONFIG, else CONF_FILE, which may be
+ * missing), the environment and OPTIONS (pairs: key, value, key, value; may be NULL).
  */
 int conf_load(struct conf *c, const char *path, const struct strv *options, struct err *e) MUST_CHECK;
 void conf_done(struct conf *c);
 #define scoped_conf __attribute__((cleanup(conf_done)))
-/* The table of keys as text for --help, or as Markdown for docs/configuration.md. */
-void conf_print_keys(FILE *out, bool markdown);
+/* The table of keys: for --help, for docs/configuration.md, for docs/nix-oci-hook.1. */
+enum conf_format { CONF_TEXT, CONF_MARKDOWN, CONF_MAN };
+void conf_print_keys(FILE *out, enum conf_format format);
+/* Append C as a file that gives C again. */
+int conf_print(const struct conf *c, struct buf *b, struct err *e) MUST_CHECK;
 
 #endif

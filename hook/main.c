@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hook/config.h"
 #include "hook/log.h"
 #include "nar/scope.h"
 
@@ -23,6 +24,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv, struct err *e);
 	const char *help;
 } verbs[] = {
+	{"config", cmd_config, "print the configuration that is in effect"},
 	{"request", cmd_request, "print the build request of a derivation"},
 	{NULL, NULL, NULL},
 };
@@ -46,7 +48,9 @@ static void print_help(void)
 	cli_print_common(stdout);
 	printf("  --version             print the version\n\n"
 	       "Exit codes: 0 success, 1 failure, 2 wrong command line.\n"
-	       "'nix-oci-hook VERB --help' tells more of each, nix-oci-hook(1) all.\n");
+	       "'nix-oci-hook VERB --help' tells more of each, nix-oci-hook(1) all.\n\n"
+	       "Keys of the configuration, " CONF_FILE ":\n");
+	conf_print_keys(stdout, CONF_TEXT);
 }
 
 /* A program that got no standard streams would take its first files for them. */
