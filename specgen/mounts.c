@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is mounted where. The profile nix mounts as Nix does: by target in byte order, so parents
+ * before children, then what the kernel provides. It binds the bundle's own /dev over itself: a
+ * runtime that finds a bind at /dev leaves it alone (crun's mount_dev_from_host, runc's
+ * needsSetupDev), and /dev is what Nix makes of it, without the runtime's nodes and links.
+ */
+#include "specgen/spec_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+const char *const spec_dev_nodes[] = {"full", "null", "random", "tty", "urandom", "zero", NULL};
+
+const struct spec_link spec_dev_links[] = {
+	{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"}, {"ptmx", "/dev/pts/ptmx"},    {NULL, NULL},
+};
+
+/* A bind mount: SOURCE (relative: to the bundle) at TARGET. */
+struct bind {
+	char *target, *source;
+	const char *const *options; /* ended by NULL */
+	size_t rank;                /* order of adding, among equal targets */
+};
+
+struct binds {
+	struct bind *items;
+	size_t n, cap;
+};
+
+static const char *const opt_plain[] = {"rbind", NULL};
+static const char *const opt_nosuid[] = {"rbind", "nosuid", NULL};
+static const char *const opt_rw[] = {"rbind", "rw", NULL};
+static const char *const opt_ro[] = {"rbind", "ro", NULL};
+static const char *const opt_input[] = {"rbind", "ro", "nosuid", "nodev", NULL};
+
+static void binds_done(struct binds *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		free(b->items[i].target);
+		free(b->items[i].source);
+	}
+	free(b->items);
+}
+#define scoped_binds __attribute__((cleanup(binds_done)))
+
+/* Add one; takes both strings, which may be NULL with *E set. */
+static int add(struct binds *b, char *target, char *source, const char *const *options,
+	       struct err *e)
+{
+	if (!target || !source || mem_grow(&b->items, &b->cap, b->n + 1, sizeof *b->items, e) < 0) {
+		free(target);
+		free(source);
+		return -1;
+	}
+	b->items[b->n] = (struct bind){target, source, options, b->n};
+	b->n++;
+	return 0;
+}
+
+static int add_copy(struct binds *b, const char *target, const char *source,
+		    const char *const *options, struct err *e)
+{
+	char *t = str_dup(target, e);
+
+	return add(b, t, t ? str_dup(source, e) : NULL, options, e);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct bind *x = a, *y = b;
+	int c = strcmp(x->target, y->target);
+
+	return c ? c : x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+bool spec_has_target(const struct request *r, const char *target)
+{
+	size_t low = 0, high = r->constraints.n_host_paths;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = strcmp(r->constraints.host_paths[mid].target, target);
+		if (c == 0)
+			return true;
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static void print_bind(struct jw *w, const struct bind *b)
+{
+	jw_inline_object(w, NULL);
+	jw_string(w, "destination", b->target);
+	jw_string(w, "type", "bind");
+	jw_string(w, "source", b->source);
+	jw_array(w, "options");
+	for (size_t i = 0; b->options[i]; i++)
+		jw_string(w, NULL, b->options[i]);
+	jw_end(w);
+	jw_end(w);
+}
+
+static void print_binds(struct jw *w, const struct binds *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		print_bind(w, &b->items[i]);
+}
+
+/* Open the mount of a kernel file system, up to its options. */
+static void print_fs(struct jw *w, const char *target, const char *type, const char *source)
+{
+	jw_inline_object(w, NULL);
+	jw_string(w, "destination", target);
+	jw_string(w, "type", type);
+	jw_string(w, "source", source);
+}
+
+static int add_scratch(struct binds *b, const struct spec_job *j)
+{
+	for (size_t i = 0; i < j->r->scratch_paths.n; i++) {
+		const char *path = j->r->scratch_paths.items[i];
+		scoped_free char *name = spec_scratch_name(path, j->e);
+		char *target = name ? str_fmt(j->e, "/%s", path) : NULL;
+		char *source = target ? str_fmt(j->e, "scratch/%s", name) : NULL;
+		if (add(b, target, source, opt_rw, j->e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_inputs(struct binds *b, const struct spec_job *j)
+{
+	for (size_t i = 0; i < j->r->n_inputs; i++) {
+		const struct req_input *in = &j->r->inputs[i];
+		char *target, *source = NULL;
+		if (j->h->placed_inputs && j->h->placed_inputs[i])
+			continue;
+		target = str_fmt(j->e, "/%s/%s", j->r->inputs_dir, in->path);
+		if (target)
+			source = in->source ? str_dup(in->source, j->e)
+					    : str_fmt(j->e, "inputs/%s", in->path);
+		if (add(b, target, source, opt_input, j->e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Without no_new_privs only nosuid keeps a set-id program of the machine from working inside. */
+static const char *const *host_path_options(const struct spec_job *j, const struct req_host_path *p)
+{
+	if (p->readonly || j->profile == SPEC_TVIX)
+		return opt_ro;
+	return j->h->no_new_privileges ? opt_plain : opt_nosuid;
+}
+
+static int add_host_paths(struct binds *b, const struct spec_job *j)
+{
+	for (size_t i = 0; i < j->r->constraints.n_host_paths; i++) {
+		const struct req_host_path *p = &j->r->constraints.host_paths[i];
+		/* /proc of the machine would show its processes; Nix passes it over, too. */
+		if (str_eq(p->source, "/proc") ||
+		    (j->h->placed_host_paths && j->h->placed_host_paths[i]))
+			continue;
+		if (add_copy(b, p->target, p->source, host_path_options(j, p), j->e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Add SOURCE at TARGET unless a host path is there. */
+static int add_unless_there(struct binds *b, const struct spec_job *j, const char *target,
+			    const char *source, const char *const *options)
+{
+	if (spec_has_target(j->r, target))
+		return 0;
+	return add_copy(b, target, source, options, j->e);
+}
+
+static int add_shell(struct binds *b, const struct spec_job *j)
+{
+	if (!j->r->constraints.provide_bin_sh || !j->h->sandbox_shell)
+		return 0;
+	return add_unless_there(b, j, "/bin/sh", j->h->sandbox_shell, opt_ro);
+}
+
+static int add_network_files(struct binds *b, const struct spec_job *j)
+{
+	const struct {
+		bool there;
+		const char *target, *source;
+	} files[] = {
+		{j->h->has_resolv_conf, "/etc/resolv.conf", "/etc/resolv.conf"},
+		{j->h->has_services, "/etc/services", "/etc/services"},
+		{j->h->has_hosts, "/etc/hosts", "/etc/hosts"},
+		{j->h->ca_bundle && j->profile == SPEC_NIX, "/etc/ssl/certs/ca-certificates.crt",
+		 j->h->ca_bundle},
+	};
+
+	for (size_t i = 0; j->r->constraints.network && i < ARRAY_SIZE(files); i++)
+		if (files[i].there &&
+		    add_unless_there(b, j, files[i].target, files[i].source, opt_ro) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_dev(struct binds *b, const struct spec_job *j)
+{
+	char target[32];
+
+	if (spec_has_target(j->r, "/dev"))
+		return 0;
+	if (add_copy(b, "/dev", "root/dev", opt_plain, j->e) < 0)
+		return -1;
+	for (size_t i = 0; spec_dev_nodes[i]; i++) {
+		snprintf(target, sizeof target, "/dev/%s", spec_dev_nodes[i]);
+		if (add_unless_there(b, j, target, target, opt_plain) < 0)
+			return -1;
+	}
+	if (j->r->constraints.kvm && j->h->has_kvm)
+		return add_unless_there(b, j, "/dev/kvm", "/dev/kvm", opt_plain);
+	return 0;
+}
+
+/*
+ * tmpfs's size option. Nix passes it as it stands; runsc takes no percentage, so it is worked out
+ * as the kernel does (shmem_parse_one() in mm/shmem.c), and left out where it is the default.
+ */
+static void print_shm_size(const struct spec_job *j)
+{
+	const char *size = j->r->constraints.shm_size ? j->r->constraints.shm_size : "50%";
+	char option[64];
+	uint64_t percent;
+	size_t digits = strspn(size, "0123456789");
+
+	if (size[digits] == '%' && num_parse_u64(size, digits, 100, &percent) && j->h->ram_bytes) {
+		uint64_t bytes =
+			j->h->ram_bytes / 100 * percent + j->h->ram_bytes % 100 * percent / 100;
+		snprintf(option, sizeof option, "size=%llu", (unsigned long long)bytes);
+	} else if (str_eq(size, "50%")) {
+		return;
+	} else {
+		snprintf(option, sizeof option, "size=%s", size);
+	}
+	jw_string(j->w, NULL, option);
+}
+
+static void print_kernel_mounts(const struct spec_job *j)
+{
+	struct jw *w = j->w;
+
+	print_fs(w, "/proc", "proc", "none");
+	jw_end(w);
+	if (j->r->constraints.uid_range) {
+		print_fs(w, "/sys", "sysfs", "none");
+		jw_end(w);
+	}
+	print_fs(w, "/dev/shm", "tmpfs", "none");
+	jw_array(w, "options");
+	jw_string(w, NULL, "mode=1777");
+	print_shm_size(j);
+	jw_end(w);
+	jw_end(w);
+	if (spec_has_target(j->r, "/dev/pts"))
+		return;
+	/* Nix makes ptmx usable by chmod; a runtime can only by this option. */
+	print_fs(w, "/dev/pts", "devpts", "none");
+	jw_strings(w, "options", "newinstance", "mode=0620", "ptmxmode=0666", NULL);
+	jw_end(w);
+}
+
+static int print_nix(const struct spec_job *j)
+{
+	scoped_binds struct binds b = {0};
+
+	if (add_scratch(&b, j) < 0 || add_inputs(&b, j) < 0 || add_host_paths(&b, j) < 0 ||
+	    add_shell(&b, j) < 0 || add_dev(&b, j) < 0 || add_network_files(&b, j) < 0)
+		return -1;
+	qsort(b.items, b.n, sizeof *b.items, compare);
+	print_binds(j->w, &b);
+	print_kernel_mounts(j);
+	return 0;
+}
+
+/* The defaults that tvix takes from its library (oci-spec-rs), which took them from runc. */
+static void print_tvix_defaults(const struct spec_job *j)
+{
+	struct jw *w = j->w;
+	/* sysfs belongs to a network namespace: who does not own one cannot mount it. */
+	bool bind_sys = j->h->rootless || (j->h->userns && j->r->constraints.network);
+	/* Group 5 is not mapped. */
+	bool own_ids = j->h->rootless || j->h->userns;
+
+	print_fs(w, "/proc", "proc", "proc");
+	jw_end(w);
+	print_fs(w, "/dev", "tmpfs", "tmpfs");
+	jw_strings(w, "options", "nosuid", "strictatime", "mode=755", "size=65536k", NULL);
+	jw_end(w);
+	print_fs(w, "/dev/pts", "devpts", "devpts");
+	jw_strings(w, "options", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
+		   own_ids ? NULL : "gid=5", NULL);
+	jw_end(w);
+	print_fs(w, "/dev/shm", "tmpfs", "shm");
+	jw_strings(w, "options", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k", NULL);
+	jw_end(w);
+	print_fs(w, "/dev/mqueue", "mqueue", "mqueue");
+	jw_strings(w, "options", "nosuid", "noexec", "nodev", NULL);
+	jw_end(w);
+	print_fs(w, "/sys", bind_sys ? "none" : "sysfs", bind_sys ? "/sys" : "sysfs");
+	jw_strings(w, "options", "nosuid", "noexec", "nodev", "ro", bind_sys ? "rbind" : NULL,
+		   NULL);
+	jw_end(w);
+	print_fs(w, "/sys/fs/cgroup", "cgroup", "cgroup");
+	jw_strings(w, "options", "nosuid", "noexec", "nodev", "relatime", "ro", NULL);
+	jw_end(w);
+	print_fs(w, "/tmp", "tmpfs", "tmpfs");
+	jw_strings(w, "options", "nosuid", "noatime", "mode=700", NULL);
+	jw_end(w);
+}
+
+static int print_tvix(const struct spec_job *j)
+{
+	scoped_binds struct binds b = {0};
+
+	if (add_scratch(&b, j) < 0 || add_inputs(&b, j) < 0 || add_host_paths(&b, j) < 0 ||
+	    add_shell(&b, j) < 0 || add_network_files(&b, j) < 0)
+		return -1;
+	print_tvix_defaults(j);
+	print_binds(j->w, &b);
+	return 0;
+}
+
+int spec_mounts(const struct spec_job *j)
+{
+	int rc;
+
+	jw_array(j->w, "mounts");
+	rc = j->profile == SPEC_TVIX ? print_tvix(j) : print_nix(j);
+	jw_end(j->w);
+	return rc;
+}
