@@ -72,7 +72,10 @@ static void print_help(const struct cli *c, const char *verb)
 	for (const struct cli_option *o = c->options; o && o->name; o++) {
 		char name[64];
 
-		snprintf(name, sizeof name, "--%s", o->name);
+		if (o->letter)
+			snprintf(name, sizeof name, "-%c, --%s", o->letter, o->name);
+		else
+			snprintf(name, sizeof name, "--%s", o->name);
 		print_option(stdout, name, o->arg ? o->arg : "", o->help);
 	}
 	cli_print_common(stdout);
@@ -149,6 +152,15 @@ static int take_own(struct walk *w, const struct cli_option *o, const char *arg,
 	return 0;
 }
 
+/* ARG, without a value that follows in it (LEN bytes), is how O is written. */
+static bool is_own(const struct cli_option *o, const char *arg, size_t len)
+{
+	if (len == 2 && o->letter && arg[1] == o->letter)
+		return true;
+	return len > 2 && arg[1] == '-' && strlen(o->name) == len - 2 &&
+	       memcmp(arg + 2, o->name, len - 2) == 0;
+}
+
 static int take_option(struct walk *w, struct err *e)
 {
 	char *arg = w->argv[w->at];
@@ -157,9 +169,8 @@ static int take_option(struct walk *w, struct err *e)
 	const struct cli_option *o = w->c->options;
 
 	w->inline_value = arg[len] ? arg + len + 1 : NULL;
-	for (; o && o->name; o++)
-		if (len > 2 && strlen(o->name) == len - 2 && memcmp(arg + 2, o->name, len - 2) == 0)
-			break;
+	while (o && o->name && !is_own(o, arg, len))
+		o++;
 	if (o && o->name) {
 		if (take_own(w, o, arg, e) < 0)
 			return -1;

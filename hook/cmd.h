@@ -48,6 +48,7 @@ struct cli_option {
 	const char *name;    /* without the "--" */
 	const char *arg;     /* what follows it, as --help calls it; NULL: nothing does */
 	const char *help;    /* one line */
+	char letter;         /* 'o': `-o DIR` is as good as `--output DIR`; 0: none */
 	/* One of the three. */
 	bool *flag;          /* becomes true; where ARG is NULL */
 	const char **value;  /* points into argv; the last one wins */
