@@ -4,7 +4,7 @@
  *
  *	<bundle>/
  *	  config.json
- *	  root/            root file system: etc/, tmp/, mount points, 0750 root:<build gid>
+ *	  root/            root file system: etc/, dev/, tmp/, mount points, 0750 root:<build gid>
  *	  scratch/<name>/  one for each scratch path (spec_scratch_name()), owned by the build user:
  *	                   scratch/build is the build directory, scratch/nix-store holds outputs
  *	  inputs/<base>    unpacked inputs, where they are not bound from the store
@@ -16,6 +16,7 @@
 #ifndef HOOK_BUNDLE_H
 #define HOOK_BUNDLE_H
 
+#include "hook/runtime.h"
 #include "hook/users.h"
 #include "nar/buf.h"
 #include "nar/err.h"
@@ -23,13 +24,23 @@
 #include "specgen/spec.h"
 
 struct bundle {
-	char *path; /* absolute */
-	int dirfd;  /* of path */
+	char *path;       /* absolute */
+	int dirfd;        /* of path */
 	char *build_dir;  /* absolute path of scratch/<working dir>, what keep-failed keeps */
 	char *output_dir; /* absolute path of scratch/nix-store, in which outputs appear */
 	int output_dirfd;
 };
-#define BUNDLE_INIT {NULL, -1, NULL, NULL, -1}
+#define BUNDLE_INIT                      \
+	{                                \
+		NULL, -1, NULL, NULL, -1 \
+	}
+
+/*
+ * Make H, which maps the build's ids only (or is spec_host_init()'s), fit for a runtime of KIND and
+ * a bundle at BUNDLE_PATH: docs/profiles.md, "Ids". Fills in what H says of this machine's kernel
+ * (has_kvm, ram_bytes, last_cap) as well. RUNTIME_OTHER: for whatever will run it.
+ */
+void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bundle_path);
 
 /*
  * Create the bundle at PATH for REQUEST; a stale one of that name is removed first. USER owns the
