@@ -113,7 +113,7 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 	return 0;
 }
 /* All enumerations of the table are read and written as an int. */
-static_assert(sizeof(enum conf_inputs) == sizeof(int) && sizeof(enum spec_profile) == sizeof(int) &&
+static_assert(sizeof(enum spec_profile) == sizeof(int) &&
 		      sizeof(enum conf_registration) == sizeof(int) &&
 		      sizeof(enum conf_cgroups) == sizeof(int),
 	      "enum of another size");
@@ -331,8 +331,9 @@ static int find_state_dir(struct conf *c, struct err *e)
 	if (!c->state_dir)
 		return -1;
 	if (!c->state_dir[0])
-		return err_set(e, ERR_INPUT, "key 'state-dir' has to be set where neither "
-					     "$XDG_RUNTIME_DIR nor $HOME is");
+		return err_set(e, ERR_INPUT,
+			       "key 'state-dir' has to be set where neither "
+			       "$XDG_RUNTIME_DIR nor $HOME is");
 	return 0;
 }
 

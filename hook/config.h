@@ -21,20 +21,18 @@
 #define CONF_FILE "/etc/nix/oci-hook.conf"
 #define CONF_ENV_PREFIX "NIX_OCI_HOOK_"
 
-enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
 enum conf_registration { REG_AUTO, REG_SQLITE, REG_LOAD_DB };
 /* Whether a runtime may put builds into cgroups of its own. */
 enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
 
 struct conf {
-	char *runtime;              /* "auto", a name (crun, runc, youki, runsc) or an absolute path */
+	char *runtime;              /* "auto", a name ("crun") or an absolute path */
 	struct strv runtime_args;   /* put before the runtime's verb */
 	char *state_dir;            /* never ""; conf_load() finds one for the user */
 	char *bundle_dir;           /* "": in the store directory, as Nix does */
 	uint64_t max_jobs;          /* 0: as many as cores */
 	uint64_t max_queued;        /* accepted builds that wait for a slot; beyond: postpone */
 	enum spec_profile profile;
-	enum conf_inputs inputs;
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
 	char *sandbox_shell;        /* "": from Nix's sandbox-paths, else found */
@@ -49,7 +47,8 @@ void conf_init(struct conf *c); /* cleared: conf_done() is safe */
  * Fill C: defaults, then PATH (NULL: the file of NIX_OCI_HOOK_CONFIG, else CONF_FILE, which may be
  * missing), the environment and OPTIONS (pairs: key, value, key, value; may be NULL).
  */
-int conf_load(struct conf *c, const char *path, const struct strv *options, struct err *e) MUST_CHECK;
+int conf_load(struct conf *c, const char *path, const struct strv *options,
+	      struct err *e) MUST_CHECK;
 void conf_done(struct conf *c);
 #define scoped_conf __attribute__((cleanup(conf_done)))
 /* The table of keys: for --help, for docs/configuration.md, for docs/nix-oci-hook.1. */

@@ -11,11 +11,9 @@
 #include "nar/banned.h"
 
 static const char *const profile_names[] = {"nix", "tvix", NULL};
-static const char *const inputs_names[] = {"auto", "bind", "nar", NULL};
 static const char *const registration_names[] = {"auto", "sqlite", "load-db", NULL};
 static const char *const cgroups_names[] = {"auto", "off", "on", NULL};
 static_assert(SPEC_NIX == 0 && SPEC_TVIX == 1, "profile_names");
-static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_names");
 static_assert(REG_AUTO == 0 && REG_SQLITE == 1 && REG_LOAD_DB == 2, "registration_names");
 static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups_names");
 
@@ -23,46 +21,47 @@ static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups
 
 const struct conf_key conf_keys[] = {
 	{"bundle-dir", CONF_PATH, AT(bundle_dir), "",
-	 .help = "Directory for the bundles of builds. Empty: the store directory itself, where outputs are "
-	 "one rename away from their place and the garbage collector knows what is left behind."},
+	 .help = "Directory for the bundles of builds. Empty: the store directory itself, "
+		 "where outputs are one rename away from their place and the garbage "
+		 "collector knows what is left behind."},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
-	 .help = "Whether the runtime puts each build into control groups of its own. With auto it does "
-	 "where this machine lets it.",
+	 .help = "Whether builds get control groups of their own: on, the runtime makes "
+		 "them; off, it makes none; auto, none but where the runtime cannot do "
+		 "without.",
 	 .names = cgroups_names},
-	{"inputs", CONF_ENUM, AT(inputs), "auto",
-	 .help = "How inputs come into a bundle: bind mounts them from the store, nar unpacks each from a "
-	 "NAR so that nothing of the store is visible, auto mounts those that are in the store.",
-	 .names = inputs_names},
 	{"max-jobs", CONF_U64, AT(max_jobs), "0",
-	 .help = "How many builds run at once on this machine, over all hooks. 0: as many as it has cores. "
-	 "Nix does not bound how many hooks it starts.",
+	 .help = "How many builds run at once on this machine, over all hooks. 0: as many "
+		 "as it has cores. Nix does not bound how many hooks it starts.",
 	 .max = 4096},
 	{"max-queued", CONF_U64, AT(max_queued), "1000",
-	 .help = "How many more builds are accepted and wait for their turn, first come, first served. "
-	 "Beyond that Nix is told to ask again, which it does after five seconds.",
+	 .help = "How many more builds are accepted and wait for their turn, first come, "
+		 "first served. Beyond that Nix is told to ask again, which it does after "
+		 "five seconds.",
 	 .max = 100000},
 	{"profile", CONF_ENUM, AT(profile), "nix",
-	 .help = "What a build finds inside its container: nix is what Nix's own sandbox gives it, tvix "
-	 "what tvix's OCI build service does.",
+	 .help = "What a build finds inside its container: nix is what Nix's own sandbox "
+		 "gives it, tvix what tvix's OCI build service does.",
 	 .names = profile_names},
 	{"registration", CONF_ENUM, AT(registration), "auto",
-	 .help = "How outputs become valid: sqlite writes to Nix's database, load-db runs nix-store "
-	 "--load-db, auto takes sqlite where the database has the schema that is known.",
+	 .help = "How outputs become valid: sqlite writes to Nix's database, load-db runs "
+		 "nix-store --load-db, auto takes sqlite where the database has the schema "
+		 "that is known.",
 	 .names = registration_names},
 	{"runtime", CONF_STRING, AT(runtime), "auto",
-	 .help = "The OCI runtime: its name or absolute path. With auto it is the first of crun, runc, youki "
-	 "and runsc that is found."},
+	 .help = "The OCI runtime: its name or absolute path. With auto it is the first of "
+		 "crun, runc, youki and runsc that is found."},
 	{"runtime-args", CONF_LIST, AT(runtime_args), "",
 	 .help = "Arguments for the runtime, before its command."},
 	{"sandbox-shell", CONF_PATH, AT(sandbox_shell), "",
-	 .help = "Statically linked shell that builds find as /bin/sh. Empty: the one of Nix's setting "
-	 "sandbox-paths, else a busybox that is found."},
+	 .help = "Statically linked shell that builds find as /bin/sh. Empty: the one of "
+		 "Nix's setting sandbox-paths, else a busybox that is found."},
 	{"state-dir", CONF_PATH, AT(state_dir), NULL,
-	 .help = "Directory for locks, queues and what runtimes keep while a build runs. The default is "
-	 "/run/nix-oci-hook for root, else nix-oci-hook below $XDG_RUNTIME_DIR, or below "
-	 "$HOME/.local/state."},
+	 .help = "Directory for locks, queues and what runtimes keep while a build runs. "
+		 "The default is /run/nix-oci-hook for root, else nix-oci-hook below "
+		 "$XDG_RUNTIME_DIR, or below $HOME/.local/state."},
 	{"store-name", CONF_STRING, AT(store_name), "",
-	 .help = "What Nix calls this machine in its messages. Empty: oci: and the runtime's name."},
+	 .help = "What Nix calls this machine in its messages. Empty: oci: and the "
+		 "runtime's name."},
 	{"userns", CONF_BOOL, AT(userns), "true",
 	 .help = "Whether builds run in a user namespace, as in Nix's sandbox."},
 };
@@ -101,7 +100,8 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* S for FORMAT. In roff a '-' would be a hyphen, and '.' or ''' at the start of a line a request. */
+/* S for FORMAT. In roff a '-' would be a hyphen, and '.' or ''' at the start of a line a request.
+ */
 static void put_text(FILE *out, enum conf_format format, const char *s)
 {
 	for (; *s; s++) {

@@ -99,7 +99,6 @@ static void reads_every_type(void **state)
 			   "max-jobs = 13\n"
 			   "profile = tvix\n"
 			   "cgroups = on\n"
-			   "inputs = nar\n"
 			   "registration = load-db\n"
 			   "userns = false\n"
 			   "bundle-dir =\n"
@@ -111,7 +110,6 @@ static void reads_every_type(void **state)
 	assert_int_equal(c.max_jobs, 13);
 	assert_int_equal(c.profile, SPEC_TVIX);
 	assert_int_equal(c.cgroups, CGROUPS_ON);
-	assert_int_equal(c.inputs, INPUTS_NAR);
 	assert_int_equal(c.registration, REG_LOAD_DB);
 	assert_false(c.userns);
 	assert_string_equal(c.state_dir, "/with blank/x");
@@ -143,13 +141,15 @@ static void later_wins(void **state)
 
 static void refuses_with_file_line_and_what_is_allowed(void **state)
 {
-	refuse("\n\nruntme = crun\n", "x.conf:3: there is no key 'runtme'; the keys are bundle-dir,");
-	refuse("max-jobs = many", "x.conf:1: key 'max-jobs' is 'many', allowed is a number from 0 to 4096");
+	refuse("\n\nruntme = crun\n",
+	       "x.conf:3: there is no key 'runtme'; the keys are bundle-dir,");
+	refuse("max-jobs = many",
+	       "x.conf:1: key 'max-jobs' is 'many', allowed is a number from 0 to 4096");
 	refuse("max-jobs = 4097", "a number from 0 to 4096");
 	refuse("max-jobs = -1", "a number from 0 to 4096");
 	refuse("max-jobs =", "is '', allowed is a number");
 	refuse("userns = yes", "allowed is true or false");
-	refuse("inputs = NAR", "allowed is auto, bind or nar");
+	refuse("cgroups = ON", "allowed is auto, off or on");
 	refuse("profile = nix tvix", "allowed is nix or tvix");
 	refuse("state-dir = run/x", "allowed is an absolute path or nothing");
 	refuse("runtime = crun --debug", "allowed is a text without blanks");
@@ -175,8 +175,9 @@ static void includes_files_beside_it(void **state)
 	scoped_conf struct conf c = CONF_INIT;
 
 	put("other.conf", "runtime = runc\nmax-jobs = 2\n");
-	assert_ok(&e, load(&c, "runtime = crun\ninclude other.conf\n!include missing.conf\n"
-			       "max-jobs = 3\n",
+	assert_ok(&e, load(&c,
+			   "runtime = crun\ninclude other.conf\n!include missing.conf\n"
+			   "max-jobs = 3\n",
 			   &e));
 	assert_string_equal(c.runtime, "runc");
 	assert_int_equal(c.max_jobs, 3);
