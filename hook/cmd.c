@@ -207,8 +207,7 @@ static int walk(struct walk *w, struct err *e)
 	if (n < w->c->min_args)
 		return err_set(e, ERR_INPUT, "an operand is missing: %s", w->c->synopsis);
 	if (w->c->max_args >= 0 && n > w->c->max_args)
-		return err_set(e, ERR_INPUT, "one operand too many: '%s'",
-			       w->argv[w->c->max_args]);
+		return err_set(e, ERR_INPUT, "one operand too many: '%s'", w->argv[w->c->max_args]);
 	return 0;
 }
 

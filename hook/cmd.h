@@ -25,9 +25,9 @@
  *			return rc;
  *		... conf_load(&conf, c.config_path, &c.conf_options, e) ... c.args[0] ...
  *
- * It returns the exit code; or -1 with *E set, which main() prints, to exit with CMD_FAILED. argv[0]
- * is the verb. Results go to stdout, whose write errors main() finds; all else through hook/log.h.
- * Only main() exits.
+ * It returns the exit code; or -1 with *E set, which main() prints, to exit with CMD_FAILED. Its
+ * argv[0] is the verb. Results go to stdout, whose write errors main() finds; all else through
+ * hook/log.h. Only main() exits.
  */
 #ifndef HOOK_CMD_H
 #define HOOK_CMD_H

@@ -24,13 +24,15 @@ int cmd_config(int argc, char **argv, struct err *e)
 	bool keys = false, markdown = false, man = false;
 	const struct cli_option options[] = {
 		{"keys", NULL, "print what keys there are instead", .flag = &keys},
-		{"markdown", NULL, "print the keys as for docs/configuration.md", .flag = &markdown},
+		{"markdown", NULL, "print the keys as for docs/configuration.md",
+		 .flag = &markdown},
 		{"man", NULL, "print the keys as for the manual page", .flag = &man},
 		{NULL},
 	};
 	scoped_cli struct cli c = {
 		.synopsis = "",
-		.about = "Print the configuration that is in effect, as a file that gives the same.",
+		.about =
+			"Print the configuration that is in effect, as a file that gives the same.",
 		.options = options,
 	};
 	int rc;

@@ -42,7 +42,7 @@ struct drv_output {
 	struct hash hash;      /* DRV_FIXED */
 };
 
-/* A wanted output of an input derivation, and what is wanted of it in turn if it is a derivation. */
+/* Wanted outputs of an input derivation, and what is wanted of them in turn (dynamic ones). */
 struct drv_node {
 	struct strv outputs;
 	struct drv_dynamic *dynamic; /* n_dynamic of them, sorted by output name */
@@ -83,10 +83,10 @@ struct drv {
 #define DRV_INIT {.path = NULL}
 
 /*
- * Read the LEN bytes at TEXT. PATH (full path below STORE_DIR) gives the name; where it is NULL, the
- * attribute "name" does. STORE_DIR is the logical one. Messages start "error parsing derivation '<path>'".
- * Checks output kinds, that kinds are not mixed, and that a fixed output's path field is the one
- * that its hash gives.
+ * Read the LEN bytes at TEXT. PATH (full path below STORE_DIR) gives the name; where it is NULL,
+ * the attribute "name" does. STORE_DIR is the logical one. Messages start "error parsing
+ * derivation '<path>'". Checks output kinds, that kinds are not mixed, and that a fixed output's
+ * path field is the one that its hash gives.
  */
 int drv_parse(const char *text, size_t len, const char *path, const char *store_dir,
 	      struct drv *ret, struct err *e) MUST_CHECK;

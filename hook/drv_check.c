@@ -50,12 +50,14 @@ static int parse_method(struct drv_output *o, struct err *e)
 		}
 	}
 	if (str_starts(algo, "git:"))
-		return err_set(e, ERR_INPUT, "output '%s' is hashed as a git tree ('%s'), which is "
-					     "not supported",
+		return err_set(e, ERR_INPUT,
+			       "output '%s' is hashed as a git tree ('%s'), which is "
+			       "not supported",
 			       o->name, o->hash_algo);
 	if (!hash_algo_parse(algo, strlen(algo), &o->algo))
-		return err_set(e, ERR_INPUT, "unknown hash algorithm '%s', expect 'md5', 'sha1', "
-					     "'sha256', or 'sha512'",
+		return err_set(e, ERR_INPUT,
+			       "unknown hash algorithm '%s', expect 'md5', 'sha1', "
+			       "'sha256', or 'sha512'",
 			       algo);
 	return 0;
 }

@@ -329,9 +329,8 @@ static int take_env(struct cur *c, struct drv *d, struct err *e)
 		    expect(c, ",", e) < 0 || !(v->value = take_bytes(c, &v->value_len, e)) ||
 		    expect(c, ")", e) < 0)
 			return -1;
-		if (d->n_env > 1 &&
-		    check_order(c, "environment variable", v[-1].key, v[-1].key_len, v->key,
-				v->key_len, e) < 0)
+		if (d->n_env > 1 && check_order(c, "environment variable", v[-1].key, v[-1].key_len,
+						v->key, v->key_len, e) < 0)
 			return -1;
 	}
 	return rc;

@@ -124,7 +124,8 @@ static int put_env(struct buf *b, const struct drv *d, struct err *e)
 
 int drv_print(const struct drv *d, struct buf *b, struct err *e)
 {
-	const char *start = d->dynamic ? "DrvWithVersion(\"" DRV_DYNAMIC_VERSION "\",[" : "Derive([";
+	const char *start =
+		d->dynamic ? "DrvWithVersion(\"" DRV_DYNAMIC_VERSION "\",[" : "Derive([";
 
 	if (buf_adds(b, start, e) < 0 || put_outputs(b, d, e) < 0 || buf_adds(b, "],[", e) < 0 ||
 	    put_inputs(b, d, e) < 0 || buf_adds(b, "],", e) < 0 || put_strs(b, &d->srcs, e) < 0 ||

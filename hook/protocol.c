@@ -300,7 +300,8 @@ static int close_from_listed(int first, struct err *e)
 	uint64_t fd;
 
 	if (!d)
-		return err_sys(e, "opening '/proc/self/fd' to close descriptors that Nix left open");
+		return err_sys(e,
+			       "opening '/proc/self/fd' to close descriptors that Nix left open");
 	while ((de = readdir(d))) {
 		if (!num_parse_u64(de->d_name, strlen(de->d_name), INT_MAX, &fd))
 			continue;

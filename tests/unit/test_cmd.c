@@ -38,11 +38,14 @@ static void parse(struct result *r, ...)
 	va_list ap;
 
 	*r = (struct result){
-		.c = {.synopsis = "DRV", .about = "A test.", .options = options, .min_args = 1,
+		.c = {.synopsis = "DRV",
+		      .about = "A test.",
+		      .options = options,
+		      .min_args = 1,
 		      .max_args = 2},
 		.rc = -7,
 	};
-	r->argv[argc++] = (char *)(uintptr_t)"test";
+	r->argv[argc++] = (char *)(uintptr_t) "test";
 	va_start(ap, r);
 	while ((r->argv[argc] = va_arg(ap, char *)))
 		argc++;
@@ -77,8 +80,8 @@ static void takes_what_all_verbs_have(void **state)
 	assert_false(r.go_on); /* no bundling of letters */
 	assert_int_equal(r.rc, CMD_USAGE);
 	result_done(&r);
-	parse(&r, "-v", "--option", "runtime", "crun", "a", "--option=max-jobs", "2", "--config", "/c",
-	      NULL);
+	parse(&r, "-v", "--option", "runtime", "crun", "a", "--option=max-jobs", "2", "--config",
+	      "/c", NULL);
 	assert_true(r.go_on);
 	assert_string_equal(r.c.config_path, "/c");
 	assert_int_equal(r.c.conf_options.n, 4);
@@ -100,15 +103,15 @@ static void a_dash_and_what_follows_two_are_operands(void **state)
 }
 
 /* One more word than parse() takes: the command line is refused, with TEXT in the message. */
-#define refuse(said, ...)                                                                          \
-	do {                                                                                       \
-		scoped_result struct result r;                                                     \
-		parse(&r, __VA_ARGS__, NULL);                                                      \
-		assert_false(r.go_on);                                                             \
-		assert_int_equal(r.rc, CMD_USAGE);                                                 \
-		if (!strstr(r.err.text, said))                                                     \
-			fail_msg("said '%s', expected '%s'", r.err.text, said);                    \
-		assert_non_null(strstr(r.err.text, "Try 'nix-oci-hook test --help'."));            \
+#define refuse(said, ...)                                                               \
+	do {                                                                            \
+		scoped_result struct result r;                                          \
+		parse(&r, __VA_ARGS__, NULL);                                           \
+		assert_false(r.go_on);                                                  \
+		assert_int_equal(r.rc, CMD_USAGE);                                      \
+		if (!strstr(r.err.text, said))                                          \
+			fail_msg("said '%s', expected '%s'", r.err.text, said);         \
+		assert_non_null(strstr(r.err.text, "Try 'nix-oci-hook test --help'.")); \
 	} while (0)
 
 static void refuses_wrong_command_lines(void **state)

@@ -30,17 +30,18 @@ static const char *path_of(const struct parts *p)
 	return p->path_unknown ? NULL : p->path ? p->path : X_DRV;
 }
 
-static const char *or(const char *s, const char *otherwise)
+static const char *fall_back(const char *s, const char *otherwise)
 {
 	return s ? s : otherwise;
 }
 
 static char *join(const struct parts *p, struct err *e)
 {
-	return str_fmt(e, "%s%s,%s,%s,%s,%s,%s,%s%s", or(p->start, "Derive("),
-		       or(p->outputs, OUTPUTS), or(p->inputs, "[]"), or(p->srcs, "[]"),
-		       or(p->system_, "\"s\""), or(p->builder, "\"b\""), or(p->args, "[]"),
-		       or(p->env, "[]"), or(p->end, ")"));
+	return str_fmt(e, "%s%s,%s,%s,%s,%s,%s,%s%s", fall_back(p->start, "Derive("),
+		       fall_back(p->outputs, OUTPUTS), fall_back(p->inputs, "[]"),
+		       fall_back(p->srcs, "[]"), fall_back(p->system_, "\"s\""),
+		       fall_back(p->builder, "\"b\""), fall_back(p->args, "[]"),
+		       fall_back(p->env, "[]"), fall_back(p->end, ")"));
 }
 
 static void prints_back(const struct drv *d, const char *text, size_t len)
@@ -89,8 +90,9 @@ static void reads_all_fields(void **state)
 	scoped_drv struct drv d = DRV_INIT;
 	size_t len;
 
-	ACCEPT(&d, .outputs = "[(\"lib\",\"" X_OUT "-lib\",\"\",\"\"),(\"out\",\"" X_OUT
-			      "\",\"\",\"\")]",
+	ACCEPT(&d,
+	       .outputs =
+		       "[(\"lib\",\"" X_OUT "-lib\",\"\",\"\"),(\"out\",\"" X_OUT "\",\"\",\"\")]",
 	       .inputs = "[(\"" STORE "/" HASH_A "-i.drv\",[\"dev\",\"out\"]),(\"" STORE "/" HASH_B
 			 "-i.drv\",[\"out\"])]",
 	       .srcs = "[\"" STORE "/" HASH_A "-s\"]", .system_ = "\"x86_64-linux\"",
@@ -244,10 +246,8 @@ static void refuses_lists_that_are_no_sorted_sets(void **state)
 					 "/" HASH_A "-i.drv\",[\"b\"])]");
 	REFUSE("output of an input 'a' is out of order",
 	       .inputs = "[(\"" STORE "/" HASH_A "-i.drv\",[\"b\",\"a\"])]");
-	REFUSE("environment variable 'k' stands twice",
-	       .env = "[(\"k\",\"1\"),(\"k\",\"1\")]");
-	REFUSE("environment variable 'k' is out of order",
-	       .env = "[(\"ka\",\"1\"),(\"k\",\"1\")]");
+	REFUSE("environment variable 'k' stands twice", .env = "[(\"k\",\"1\"),(\"k\",\"1\")]");
+	REFUSE("environment variable 'k' is out of order", .env = "[(\"ka\",\"1\"),(\"k\",\"1\")]");
 	REFUSE("environment variable 'k' is out of order",
 	       .env = "[(\"\xff\",\"1\"),(\"k\",\"1\")]");
 }
@@ -266,8 +266,7 @@ static void refuses_what_nix_reads_but_never_writes(void **state)
 	REFUSE("something follows the end", .end = ")\n");
 	REFUSE("something follows the end", .end = "))");
 	REFUSE("a quote, backslash or control byte", .system_ = "\"a\\\"b\"");
-	REFUSE("a quote, backslash or control byte",
-	       .outputs = "[(\"a\\nb\",\"\",\"\",\"\")]");
+	REFUSE("a quote, backslash or control byte", .outputs = "[(\"a\\nb\",\"\",\"\",\"\")]");
 	REFUSE("required attribute 'system' missing", .system_ = "\"\"");
 	REFUSE("required attribute 'builder' missing", .builder = "\"\"");
 	REFUSE("does not start with 'Derive' or 'DrvWithVersion'", .start = " Derive(");
@@ -317,8 +316,7 @@ static void refuses_wrong_dynamic_derivations(void **state)
 	REFUSE("which only DrvWithVersion may have", .inputs = IN("([],[(\"a\",[\"x\"])])"));
 	REFUSE("an empty list of outputs", .start = DYN, .inputs = IN("([\"out\"],[])"));
 	REFUSE("stands twice", .start = DYN, .inputs = IN("([],[(\"a\",[]),(\"a\",[])])"));
-	REFUSE("invalid derivation output name", .start = DYN,
-	       .inputs = IN("([],[(\"a b\",[])])"));
+	REFUSE("invalid derivation output name", .start = DYN, .inputs = IN("([],[(\"a b\",[])])"));
 }
 
 static void refuses_nodes_that_are_nested_too_deep(void **state)
@@ -347,9 +345,11 @@ static void refuses_nodes_that_are_nested_too_deep(void **state)
 
 static void a_cut_derivation_is_refused_at_every_byte(void **state)
 {
-	struct parts p = {.start = DYN, .inputs = IN("([\"o\"],[(\"a\",[\"x\"])])"),
-			       .srcs = "[\"" STORE "/" HASH_A "-s\"]", .args = "[\"a\\nb\"]",
-			       .env = "[(\"k\",\"v\\\\\")]"};
+	struct parts p = {.start = DYN,
+			  .inputs = IN("([\"o\"],[(\"a\",[\"x\"])])"),
+			  .srcs = "[\"" STORE "/" HASH_A "-s\"]",
+			  .args = "[\"a\\nb\"]",
+			  .env = "[(\"k\",\"v\\\\\")]"};
 	struct err e = ERR_INIT;
 	scoped_free char *text = join(&p, &e);
 	size_t len = strlen(text);

@@ -71,8 +71,7 @@ static void same_outputs(const struct drv *d, const JSON_Object *o)
 		assert_string_equal(out->path, json_object_get_string(j, "path"));
 		assert_int_equal(out->kind, algo ? DRV_FIXED : DRV_INPUT_ADDRESSED);
 		assert_string_equal(out->hash_algo, algo ? algo : "");
-		assert_string_equal(out->hash_text,
-				    algo ? json_object_get_string(j, "hash") : "");
+		assert_string_equal(out->hash_text, algo ? json_object_get_string(j, "hash") : "");
 	}
 }
 

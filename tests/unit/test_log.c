@@ -62,7 +62,10 @@ static void keeps_utf8_and_replaces_what_is_none(void **state)
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-		{"Gr\xc3\xbc\xc3\x9f" "e", "Gr\xc3\xbc\xc3\x9f" "e"},
+		{"Gr\xc3\xbc\xc3\x9f"
+		 "e",
+		 "Gr\xc3\xbc\xc3\x9f"
+		 "e"},
 		{"\xe2\x82\xac \xf0\x9f\x8c\xae", "\xe2\x82\xac \xf0\x9f\x8c\xae"},
 		{"latin1 \xe4\xf6", "latin1 ??"},
 		{"cut \xe2\x82", "cut ??"},

@@ -20,7 +20,10 @@ struct wire {
 	struct buf b;
 	struct err e;
 };
-#define WIRE_INIT {BUF_INIT(1 << 20), ERR_INIT}
+#define WIRE_INIT                           \
+	{                                   \
+		BUF_INIT(1 << 20), ERR_INIT \
+	}
 
 static void put_u64(struct wire *w, uint64_t v)
 {

@@ -106,7 +106,8 @@ static void asks_nix_old_and_new_or_goes_without(void **state)
 	assert_string_equal(settings_get(&s, "cores"), "7");
 	assert_string_equal(settings_get(&s, "builders"), "");
 	settings_done(&s);
-	fake_nix(dir, "[ \"$3\" = show-config ] || { echo 'wrong = 1'; exit 1; }; echo 'cores = 8'");
+	fake_nix(dir,
+		 "[ \"$3\" = show-config ] || { echo 'wrong = 1'; exit 1; }; echo 'cores = 8'");
 	assert_ok(&e, settings_from_nix(&s, &e));
 	assert_string_equal(settings_get(&s, "cores"), "8");
 	assert_null(settings_get(&s, "wrong"));
