@@ -116,9 +116,14 @@ nix_conf() { # nix_conf SIDE [LINE...]: write the side's nix.conf
   } >"$W/etc-$side/nix.conf"
 }
 on() { # on SIDE COMMAND...: run it with the side's /nix
+  (become "$@")
+}
+become() { # become SIDE COMMAND...: in a subshell: turn into it, so that it has the subshell's pid
   local side=$1
   shift
-  NIX_CONF_DIR=$W/etc-$side unshare --mount --propagation private -- \
+  # A shell's background jobs ignore SIGINT.
+  NIX_CONF_DIR=$W/etc-$side exec env --default-signal=INT,QUIT \
+    unshare --mount --propagation private -- \
     sh -c 'mount --bind "$0" /nix && exec "$@"' "$W/$side" "$@"
 }
 nix_build() { # nix_build SIDE ARG...: its paths on stdout, the rest in $W/SIDE.log

@@ -35,7 +35,7 @@ on hook nix-instantiate "$W/stubborn.nix" --argstr runtime none >/dev/null 2>&1
 left_begin
 
 start() { # start ATTR: nix-build in the background until its build has started; sets nix, hooks
-  on hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$W/stubborn.nix" \
+  become hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$W/stubborn.nix" \
     --argstr runtime "$runtime" -A "$1" >"$W/out" 2>"$W/hook.log" &
   nix=$!
   for _ in $(seq 100); do
@@ -107,7 +107,7 @@ fi
 
 # At any moment of a short build.
 for i in $(seq 30); do
-  on hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$W/stubborn.nix" \
+  become hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$W/stubborn.nix" \
     --argstr runtime "moment-$i" -A quick >/dev/null 2>&1 &
   nix=$!
   sleep "0.$(printf %03d $((RANDOM % 120 + 10)))"
