@@ -89,7 +89,9 @@ world() { # world "$@": returns in the private world
   export HOME=$W/home TMPDIR=$W/tmp NIX_OCI_HOOK_STATE_DIR=$W/state LC_ALL=C
   unset NIX_PATH NIX_REMOTE NIX_STORE_DIR NIX_STATE_DIR XDG_CONFIG_HOME XDG_CACHE_HOME \
     XDG_CONFIG_DIRS MAKEFLAGS MAKELEVEL CFLAGS LDFLAGS
+  export NIX_OCI_HOOK_CONFIG=$W/oci-hook.conf
   mkdir -p "$HOME" "$TMPDIR"
+  : >"$NIX_OCI_HOOK_CONFIG"
   for side in ref hook; do
     mkdir -p "$W/$side" "$W/etc-$side"
     nix_conf "$side"
@@ -125,6 +127,21 @@ become() { # become SIDE COMMAND...: in a subshell: turn into it, so that it has
   NIX_CONF_DIR=$W/etc-$side exec env --default-signal=INT,QUIT \
     unshare --mount --propagation private -- \
     sh -c 'mount --bind "$0" /nix && exec "$@"' "$W/$side" "$@"
+}
+build_users() { # build_users yes|no: whether the machine has any, as the world sees it
+  local f i
+  for f in group passwd; do
+    umount "/etc/$f" 2>/dev/null
+    grep -v '^nixbld' "/etc/$f" >"$W/$f"
+  done
+  if [ "$1" = yes ]; then
+    echo "nixbld:x:30000:$(seq -s, -f nixbld%g 4)" >>"$W/group"
+    for i in 1 2 3 4; do echo "nixbld$i:x:$((30000 + i)):30000::/var/empty:/bin/false"; done \
+      >>"$W/passwd"
+  fi
+  for f in group passwd; do mount --bind "$W/$f" "/etc/$f" || return 1; done
+  nix_conf ref
+  nix_conf hook
 }
 nix_build() { # nix_build SIDE ARG...: its paths on stdout, the rest in $W/SIDE.log
   local side=$1
