@@ -14,6 +14,8 @@ jobs=$(nproc)
 steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e hostile fuzz}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
+# Also for the build that distcheck unpacks elsewhere.
+if [ -d ../shared ]; then export NIH_SHARED=${NIH_SHARED:-$(cd ../shared && pwd)}; fi
 mkdir -p "$work"
 counts=$work/counts closing=$work/closing
 : >"$counts"
