@@ -42,7 +42,13 @@ enum {
 static inline JSON_Value *json_parse_string(const char *string)
 {
 	/* parson, too, accepts any value at the top. Duplicate keys are refused by both. */
-	return PARSON_V(json_loads(string, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL));
+	const size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
+	json_t *value = json_loads(string, flags, NULL);
+
+	/* To parson all numbers are doubles; jansson refuses integers beyond 64 bits with a sign. */
+	if (!value)
+		value = json_loads(string, flags | JSON_DECODE_INT_AS_REAL, NULL);
+	return PARSON_V(value);
 }
 
 static inline void json_value_free(JSON_Value *value)
