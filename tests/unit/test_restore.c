@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nar/io.h"
+#include "nar/restore.h"
+#include "nar/scope.h"
+#include "tests/unit/nar_words.h"
+
+static char dir[] = "/tmp/test_restore.XXXXXX";
+static int dirfd_ = -1;
+
+static int setup(void **state)
+{
+	struct err e = ERR_INIT;
+
+	umask(022);
+	if (!mkdtemp(dir))
+		return -1;
+	dirfd_ = io_opendir(AT_FDCWD, dir, &e);
+	return dirfd_ < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	struct err e = ERR_INIT;
+
+	close(dirfd_);
+	return io_rmtree(AT_FDCWD, dir, dir, &e);
+}
+
+static int restore(const char *words, const char *name, unsigned flags, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(1 << 20);
+	scoped_fd int fd = memfd_create("nar", MFD_CLOEXEC);
+
+	nar_words(&b, words);
+	assert_ok(e, io_write(fd, b.data, b.len, "memfd", e));
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	scoped_nar_reader struct nar_reader *r = nar_reader_new(fd, NULL, e);
+	assert_non_null(r);
+	return nar_restore(r, dirfd_, name, name, flags, e);
+}
+
+static bool exists(const char *name)
+{
+	return faccessat(dirfd_, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static mode_t mode_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dirfd_, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_mode & 07777;
+}
+
+static time_t mtime_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dirfd_, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_mtim.tv_nsec * (st.st_mtim.tv_sec == 1), 0);
+	return st.st_mtim.tv_sec;
+}
+
+static int add(void *ctx, const void *data, size_t n, struct err *e)
+{
+	return buf_add(ctx, data, n, e);
+}
+
+/* NAME dumps to the NAR of these words. */
+static void check_dump(const char *name, const char *words)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf want = BUF_INIT(1 << 20), got = BUF_INIT(1 << 20);
+	struct nar_sink sink = {add, &got};
+
+	nar_words(&want, words);
+	assert_ok(&e, nar_dump(dirfd_, name, name, &sink, &e));
+	assert_int_equal(got.len, want.len);
+	assert_memory_equal(got.data, want.data, want.len);
+}
+
+#define TREE                                                                      \
+	"M ( type directory entry ( name dir node ( type directory "              \
+	"entry ( name link node ( type symlink target /nowhere ) ) "              \
+	"entry ( name tool node ( type regular executable ~ contents #! ) ) ) ) " \
+	"entry ( name empty node ( type regular contents ~ ) ) "                  \
+	"entry ( name f node ( type regular contents hello ) ) )"
+
+static void restores_what_was_dumped(void **state)
+{
+	struct err e = ERR_INIT;
+
+	assert_ok(&e, restore(TREE, "tree", 0, &e));
+	check_dump("tree", TREE);
+	assert_int_equal(mode_of("tree/dir"), 0755);
+	assert_int_equal(mode_of("tree/dir/tool"), 0755);
+	assert_int_equal(mode_of("tree/f"), 0644);
+	assert_true(mtime_of("tree/f") > 1);
+	for (size_t i = 0; i < ARRAY_SIZE(nar_cases); i++) {
+		if (nar_cases[i].refusal)
+			continue;
+		assert_ok(&e, restore(nar_cases[i].words, nar_cases[i].name, 0, &e));
+		check_dump(nar_cases[i].name, nar_cases[i].words);
+	}
+}
+
+static void restores_as_things_look_in_a_store(void **state)
+{
+	struct err e = ERR_INIT;
+	static const char *const paths[] = {"canon",          "canon/dir", "canon/dir/link",
+					    "canon/dir/tool", "canon/f",   "canon/empty"};
+
+	umask(077);
+	assert_ok(&e, restore(TREE, "canon", NAR_RESTORE_CANONICAL, &e));
+	umask(022);
+	check_dump("canon", TREE);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		assert_int_equal(mtime_of(paths[i]), 1);
+	assert_int_equal(mode_of("canon"), 0555);
+	assert_int_equal(mode_of("canon/dir"), 0555);
+	assert_int_equal(mode_of("canon/dir/tool"), 0555);
+	assert_int_equal(mode_of("canon/f"), 0444);
+	assert_int_equal(mode_of("canon/empty"), 0444);
+}
+
+static void leaves_nothing_of_what_it_refuses(void **state)
+{
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nar_cases); i++) {
+		if (!nar_cases[i].refusal)
+			continue;
+		for (unsigned flags = 0; flags <= NAR_RESTORE_CANONICAL; flags++) {
+			assert_err(&e, restore(nar_cases[i].words, "refused", flags, &e),
+				   nar_cases[i].refusal);
+			assert_false(exists("refused"));
+		}
+	}
+	/* Also where much was written before. */
+	assert_err(&e, restore(TREE " =x", "refused", NAR_RESTORE_CANONICAL, &e), "after its end");
+	assert_false(exists("refused"));
+}
+
+static void touches_nothing_that_exists(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf b = BUF_INIT(100);
+
+	assert_ok(&e, io_write_file(dirfd_, "precious", 0644, "abc", 3, &e));
+	assert_int_equal(symlinkat("precious", dirfd_, "to-file"), 0);
+	assert_int_equal(mkdirat(dirfd_, "full", 0755), 0);
+	assert_int_equal(mkdirat(dirfd_, "full/x", 0755), 0);
+	assert_int_equal(symlinkat("full", dirfd_, "to-dir"), 0);
+	static const char *const names[] = {"precious", "to-file", "full", "to-dir"};
+	static const char *const nars[] = {"M ( type directory )", "M ( type symlink target x )",
+					   "M ( type regular contents evil )"};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(nars); j++)
+			assert_err(&e, restore(nars[j], names[i], 0, &e), "already exists");
+	assert_ok(&e, io_read_file(dirfd_, "precious", &b, &e));
+	assert_string_equal(b.data, "abc");
+	assert_true(exists("full/x") && exists("to-dir") && exists("to-file"));
+}
+
+static void copies_and_hashes_in_one_pass(void **state)
+{
+	struct err e = ERR_INIT;
+	struct refscan *s = refscan_new(&e);
+	struct nar_digest want, got;
+	scoped_free char *big = malloc(3000000);
+
+	assert_non_null(s);
+	assert_non_null(big);
+	assert_ok(&e, refscan_add(s, "4q0pg5zpfmznxscq3avycvf9xdvx50n3", &e));
+	assert_ok(&e, refscan_add(s, "9zicq1m4wy4bv50xa4l1jk4kpyy41kih", &e));
+	for (size_t i = 0; i < 3000000; i++)
+		big[i] = (char)(i * i >> 3);
+	memcpy(big + 2000000, "4q0pg5zpfmznxscq3avycvf9xdvx50n3", 32);
+	assert_ok(&e, restore(TREE, "from", 0, &e));
+	assert_ok(&e, io_write_file(dirfd_, "from/big", 0600, big, 3000000, &e));
+	assert_ok(&e, nar_digest(dirfd_, "from", "from", NULL, &want, &e));
+	struct nar_copy c = {dirfd_, "from", "from", dirfd_, "to", "to", NAR_RESTORE_CANONICAL};
+	assert_ok(&e, nar_copy(&c, s, &got, &e));
+	assert_true(hash_equal(&want.sha256, &got.sha256));
+	assert_int_equal(want.size_bytes, got.size_bytes);
+	assert_true(refscan_found(s, 0));
+	assert_false(refscan_found(s, 1));
+	assert_ok(&e, nar_digest(dirfd_, "to", "to", NULL, &got, &e));
+	assert_true(hash_equal(&want.sha256, &got.sha256));
+	assert_int_equal(mode_of("to/big"), 0444);
+	assert_err(&e, nar_copy(&c, NULL, &got, &e), "path 'to' already exists");
+	assert_true(exists("to/big"));
+	refscan_free(s);
+}
+
+static void leaves_nothing_of_a_copy_that_fails(void **state)
+{
+	struct err e = ERR_INIT;
+	struct nar_digest got;
+
+	assert_ok(&e, restore(TREE, "bad", 0, &e));
+	assert_int_equal(mkfifoat(dirfd_, "bad/zz", 0644), 0);
+	struct nar_copy c = {dirfd_, "bad", "bad", dirfd_, "badcopy", "badcopy", 0};
+	assert_err(&e, nar_copy(&c, NULL, &got, &e), "file 'bad/zz' has an unsupported type");
+	assert_false(exists("badcopy"));
+	c.from_name = "nothing";
+	assert_err(&e, nar_copy(&c, NULL, &got, &e), "No such file");
+	assert_false(exists("badcopy"));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(restores_what_was_dumped),
+		cmocka_unit_test(restores_as_things_look_in_a_store),
+		cmocka_unit_test(leaves_nothing_of_what_it_refuses),
+		cmocka_unit_test(touches_nothing_that_exists),
+		cmocka_unit_test(copies_and_hashes_in_one_pass),
+		cmocka_unit_test(leaves_nothing_of_a_copy_that_fails),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("restore", tests, setup, teardown);
+}
