@@ -48,7 +48,7 @@ static inline void scope_buf(struct buf *b)
 {
 	buf_done(b);
 }
-#define scoped_buf __attribute__((cleanup(scope_buf)))
+#define scoped_buf __attribute__((cleanup(scope_buf), unused))
 
 /* Bytes that belong to somebody else; no NUL is promised after them. */
 struct bytes {
@@ -87,7 +87,7 @@ static inline void scope_strv(struct strv *v)
 {
 	strv_done(v);
 }
-#define scoped_strv __attribute__((cleanup(scope_strv)))
+#define scoped_strv __attribute__((cleanup(scope_strv), unused))
 
 /* Heap copies with the error in *E; NULL only with *E set. */
 char *str_dup(const char *s, struct err *e) MUST_CHECK;

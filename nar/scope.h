@@ -60,9 +60,10 @@ static inline void scope_fclose(FILE *const *f)
 	}
 }
 
-#define scoped_fd __attribute__((cleanup(scope_close)))
-#define scoped_free __attribute__((cleanup(scope_free)))
-#define scoped_dir __attribute__((cleanup(scope_closedir)))
-#define scoped_file __attribute__((cleanup(scope_fclose)))
+/* unused: clang calls a variable unused that only its cleanup uses. */
+#define scoped_fd __attribute__((cleanup(scope_close), unused))
+#define scoped_free __attribute__((cleanup(scope_free), unused))
+#define scoped_dir __attribute__((cleanup(scope_closedir), unused))
+#define scoped_file __attribute__((cleanup(scope_fclose), unused))
 
 #endif
