@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/store_sign.h: sign store paths with the keys that Nix's setting `secret-key-files` names.
+ *
+ * A key file is `<name>:<base64 of 64 bytes>`: an Ed25519 secret key and its public key, as
+ * `nix-store --generate-binary-cache-key` writes it. What is signed is the path's fingerprint,
+ * `1;<path>;sha256:<nix32>;<size>;<ref>,<ref>..`. Source: Nix's path-info.cc, signing-key.cc.
+ */
+#ifndef HOOK_STORE_SIGN_H
+#define HOOK_STORE_SIGN_H
+
+#include "hook/settings.h"
+#include "hook/store.h"
+#include "nar/err.h"
+
+struct sign_keys {
+	struct sign_key *items;
+	size_t n, cap;
+};
+#define SIGN_KEYS_INIT     \
+	{                  \
+		NULL, 0, 0 \
+	}
+
+/* Read all that S names; a file that cannot be read or is no key is an error. */
+int sign_keys_load(const struct settings *s, struct sign_keys *ret, struct err *e) MUST_CHECK;
+void sign_keys_done(struct sign_keys *k);
+#define scoped_sign_keys __attribute__((cleanup(sign_keys_done)))
+
+/* Append "<name>:<base64>" by each key to RET; R's path, hash, size and references count. */
+int sign_registration(const struct sign_keys *k, const struct store_registration *r,
+		      struct strv *ret, struct err *e) MUST_CHECK;
+
+#endif
