@@ -2,19 +2,21 @@
 /*
  * hook/outputs.h: from what a build left behind to valid store paths, all or none.
  *
- *	out_check()         each output is there and may be trusted
- *	out_canonicalise()  modes, owner, times, extended attributes, as Nix has them
- *	out_digest()        NAR hash, size, references in one pass
- *	out_publish()       rename into the store, register
+ *	check        each output is there and may be trusted         hook/outputs.c
+ *	canonicalise modes, owner, times, extended attributes        hook/canon.h
+ *	fixed        the declared hash, on a copy of our own         hook/outfixed.c
+ *	digest       NAR hash, size, references in one pass          hook/outputs.c
+ *	sort         cycles between outputs                          hook/outsort.c
+ *	allowed      allowedReferences and their kin                 hook/outcheck.c
+ *	publish      rename into the store, register                 hook/outpublish.c
  *
- * in that order, on the outputs in OUTPUT_DIRFD. Everything a build left is hostile: descriptors
- * and O_NOFOLLOW throughout, and nothing is believed before all processes of the build are dead.
- * Texts of refusals are Nix's. Source: Nix's registerOutputs() and posix-fs-canonicalise.cc.
+ * in that order: every check comes before the first file is moved. Everything a build left is
+ * hostile; call this when all processes of the build are dead. Texts of refusals are Nix's, their
+ * kind is ERR_BUILD where it is the build's fault. Source: Nix's registerOutputs(),
+ * derivation-check.cc.
  */
 #ifndef HOOK_OUTPUTS_H
 #define HOOK_OUTPUTS_H
-
-#include <stdint.h>
 
 #include "hook/derivation.h"
 #include "hook/settings.h"
@@ -26,28 +28,32 @@ struct run;
 
 struct out_job {
 	const struct drv *drv;
-	const struct strv *wanted;  /* names of the outputs to register; the others are thrown away */
-	const struct strv *inputs;  /* full store paths of the input closure */
+	const struct strv
+		*wanted; /* names of the outputs to register; the others are thrown away */
+	const struct strv *inputs; /* full store paths of the input closure */
 	struct store *store;
 	const struct settings *settings;
 	const struct build_user *user; /* who must own what the build left; NULL: not checked */
-	const char *output_dir;     /* where the outputs lie under their base names */
+	/*
+	 * Where the outputs lie under their base names, absolute, and open. Its parent directory is
+	 * ours alone: copies are made there, in a directory that the one who removes the bundle
+	 * removes too.
+	 */
+	const char *output_dir;
 	int output_dirfd;
-	struct run *run;            /* told of every path before it is created in the store */
+	/*
+	 * Told of every path in the store before it is created, and just before it becomes valid
+	 * that it must stay: run_own_tree() and run_disown(). Both may be NULL.
+	 */
+	struct run *run;
+	int (*own)(struct run *run, const char *path, struct err *e);
+	int (*disown)(struct run *run, const char *path, struct err *e);
 };
 
-/* The whole of it. On failure nothing of this build is in the store or its database. */
+/*
+ * The whole of it. An output that is valid already is left alone, whatever the build made. On
+ * failure nothing of this build is in the store or its database.
+ */
 int out_register(const struct out_job *job, struct err *e) MUST_CHECK;
-
-/* How metadata is made canonical; a part of its own for tests. */
-struct canon {
-	uid_t uid_min, uid_max; /* owners that are allowed; uid_min > uid_max: anybody's */
-	const struct strv *ignored_xattrs;
-	struct inode_set *seen; /* inodes dealt with already: hard links inside a derivation */
-};
-int canon_path(int dirfd, const char *name, const char *what, const struct canon *c,
-	       struct err *e) MUST_CHECK;
-struct inode_set *inode_set_new(struct err *e) MUST_CHECK;
-void inode_set_free(struct inode_set *s);
 
 #endif

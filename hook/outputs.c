@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/outputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hook/canon.h"
+#include "hook/outputs_internal.h"
+#include "hook/store_sign.h"
+#include "nar/refscan.h"
+#include "nar/scope.h"
+#include "nar/storepath.h"
+
+#include "nar/banned.h"
+
+void outs_done(struct outs *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		free(o->items[i].what);
+		free(o->items[i].ca);
+		strv_done(&o->items[i].refs);
+		strv_done(&o->items[i].sigs);
+	}
+	free(o->items);
+	free(o->copies_path);
+	if (o->copies_fd >= 0)
+		close(o->copies_fd);
+	*o = (struct outs)OUTS_INIT;
+}
+
+struct out *outs_find(const struct outs *o, const char *path)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (str_eq(o->items[i].path, path))
+			return &o->items[i];
+	return NULL;
+}
+
+struct store_registration out_registration(const struct out *out, const char *deriver)
+{
+	return (struct store_registration){
+		.path = out->path,
+		.nar_sha256 = out->digest.sha256,
+		.nar_size_bytes = out->digest.size_bytes,
+		.deriver = deriver,
+		.refs = &out->refs,
+		.ca = out->ca,
+		.sigs = &out->sigs,
+	};
+}
+
+/* ---- which outputs, and are they there ---- */
+
+static int add_out(struct outs *o, const struct out_job *job, const struct drv_output *decl,
+		   struct err *e)
+{
+	struct out *out = &o->items[o->n];
+
+	if (!decl->path)
+		return err_set(e, ERR_INPUT,
+			       "the path of output '%s' of derivation '%s' is only known after the "
+			       "build, which is not supported",
+			       decl->name, job->drv->path);
+	int valid = store_is_valid(job->store, decl->path, e);
+	if (valid)
+		return valid < 0 ? -1 : 0;
+	*out = (struct out){.decl = decl, .path = decl->path, .dirfd = job->output_dirfd};
+	o->n++;
+	if (storepath_check(out->path, job->store->dir, &out->base, e) < 0)
+		return -1;
+	out->what = str_fmt(e, "%s/%s", job->output_dir, out->base);
+	return out->what ? 0 : -1;
+}
+
+/* The wanted outputs that are not valid yet, by name. */
+static int collect(struct outs *o, const struct out_job *job, struct err *e)
+{
+	const struct drv *d = job->drv;
+
+	o->items = mem_new(d->n_outputs, sizeof *o->items, e);
+	if (!o->items)
+		return -1;
+	for (size_t i = 0; i < job->wanted->n; i++)
+		if (!drv_output(d, job->wanted->items[i]))
+			return err_set(e, ERR_INPUT, "derivation '%s' has no output '%s'", d->path,
+				       job->wanted->items[i]);
+	for (size_t i = 0; i < d->n_outputs; i++)
+		if (strv_has(job->wanted, d->outputs[i].name) &&
+		    add_out(o, job, &d->outputs[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_left(struct out *out, const struct out_job *job, struct err *e)
+{
+	const struct build_user *u = job->user;
+
+	if (fstatat(out->dirfd, out->base, &out->left, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return err_sys(e, "getting status of '%s'", out->what);
+		return err_set(
+			e, ERR_BUILD,
+			"builder for '%s' failed to produce output path for output '%s' at '%s'",
+			job->drv->path, out->decl->name, out->what);
+	}
+	if ((!S_ISLNK(out->left.st_mode) && (out->left.st_mode & (S_IWGRP | S_IWOTH))) ||
+	    (u && out->left.st_uid != u->uid))
+		return err_set(e, ERR_BUILD,
+			       "suspicious ownership or permission on '%s' for output '%s'; "
+			       "rejecting this build output",
+			       out->what, out->decl->name);
+	return 0;
+}
+
+/* ---- metadata, hash and references ---- */
+
+/* What is looked for, by number: all outputs of the derivation, then the inputs. */
+static int needles(const struct out_job *job, struct strv *paths, struct refscan *scan,
+		   struct err *e)
+{
+	const struct drv *d = job->drv;
+
+	for (size_t i = 0; i < d->n_outputs; i++)
+		if (d->outputs[i].path && strv_add(paths, d->outputs[i].path, e) < 0)
+			return -1;
+	if (strv_copy(paths, job->inputs, e) < 0)
+		return -1;
+	for (size_t i = 0; i < paths->n; i++) {
+		const char *base;
+
+		if (storepath_check(paths->items[i], job->store->dir, &base, e) < 0 ||
+		    refscan_add(scan, base, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* From here on nobody but us has the output, its metadata is canonical and its digest is known. */
+static int take_out(struct outs *o, struct out *out, const struct out_job *job,
+		    const struct canon *c, struct refscan *scan, struct err *e)
+{
+	refscan_reset(scan);
+	if (!outs_needs_copy(o, out)) {
+		if (canon_path(out->dirfd, out->base, out->what, c, e) < 0)
+			return -1;
+		return nar_digest(out->dirfd, out->base, out->what, scan, &out->digest, e);
+	}
+	/* What is copied has to be the build's too, or it could make us read other people's files.
+	 */
+	if (canon_check(out->dirfd, out->base, out->what, c, e) < 0)
+		return -1;
+	return outs_copy(o, out, job, scan, e);
+}
+
+static int take_all(struct outs *o, const struct out_job *job, struct refscan *scan, struct err *e)
+{
+	scoped_pairset struct pairset seen = PAIRSET_INIT;
+	scoped_strv struct strv ignored = STRV_INIT, paths = STRV_INIT;
+	const struct build_user *u = job->user;
+	const struct canon c = {
+		.uid_min = u ? u->uid : 1,
+		.uid_max = u ? u->uid + (u->count ? u->count - 1 : 0) : 0,
+		.ignored_xattrs = &ignored,
+		.seen = &seen,
+	};
+
+	if (canon_ignored_xattrs(job->settings, &ignored, e) < 0 ||
+	    needles(job, &paths, scan, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->n; i++) {
+		struct out *out = &o->items[i];
+
+		if (take_out(o, out, job, &c, scan, e) < 0)
+			return -1;
+		for (size_t j = 0; j < paths.n; j++)
+			if (refscan_found(scan, j) && strv_add(&out->refs, paths.items[j], e) < 0)
+				return -1;
+		strv_sort(&out->refs);
+		strv_uniq(&out->refs);
+	}
+	return 0;
+}
+
+static int canonicalise_and_digest(struct outs *o, const struct out_job *job, struct err *e)
+{
+	struct refscan *scan = refscan_new(e);
+
+	if (!scan)
+		return -1;
+	int rc = take_all(o, job, scan, e);
+	refscan_free(scan);
+	return rc;
+}
+
+/* `unsafeDiscardReferences.<output>`: what was found does not count. Nix has it since 2.14. */
+static int discard_references(struct outs *o, const struct attrs *a, struct err *e)
+{
+	const struct jdoc *all = jdoc_get(&a->doc, "unsafeDiscardReferences");
+
+	for (size_t i = 0; all && i < o->n; i++) {
+		const char *name = o->items[i].decl->name;
+		const struct jdoc *v = jdoc_get(all, name);
+
+		if (v && v->type != JDOC_BOOL)
+			return err_set(
+				e, ERR_INPUT,
+				"attribute 'unsafeDiscardReferences.\"%s\"' of derivation '%s' "
+				"must be a Boolean",
+				name, a->drv->path);
+		if (jdoc_is_true(v))
+			strv_done(&o->items[i].refs);
+	}
+	return 0;
+}
+
+/* ---- all together ---- */
+
+static int sign_all(struct outs *o, const struct settings *s, struct err *e)
+{
+	scoped_sign_keys struct sign_keys keys = SIGN_KEYS_INIT;
+
+	if (sign_keys_load(s, &keys, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->n; i++) {
+		struct store_registration r = out_registration(&o->items[i], NULL);
+
+		if (sign_registration(&keys, &r, &o->items[i].sigs, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_and_publish(struct outs *o, const struct out_job *job, struct err *e)
+{
+	scoped_attrs struct attrs attrs = ATTRS_INIT;
+
+	if (attrs_open(&attrs, job->drv, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->n; i++)
+		if (check_left(&o->items[i], job, e) < 0 || fixed_check_kind(&o->items[i], e) < 0)
+			return -1;
+	if (outs_compare_mounts(o, job, e) < 0 || canonicalise_and_digest(o, job, e) < 0 ||
+	    discard_references(o, &attrs, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->n; i++)
+		if (fixed_check(&o->items[i], job->drv->path, e) < 0)
+			return -1;
+	if (outs_check_cycles(o, job->drv->path, e) < 0 ||
+	    outs_check_allowed(o, &attrs, job->store, e) < 0 || sign_all(o, job->settings, e) < 0)
+		return -1;
+	return outs_publish(o, job, e);
+}
+
+int out_register(const struct out_job *job, struct err *e)
+{
+	scoped_outs struct outs o = OUTS_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (collect(&o, job, e) < 0)
+		return -1;
+	if (!o.n)
+		return 0;
+	int rc = check_and_publish(&o, job, e);
+	/* Where the copies cannot be removed the first error stays, and registered is registered.
+	 */
+	if (outs_drop_copies(&o, job, &ignored) < 0)
+		err_clear(&ignored);
+	return rc;
+}

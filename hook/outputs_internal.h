@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/outputs_internal.h: the steps of out_register(), each a part of its own for tests.
+ */
+#ifndef HOOK_OUTPUTS_INTERNAL_H
+#define HOOK_OUTPUTS_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "hook/attrs.h"
+#include "hook/outputs.h"
+#include "nar/dump.h"
+
+/* An output that is to be registered. */
+struct out {
+	const struct drv_output *decl; /* the derivation's */
+	const char *path;              /* full final path; decl's */
+	const char *base;              /* its base name, in path */
+	char *what;                    /* where the build left it, for messages */
+	struct stat left;              /* as the build left it */
+	int dirfd;                     /* where it is now, under its base name: not its own */
+	struct nar_digest digest;
+	struct strv refs; /* full paths, sorted, self included */
+	struct strv sigs;
+	char *ca;
+};
+
+struct outs {
+	struct out *items; /* sorted by output name */
+	size_t n;
+	bool other_mount; /* the build's outputs cannot be renamed into the store */
+	int copies_fd;    /* directory of our own for copies, -1 while there is none */
+	char *copies_path;
+};
+#define OUTS_INIT                        \
+	{                                \
+		NULL, 0, false, -1, NULL \
+	}
+void outs_done(struct outs *o);
+#define scoped_outs __attribute__((cleanup(outs_done)))
+
+/* The one of PATH, or NULL. */
+struct out *outs_find(const struct outs *o, const char *path);
+
+/* What the store is told of OUT, which it points into. */
+struct store_registration out_registration(const struct out *out, const char *deriver);
+
+/* ---- hook/outcopy.c: outputs that have to be copied before they are ours ---- */
+
+/* Find out whether outputs can be renamed into the store. */
+int outs_compare_mounts(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
+/* Fixed outputs always; all where they cannot be renamed. */
+bool outs_needs_copy(const struct outs *o, const struct out *out);
+/*
+ * Copy OUT, canonical, to a directory that no build ever had open; it is there from then on. Its
+ * digest is that of the copy, and SCAN is fed with it.
+ */
+int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct refscan *scan,
+	      struct err *e) MUST_CHECK;
+/* Remove that directory with what is left in it. */
+int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
+
+/* ---- hook/outfixed.c ---- */
+
+/* Refuse a flat fixed output that is no plain file, as the build left it. */
+int fixed_check_kind(const struct out *out, struct err *e) MUST_CHECK;
+/* Compare the declared hash, refuse references, set OUT's content address. Others: nothing. */
+int fixed_check(struct out *out, const char *drv_path, struct err *e) MUST_CHECK;
+
+/* ---- hook/outsort.c ---- */
+
+/* Refuse cycles among the references of the outputs; DRV_PATH is for the message. */
+int outs_check_cycles(const struct outs *o, const char *drv_path, struct err *e) MUST_CHECK;
+
+/* ---- hook/outcheck.c ---- */
+
+/* allowedReferences, allowedRequisites, disallowed*, outputChecks, maxSize, maxClosureSize. */
+int outs_check_allowed(const struct outs *o, const struct attrs *a, struct store *st,
+		       struct err *e) MUST_CHECK;
+
+/* ---- hook/outpublish.c ---- */
+
+/* Move everything into the store and register it. */
+int outs_publish(const struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
+
+#endif
