@@ -37,26 +37,26 @@ static inline bool nixstore_missing(int *ret_status)
 	return true;
 }
 
-/* Run `nix-store --store <root> ARGS..` and return what it printed, without the last line feed. */
-static inline char *nixstore_run(const char *const *args, const char *in)
+/* Run `PROGRAM --store <root> ARGS..` and return what it printed, without the last line feed. */
+static inline char *nixstore_run(const char *program, const char *const *args)
 {
 	struct err e = ERR_INIT;
 	scoped_strv struct strv argv = STRV_INIT;
 	scoped_buf struct buf out = BUF_INIT(64u << 20);
 
-	assert_ok(&e, strv_add(&argv, "nix-store", &e));
+	assert_ok(&e, strv_add(&argv, program, &e));
 	assert_ok(&e, strv_add(&argv, "--store", &e));
 	assert_ok(&e, strv_add(&argv, nixstore_root, &e));
 	for (; *args; args++)
 		assert_ok(&e, strv_add(&argv, *args, &e));
-	assert_ok(&e, subprocess_run(argv.items, in, in ? strlen(in) : 0, &out, &e));
+	assert_ok(&e, subprocess_run(argv.items, NULL, 0, &out, &e));
 	while (out.len && out.data[out.len - 1] == '\n')
 		out.data[--out.len] = '\0';
 	char *s = out.len ? buf_steal(&out, &e) : str_dup("", &e);
 	assert_non_null(s);
 	return s;
 }
-#define NIXSTORE(...) nixstore_run((const char *const[]){__VA_ARGS__, NULL}, NULL)
+#define NIXSTORE(...) nixstore_run("nix-store", (const char *const[]){__VA_ARGS__, NULL})
 
 static inline int nixstore_setup(void **state)
 {
@@ -83,6 +83,17 @@ static inline char *nixstore_add(const char *name, const char *contents)
 	assert_ok(&e, io_write_file(AT_FDCWD, file, 0644, contents, strlen(contents), &e));
 	char *path = NIXSTORE("--add", file);
 	unlink(file);
+	return path;
+}
+
+/* The .drv that the Nix expression EXPR evaluates to. */
+static inline char *nixstore_instantiate(const char *expr)
+{
+	char *path = nixstore_run("nix-instantiate", (const char *const[]){"-E", expr, NULL});
+	char *end = strchr(path, '!'); /* "!<output>" follows where it is not out */
+
+	if (end)
+		*end = '\0';
 	return path;
 }
 
