@@ -4,15 +4,19 @@
  *
  * Two processes. The supervisor (a fork in a session of its own, a subreaper) starts the runtime
  * as its child, holds the build's slot and ids, and keeps the list of what this run made. The hook
- * reads the log and enforces time limits. A pipe joins them: when the hook's end closes, because it
- * is done or because Nix killed it, the supervisor kills whatever of the container still lives
- * (descendants, and the cgroup where there is one), removes what is on its list and exits. So there
- * is one way of cleaning up, and SIGKILL takes it too.
+ * reads the log and enforces time limits. A socket joins them: when the hook's end closes, because
+ * it is done or because Nix killed it, the supervisor kills whatever of the container still lives,
+ * removes what is on its list and exits. So there is one way of cleaning up, and SIGKILL takes it
+ * too. A hook that is told to end may therefore just die.
  *
  *	run_start()     before anything is made that must vanish: fork the supervisor
- *	run_own_*()     put a path on its list, before creating it
+ *	run_own_tree()  put a path on its list, before creating it
  *	run_container() run to the end; log to log_fd
+ *	run_disown()    what shall stay
  *	run_finish()    let the supervisor clean up and wait until it has
+ *
+ * The supervisor has none of our descriptors but those it was given, so nobody who waits for the
+ * end of our output (Nix does) waits for it. Not thread-safe; all of it is for one thread.
  */
 #ifndef HOOK_RUN_H
 #define HOOK_RUN_H
@@ -30,13 +34,14 @@ enum run_end {
 	RUN_SIGNALED,  /* status: the signal that killed it */
 	RUN_TIMED_OUT, /* after `timeout` */
 	RUN_SILENT,    /* no output for `max-silent-time` */
-	RUN_OOM,       /* killed for want of memory */
+	RUN_OOM,       /* killed for want of memory; status: the signal */
 };
 
 struct run_limits {
 	uint64_t timeout_s;    /* 0: none */
 	uint64_t max_silent_s; /* 0: none */
-	unsigned long personality; /* for personality(2) before the runtime starts */
+	unsigned long personality; /* for personality(2) before the runtime starts; 0: as we are */
+	const char *builder; /* its path, for "executing '...': No such file"; NULL: not known */
 };
 
 struct run_result {
@@ -49,16 +54,30 @@ struct run_result {
  * called while the process has one thread. NULL: *E.
  */
 struct run *run_start(const int *keep_fds, struct err *e) MUST_CHECK;
+/*
+ * From now on run_container() ends with ERR_STOPPED when FD becomes readable or hangs up. It always
+ * does so when nobody reads LOG_FD any more.
+ */
+void run_stop_on(struct run *r, int fd);
 /* The supervisor will remove the tree at PATH (absolute) when it ends. */
 int run_own_tree(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /* ... but will not, after all: keep-failed, or it was moved into the store. */
 int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /*
- * Run the container of BUNDLE to its end. STATE_DIR is a fresh directory on the supervisor's list,
- * with a short path, for the runtime's own files. What the build writes goes to LOG_FD as it comes,
- * up to the last byte. The builder's standard output and error are one raw pseudo-terminal, owned
- * by UID; input is /dev/null. A runtime that fails itself (not the build): -1 with its own words.
- * When LOG_FD is broken (Nix has gone): ERR_STOPPED.
+ * Run the container of BUNDLE to its end: when this returns, no process of it lives. STATE_DIR is a
+ * fresh directory on the supervisor's list, with a short path, for the runtime's own files. What
+ * the build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the
+ * build, not the clock of TIMEOUT, and does not count as silence. The builder's standard output and
+ * error are one raw pseudo-terminal, owned by UID and nobody's controlling terminal; input is
+ * /dev/null. A builder that closes both and goes on is waited for.
+ *
+ * A builder that cannot be executed ends as with Nix: its path and the reason in the log, and exit
+ * code 1. A runtime that fails itself (not the build): -1 with its own words.
+ *
+ * Limit: where the runtime stays in between (crun, runsc) it says 128+N both for signal N and for
+ * that exit code. For crun the supervisor looks at the builder itself once it has run for 50 ms;
+ * before, SIGSEGV and its kin are taken for signals, others for exit codes. For runsc all but those
+ * are exit codes.
  */
 int run_container(struct run *r, const struct runtime *rt, const char *bundle,
 		  const char *state_dir, const char *id, bool network, uid_t uid,

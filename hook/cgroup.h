@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/cgroup.h: the control groups that a container's runtime made: find, read and remove them.
+ *
+ * Works on cgroup v1, v2 and both at once (hybrid). A cgroup is named by its directory.
+ */
+#ifndef HOOK_CGROUP_H
+#define HOOK_CGROUP_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "nar/buf.h"
+#include "nar/err.h"
+
+/* How control groups are mounted on this machine. */
+enum cgroup_layout { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
+
+enum cgroup_layout cgroup_layout_detect(void);
+/*
+ * Append to RET the directories, not there yet, of the cgroups that process PID is in, this process
+ * is not, and whose last component has ID in it. A process that is gone has none.
+ */
+int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e) MUST_CHECK;
+/*
+ * Append to RET where runtimes put a container named ID when they are not told: below the cgroups
+ * of this process, or of the root, of each hierarchy. It needs no process; an exiting one of v1
+ * shows "/" instead of its cgroup.
+ */
+int cgroup_guess(const char *id, struct strv *ret, struct err *e) MUST_CHECK;
+/* How often the kernel killed for want of memory in these; what cannot be read counts as 0. */
+uint64_t cgroup_oom_kills(const struct strv *dirs);
+/* Remove them and the ones below, whose processes must have been killed; waits for them a little. */
+int cgroup_remove(const struct strv *dirs, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hook/cgroup_internal.h: parts of hook/cgroup.c, for its tests. */
+#ifndef HOOK_CGROUP_INTERNAL_H
+#define HOOK_CGROUP_INTERNAL_H
+
+#include "hook/cgroup.h"
+
+/*
+ * From texts as in /proc/PID/cgroup (THEIRS, OURS) and /proc/self/mountinfo: append what
+ * cgroup_find() does.
+ */
+int cgroup_match(const char *theirs, const char *ours, const char *mountinfo, const char *id,
+		 struct strv *ret, struct err *e) MUST_CHECK;
+/* The number after the word KEY in text like memory.events, or 0. */
+uint64_t cgroup_flat_value(const char *text, const char *key);
+
+#endif

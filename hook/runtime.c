@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/runtime.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <parson.h>
+
+#include "nar/io.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+#define LOG_MAX (1 << 20)
+#define UNIFIED "/sys/fs/cgroup/unified"
+
+/* In the order in which they are looked for. */
+static const struct {
+	const char *name;
+	enum runtime_kind kind;
+} known[] = {
+	{"crun", RUNTIME_CRUN},
+	{"runc", RUNTIME_RUNC},
+	{"youki", RUNTIME_YOUKI},
+	{"runsc", RUNTIME_RUNSC},
+};
+static_assert(ARRAY_SIZE(known) == RUNTIME_OTHER, "a runtime is missing");
+
+/* Looked at after PATH: Nix's daemon may have none, and a user's may be without sbin. */
+static const char usual_dirs[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"
+				 "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* The absolute path of NAME in one of DIRS. NULL with *E, or without: it is not there. */
+static char *find_program(const char *name, const struct strv *dirs, struct err *e)
+{
+	for (size_t i = 0; i < dirs->n; i++) {
+		if (dirs->items[i][0] != '/')
+			continue;
+		scoped_free char *path = str_fmt(e, "%s/%s", dirs->items[i], name);
+		if (!path)
+			return NULL;
+		if (is_program(path))
+			return TAKE(path, NULL);
+	}
+	return NULL;
+}
+
+/* "crun", "crun-1.8" and "crun.real" are crun, "crunchy" is not. */
+static enum runtime_kind kind_of(const char *base)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (str_starts(base, known[i].name) &&
+		    !isalnum((unsigned char)base[strlen(known[i].name)]))
+			return known[i].kind;
+	return RUNTIME_OTHER;
+}
+
+static int find_any(const struct strv *dirs, char **ret_path, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		*ret_path = find_program(known[i].name, dirs, e);
+		if (*ret_path || err_is_set(e))
+			return *ret_path ? 0 : -1;
+	}
+	return err_set(e, ERR_SYSTEM,
+		       "no OCI runtime was found in PATH: install crun (or runc, youki, runsc), or "
+		       "set 'runtime' in the configuration to the path of one");
+}
+
+static int find_named(const char *name, const struct strv *dirs, char **ret_path, struct err *e)
+{
+	if (strchr(name, '/')) {
+		if (name[0] != '/' || !is_program(name))
+			return err_set(e, ERR_SYSTEM,
+				       "the runtime '%s' is not the absolute path of a program",
+				       name);
+		*ret_path = str_dup(name, e);
+		return *ret_path ? 0 : -1;
+	}
+	*ret_path = find_program(name, dirs, e);
+	if (*ret_path || err_is_set(e))
+		return *ret_path ? 0 : -1;
+	return err_set(
+		e, ERR_SYSTEM,
+		"the runtime '%s' was not found in PATH: install it, or set 'runtime' in the "
+		"configuration to another or to an absolute path",
+		name);
+}
+
+int runtime_find(const struct conf *c, struct runtime *ret, struct err *e)
+{
+	scoped_strv struct strv dirs = STRV_INIT;
+	const char *path = getenv("PATH");
+	struct runtime rt = {0};
+
+	if ((path && strv_split(&dirs, path, ":", e) < 0) ||
+	    strv_split(&dirs, usual_dirs, ":", e) < 0)
+		return -1;
+	if ((!c->runtime || !*c->runtime || str_eq(c->runtime, "auto")
+		     ? find_any(&dirs, &rt.path, e)
+		     : find_named(c->runtime, &dirs, &rt.path, e)) < 0)
+		return -1;
+	rt.kind = kind_of(str_base(rt.path));
+	rt.name = str_dup(rt.kind == RUNTIME_OTHER ? str_base(rt.path) : known[rt.kind].name, e);
+	if (!rt.name || strv_copy(&rt.extra_args, &c->runtime_args, e) < 0) {
+		runtime_done(&rt);
+		return -1;
+	}
+	rt.cgroups = cgroup_layout_detect();
+	rt.own_cgroups = c->cgroups == CGROUPS_ON;
+	rt.rootless = geteuid() != 0;
+	*ret = rt;
+	return 0;
+}
+
+void runtime_done(struct runtime *rt)
+{
+	free(rt->path);
+	free(rt->name);
+	strv_done(&rt->extra_args);
+	*rt = (struct runtime){0};
+}
+
+bool runtime_detaches(const struct runtime *rt)
+{
+	return rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_YOUKI;
+}
+
+static int add_all(struct strv *v, const char *const *args, struct err *e)
+{
+	for (; *args; args++)
+		if (strv_add(v, *args, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Options before the verb that only this runtime has. */
+static int add_special(const struct runtime *rt, bool network, struct strv *v, struct err *e)
+{
+	switch (rt->kind) {
+	case RUNTIME_CRUN:
+		/* A cgroup is 2 ms of 9; without a limit it has no use, as Nix's builds show. */
+		if (!rt->own_cgroups && strv_add(v, "--cgroup-manager=disabled", e) < 0)
+			return -1;
+		return 0;
+	case RUNTIME_RUNSC:
+		/* It knows pure v1 and v2 only, and may fail to set up what there is of them. */
+		if ((!rt->own_cgroups || rt->cgroups == CGROUP_HYBRID ||
+		     rt->cgroups == CGROUP_NONE) &&
+		    strv_add(v, "--ignore-cgroups", e) < 0)
+			return -1;
+		if (rt->rootless && strv_add(v, "--rootless", e) < 0)
+			return -1;
+		return strv_add(v, network ? "--network=host" : "--network=none", e);
+	case RUNTIME_RUNC:
+	case RUNTIME_YOUKI:
+	case RUNTIME_OTHER:
+		return 0;
+	}
+	return 0;
+}
+
+int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *state_dir,
+		     const char *log_path, const char *pid_file, const char *id, bool network,
+		     struct strv *ret, struct err *e)
+{
+	/*
+	 * What crun says when the builder cannot be executed after all ends up in the build's log
+	 * (its own is closed by then), in the format of its log. So for crun it is text.
+	 */
+	const char *format = rt->kind == RUNTIME_CRUN ? "text" : "json";
+	const char *const global[] = {rt->path, "--root",       state_dir, "--log",
+				      log_path, "--log-format", format,    NULL};
+	const char *const run[] = {"run", "--bundle", bundle, NULL};
+	const char *const detach[] = {"--detach", "--pid-file", pid_file, NULL};
+
+	if (add_all(ret, global, e) < 0 || add_special(rt, network, ret, e) < 0 ||
+	    strv_copy(ret, &rt->extra_args, e) < 0 || add_all(ret, run, e) < 0)
+		return -1;
+	if (runtime_detaches(rt) && add_all(ret, detach, e) < 0)
+		return -1;
+	return strv_add(ret, id, e);
+}
+
+int runtime_prepare_child(enum runtime_kind kind, enum cgroup_layout layout, struct err *e)
+{
+	if (kind != RUNTIME_CRUN || layout != CGROUP_HYBRID)
+		return 0;
+	/*
+	 * crun refuses to start where the cgroup2 mount beside the v1 ones has controllers, even
+	 * when it is to use no cgroups: "cgroups in hybrid mode not supported".
+	 */
+	if (unshare(CLONE_NEWNS) < 0)
+		return errno == EPERM && geteuid() != 0
+			       ? 0 /* crun then says so in its own words, or does without */
+			       : err_sys(e, "making a mount namespace");
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_sys(e, "keeping mounts to the runtime's namespace");
+	if (umount2(UNIFIED, MNT_DETACH) < 0)
+		return err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
+	return 0;
+}
+
+/* The message of one line of a log, if it is an error. Heap; NULL: it is none. */
+static char *line_error(const char *line, size_t len)
+{
+	struct err ignored = ERR_INIT;
+	scoped_free char *copy = str_ndup(line, len, &ignored);
+	char *found = NULL;
+
+	if (!copy || !*copy)
+		return NULL;
+	if (*copy != '{')
+		return TAKE(copy, NULL);
+	JSON_Value *v = json_parse_string(copy);
+	const JSON_Object *o = json_value_get_object(v);
+	const char *level = json_object_get_string(o, "level");
+	const char *msg = json_object_get_string(o, "msg");
+	if (msg && level && (str_eq(level, "error") || str_eq(level, "fatal")))
+		found = str_dup(msg, &ignored);
+	json_value_free(v);
+	return found;
+}
+
+char *runtime_log_error(const char *log_path)
+{
+	scoped_buf struct buf b = BUF_INIT(LOG_MAX);
+	struct err ignored = ERR_INIT;
+	char *last = NULL;
+
+	if (io_read_file(AT_FDCWD, log_path, &b, &ignored) < 0 || !b.data)
+		return NULL;
+	for (const char *p = b.data, *end = b.data + b.len; p < end;) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		char *found = line_error(p, (size_t)((nl ? nl : end) - p));
+
+		if (found) {
+			free(last);
+			last = found;
+		}
+		p = nl ? nl + 1 : end;
+	}
+	return last;
+}
+
+const char *runtime_exec_failure(const char *msg)
+{
+	/* crun twice, runc, runsc; youki */
+	static const char *const marks[] = {
+		"executable file `",
+		"open executable: ",
+		"unable to start container process: exec: ",
+		"creating process: failed to load ",
+		"executable '",
+	};
+	static const int reasons[] = {ENOENT, EACCES, EPERM, ENOEXEC, ENOTDIR, ELOOP, EISDIR};
+	bool is_exec = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		is_exec = is_exec || strstr(msg, marks[i]);
+	if (!is_exec)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (strcasestr(msg, strerror(reasons[i])))
+			return strerror(reasons[i]);
+	return strrchr(msg, ':') ? strrchr(msg, ':') + strspn(strrchr(msg, ':'), ": ") : msg;
+}

@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Every process of the container is a descendant of this one: the runtime is its child, and as a
+ * subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) it inherits whatever loses its parent, however often
+ * that forked or called setsid(). So killing the container is: kill all children, reap them, and
+ * again, until waitpid(2) knows of none. The first process of a pid namespace takes the others
+ * along, so nothing inside can outrun that.
+ *
+ * All signals are blocked and nothing but SIGKILL ends this process; Nix's SIGKILL to the hook's
+ * process group does not reach it (setsid). It has copies of no descriptor that anybody waits for.
+ *
+ * How a builder ended is its parent's to know, and crun in the foreground makes 128+N of it. So
+ * once the builder has run for a moment crun is stopped (SIGSTOP): it would only wait. The dead
+ * builder then stays a zombie until its status was read from /proc/PID/stat, and crun may go on.
+ */
+#include "hook/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <config.h>
+
+#include "hook/cgroup.h"
+#include "hook/runtime.h"
+#include "nar/buf.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+/* Most builds that are worth a look run for longer; the others save it. */
+#define LOOK_AFTER_MS 50
+#define LOOK_AT_MOST_MS 5000
+#define KILL_AGAIN_MS 20
+#define PROC_MAX (1 << 20)
+
+struct sup {
+	int sock, sigfd;
+	sigset_t mask; /* of the hook, for the runtime */
+	struct strv owned, cgroups;
+
+	/* The container, if there is one (runtime > 0). */
+	struct sup_run how;
+	char *id, *pid_file;
+	pid_t runtime;
+	bool runtime_ended;
+	pid_t builder;      /* 0: not known */
+	int builder_fd;     /* a pidfd, where it is the child of a stopped runtime */
+	int64_t look_at_ms; /* when to look for it, -1: no more */
+	int look_again_ms;
+	struct sup_ended end;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Failing to tell is no matter: the hook is gone, or does not read what it did not ask for. */
+static void tell(int sock, enum sup_type type, const void *data, size_t n)
+{
+	char kind = (char)type;
+	struct iovec iov[] = {{&kind, 1}, {(void *)(uintptr_t)data, n}};
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+
+	sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void tell_error(int sock, const struct err *e)
+{
+	tell(sock, SUP_ERROR, e->msg, strlen(e->msg));
+}
+
+/* ---- processes ---- */
+
+static int read_file(const char *path, struct buf *b)
+{
+	struct err ignored = ERR_INIT;
+	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || buf_read_fd(b, fd, path, &ignored) < 0)
+		return -1;
+	return buf_addc(b, '\0', &ignored);
+}
+
+/* The children of PID (of its first thread), at most MAX; how many, or -1: it cannot be told. */
+static ssize_t list_children(pid_t pid, pid_t *ret, size_t max)
+{
+	scoped_buf struct buf b = BUF_INIT(PROC_MAX);
+	char path[64];
+	size_t n = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	if (read_file(path, &b) < 0)
+		return -1;
+	for (const char *p = b.data; *p && n < max;) {
+		const size_t len = strcspn(p, " ");
+		uint64_t child;
+
+		if (num_parse_u64(p, len, INT32_MAX, &child) && child > 0)
+			ret[n++] = (pid_t)child;
+		p += len + strspn(p + len, " ");
+	}
+	return (ssize_t)n;
+}
+
+/* Field FIELD (from 4 on) of /proc/PID/stat, see proc(5). */
+static bool proc_stat_field(pid_t pid, int field, uint64_t *ret)
+{
+	scoped_buf struct buf b = BUF_INIT(PROC_MAX);
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	if (read_file(path, &b) < 0)
+		return false;
+	/* The name, field 2, is in parentheses and may have any bytes. */
+	const char *p = strrchr(b.data, ')');
+	for (int i = 2; p && i < field; i++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	return p && num_parse_u64(p, strcspn(p, " \n"), UINT64_MAX, ret);
+}
+
+/* Where the kernel has no lists of children (CONFIG_PROC_CHILDREN), look at all processes. */
+static ssize_t scan_children(pid_t parent, pid_t *ret, size_t max)
+{
+	scoped_dir DIR *d = opendir("/proc");
+	size_t n = 0;
+
+	if (!d)
+		return -1;
+	for (const struct dirent *de; n < max && (de = readdir(d));) {
+		uint64_t pid, ppid;
+
+		if (num_parse_u64(de->d_name, strlen(de->d_name), INT32_MAX, &pid) &&
+		    proc_stat_field((pid_t)pid, 4, &ppid) && ppid == (uint64_t)parent)
+			ret[n++] = (pid_t)pid;
+	}
+	return (ssize_t)n;
+}
+
+/* What cannot be found cannot be removed. */
+static void note_cgroups(struct sup *s, pid_t pid)
+{
+	struct err ignored = ERR_INIT;
+
+	if (s->how.makes_cgroups && s->id && cgroup_find(pid, s->id, &s->cgroups, &ignored) < 0)
+		return;
+}
+
+static void guess_cgroups(struct sup *s)
+{
+	struct err ignored = ERR_INIT;
+
+	if (s->how.makes_cgroups && s->id && cgroup_guess(s->id, &s->cgroups, &ignored) < 0)
+		return;
+}
+
+static void note_end(struct sup *s, pid_t pid, int status)
+{
+	if (pid == s->runtime) {
+		s->runtime_ended = true;
+		s->end.runtime_status = status;
+	} else if (pid == s->builder) {
+		s->end.builder_seen = true;
+		s->end.builder_status = status;
+	}
+}
+
+/* Reap what is dead. False: there are no children any more. */
+static bool reap_dead(struct sup *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		note_end(s, pid, status);
+	return pid == 0;
+}
+
+static void kill_children(struct sup *s)
+{
+	pid_t pids[256];
+	ssize_t n = list_children(getpid(), pids, ARRAY_SIZE(pids));
+
+	if (n < 0)
+		n = scan_children(getpid(), pids, ARRAY_SIZE(pids));
+	for (ssize_t i = 0; i < n; i++) {
+		note_cgroups(s, pids[i]);
+		kill(pids[i], SIGKILL);
+	}
+}
+
+/*
+ * Kill and reap all descendants. The lists of children may miss one while others come and go, so
+ * waitpid(2) has the say.
+ */
+static void kill_container(struct sup *s)
+{
+	struct signalfd_siginfo info;
+
+	while (reap_dead(s)) {
+		kill_children(s);
+		struct pollfd p = {.fd = s->sigfd, .events = POLLIN};
+		if (poll(&p, 1, KILL_AGAIN_MS) > 0 && read(s->sigfd, &info, sizeof info) < 0)
+			continue; /* it is only a hint to look again */
+	}
+}
+
+/* ---- the runtime's start ---- */
+
+/* In the child. Handlers are the hook's and must not run here. */
+static void reset_handlers(void)
+{
+	struct sigaction sa;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN &&
+		    sa.sa_handler != SIG_DFL) {
+			sa = (struct sigaction){.sa_handler = SIG_DFL};
+			sigaction(sig, &sa, NULL);
+		}
+}
+
+static int become_runtime(const struct sup *s, int tty, char *const *argv, struct err *e)
+{
+	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
+		return err_sys(e, "connecting the runtime to its terminal");
+	if (runtime_prepare_child((enum runtime_kind)s->how.kind, (enum cgroup_layout)s->how.layout,
+				  e) < 0)
+		return -1;
+	if (s->how.personality && personality(s->how.personality) < 0)
+		return err_sys(e, "setting the personality to 0x%lx", s->how.personality);
+	reset_handlers();
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+	execv(argv[0], argv);
+	return err_sys(e, "executing '%s'", argv[0]);
+}
+
+static int start_runtime(struct sup *s, int tty, char *const *argv, struct err *e)
+{
+	/*
+	 * vfork(2) saves copying page tables. The child changes nothing of ours but *WHY:
+	 * descriptors, signals, personality and mount namespace are its own.
+	 */
+	struct err why = ERR_INIT;
+	const pid_t pid = vfork();
+
+	if (pid < 0)
+		return err_sys(e, "starting the runtime");
+	if (pid == 0) {
+		become_runtime(s, tty, argv, &why);
+		tell_error(s->sock, &why);
+		_exit(127);
+	}
+	s->runtime = pid;
+	s->look_again_ms = LOOK_AFTER_MS;
+	s->look_at_ms = s->how.kind == RUNTIME_CRUN ? now_ms() + LOOK_AFTER_MS : -1;
+	return 0;
+}
+
+/* The strings of SUP_RUN at P, all within N bytes. */
+static int handle_run(struct sup *s, const char *p, size_t n, int tty, struct err *e)
+{
+	scoped_strv struct strv words = STRV_INIT;
+
+	if (n < sizeof s->how || s->runtime)
+		return err_set(e, ERR_SYSTEM, "a request to run that makes no sense");
+	memcpy(&s->how, p, sizeof s->how);
+	for (size_t at = sizeof s->how; at < n;) {
+		const size_t len = strnlen(p + at, n - at);
+
+		if (strv_addn(&words, p + at, len, e) < 0)
+			return -1;
+		at += len + 1;
+	}
+	if (words.n < 3 || tty < 0)
+		return err_set(e, ERR_SYSTEM, "a request to run that makes no sense");
+	s->id = str_dup(words.items[0], e);
+	s->pid_file = s->id ? str_dup(words.items[1], e) : NULL;
+	if (!s->pid_file)
+		return -1;
+	return start_runtime(s, tty, words.items + 2, e);
+}
+
+/* ---- the container's end ---- */
+
+static void container_done(struct sup *s)
+{
+	free(TAKE(s->id, NULL));
+	free(TAKE(s->pid_file, NULL));
+	if (s->builder_fd >= 0)
+		close(TAKE(s->builder_fd, -1));
+	s->runtime = s->builder = 0;
+	s->runtime_ended = false;
+	s->look_at_ms = -1;
+	s->end = (struct sup_ended){0};
+}
+
+static void note_oom(struct sup *s)
+{
+	s->end.oom_killed = s->end.oom_killed || cgroup_oom_kills(&s->cgroups) > 0;
+}
+
+static void container_ended(struct sup *s)
+{
+	struct err e = ERR_INIT;
+
+	guess_cgroups(s);
+	note_oom(s);
+	kill_container(s); /* helpers of the runtime; nothing of the build may live on */
+	if (cgroup_remove(&s->cgroups, &e) < 0)
+		tell_error(s->sock, &e);
+	strv_done(&s->cgroups);
+	tell(s->sock, SUP_ENDED, &s->end, sizeof s->end);
+	container_done(s);
+}
+
+/* The runtime has gone and left the builder to us. */
+static void adopt_builder(struct sup *s)
+{
+	scoped_buf struct buf b = BUF_INIT(PROC_MAX);
+	uint64_t pid;
+
+	if (read_file(s->pid_file, &b) < 0 ||
+	    !num_parse_u64(b.data, strcspn(b.data, "\n"), INT32_MAX, &pid))
+		return;
+	s->builder = (pid_t)pid;
+	note_cgroups(s, s->builder);
+}
+
+static void reap(struct sup *s)
+{
+	int status;
+
+	if (!s->runtime)
+		return;
+	/* The runtime first: before, we cannot know which other one is the builder. */
+	if (!s->runtime_ended) {
+		if (waitpid(s->runtime, &status, WNOHANG) != s->runtime)
+			return;
+		note_end(s, s->runtime, status);
+		if (s->how.detaches && status == 0)
+			adopt_builder(s);
+	}
+	reap_dead(s);
+	if (!s->how.detaches || !s->builder || s->end.builder_seen)
+		container_ended(s);
+}
+
+/* Whether PID runs another program than the runtime, that is: the builder. */
+static bool has_executed(pid_t runtime, pid_t pid)
+{
+	struct stat a, b;
+	char path[2][32];
+
+	snprintf(path[0], sizeof path[0], "/proc/%d/exe", (int)runtime);
+	snprintf(path[1], sizeof path[1], "/proc/%d/exe", (int)pid);
+	return stat(path[0], &a) == 0 && stat(path[1], &b) == 0 &&
+	       (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
+/* Stop the waiting runtime, so that it does not reap the builder before we saw how it ended. */
+static void look_for_builder(struct sup *s)
+{
+	pid_t pids[2];
+
+	s->look_at_ms = -1;
+	if (list_children(s->runtime, pids, 2) != 1 || !has_executed(s->runtime, pids[0])) {
+		if (s->look_again_ms < LOOK_AT_MOST_MS)
+			s->look_again_ms *= 2;
+		s->look_at_ms = now_ms() + s->look_again_ms;
+		return;
+	}
+	s->builder_fd = (int)syscall(SYS_pidfd_open, pids[0], 0);
+	if (s->builder_fd < 0)
+		return; /* Linux before 5.3 */
+	fcntl(s->builder_fd, F_SETFD, FD_CLOEXEC);
+	s->builder = pids[0];
+	note_cgroups(s, s->builder);
+	kill(s->runtime, SIGSTOP);
+}
+
+/* The builder of a stopped runtime is dead. */
+static void read_builder(struct sup *s)
+{
+	uint64_t status;
+
+	/* Field 52, "exit_code", in the form of waitpid(2). */
+	if (proc_stat_field(s->builder, 52, &status) && status <= INT32_MAX) {
+		s->end.builder_seen = true;
+		s->end.builder_status = (int32_t)status;
+	}
+	note_oom(s); /* the runtime will remove the cgroup */
+	close(TAKE(s->builder_fd, -1));
+	kill(s->runtime, SIGCONT);
+}
+
+/* ---- the loop ---- */
+
+static void disown(struct sup *s, const char *path)
+{
+	for (size_t i = 0; i < s->owned.n; i++)
+		if (str_eq(s->owned.items[i], path)) {
+			free(s->owned.items[i]);
+			/* The order of the others stays, with the NULL behind them. */
+			memmove(&s->owned.items[i], &s->owned.items[i + 1],
+				(s->owned.n - i) * sizeof *s->owned.items);
+			s->owned.n--;
+			return;
+		}
+}
+
+static int handle(struct sup *s, const char *msg, size_t n, int fd, struct err *e)
+{
+	switch (msg[0]) {
+	case SUP_OWN:
+		return strv_addn(&s->owned, msg + 1, n - 1, e);
+	case SUP_DISOWN: {
+		scoped_free char *path = str_ndup(msg + 1, n - 1, e);
+
+		if (!path)
+			return -1;
+		disown(s, path);
+		return 0;
+	}
+	case SUP_RUN:
+		return handle_run(s, msg + 1, n - 1, fd, e);
+	case SUP_KILL:
+		if (s->runtime) {
+			kill_container(s);
+			container_ended(s);
+		}
+		return 0;
+	default:
+		return err_set(e, ERR_SYSTEM, "a request of unknown type %d", msg[0]);
+	}
+}
+
+/* One request. 1: done, 0: the hook has gone, -1: *E. */
+static int receive(struct sup *s, struct err *e)
+{
+	static char msg[SUP_MESSAGE_MAX];
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {msg, sizeof msg};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = &control,
+			   .msg_controllen = sizeof control};
+	const ssize_t n = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC);
+	scoped_fd int fd = -1;
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR ? 1 : 0;
+	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
+		memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	if (m.msg_flags & MSG_TRUNC)
+		return err_set(e, ERR_SYSTEM, "a request is too long");
+	return handle(s, msg, (size_t)n, fd, e) < 0 ? -1 : 1;
+}
+
+/* Until the hook's end closes. */
+static int serve(struct sup *s, struct err *e)
+{
+	for (;;) {
+		struct pollfd p[] = {
+			{s->sigfd, POLLIN, 0}, {s->sock, POLLIN, 0}, {s->builder_fd, POLLIN, 0}};
+		int64_t wait_ms = s->look_at_ms < 0 ? -1 : s->look_at_ms - now_ms();
+		struct signalfd_siginfo info;
+
+		if (s->look_at_ms >= 0 && wait_ms < 0)
+			wait_ms = 0;
+		if (poll(p, ARRAY_SIZE(p), (int)wait_ms) < 0 && errno != EINTR)
+			return err_sys(e, "waiting for the container");
+		if (p[2].revents)
+			read_builder(s);
+		if (p[0].revents && read(s->sigfd, &info, sizeof info) > 0)
+			reap(s);
+		if (s->look_at_ms >= 0 && now_ms() >= s->look_at_ms)
+			look_for_builder(s);
+		if (p[1].revents) {
+			int r = receive(s, e);
+
+			if (r <= 0)
+				return r;
+		}
+	}
+}
+
+/* Remove all that the run made, the latest first. */
+static int clean_up(struct sup *s, struct err *e)
+{
+	int rc = 0;
+
+	kill_container(s);
+	guess_cgroups(s);
+	if (cgroup_remove(&s->cgroups, e) < 0)
+		rc = -1;
+	for (size_t i = s->owned.n; i-- > 0;) {
+		struct err one = ERR_INIT;
+		const char *path = s->owned.items[i];
+
+		if (io_rmtree(AT_FDCWD, path, path, &one) == 0)
+			continue;
+		if (rc == 0)
+			*e = one;
+		rc = -1;
+	}
+	return rc;
+}
+
+/* ---- becoming one ---- */
+
+static void close_range_or_each(unsigned first, unsigned last)
+{
+	if (first > last)
+		return;
+#ifdef HAVE_CLOSE_RANGE
+	if (close_range(first, last, 0) == 0)
+		return;
+#endif
+	scoped_dir DIR *d = opendir("/proc/self/fd");
+	if (!d)
+		return;
+	for (const struct dirent *de; (de = readdir(d));) {
+		uint64_t fd;
+
+		if (num_parse_u64(de->d_name, strlen(de->d_name), last, &fd) && fd >= first &&
+		    (int)fd != dirfd(d))
+			close((int)fd);
+	}
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	const int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Close all but 0, 1, 2 and these. */
+static void close_others(int sock, const int *keep_fds)
+{
+	int fds[16] = {sock};
+	size_t n = 1;
+	unsigned first = 3;
+
+	for (; *keep_fds >= 0 && n < ARRAY_SIZE(fds); keep_fds++)
+		fds[n++] = *keep_fds;
+	qsort(fds, n, sizeof *fds, compare_ints);
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i] < 3)
+			continue;
+		close_range_or_each(first, (unsigned)fds[i] - 1);
+		first = (unsigned)fds[i] + 1;
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+	}
+	close_range_or_each(first, UINT32_MAX >> 1);
+}
+
+static int detach(struct sup *s, const int *keep_fds, struct err *e)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, &s->mask) < 0)
+		return err_sys(e, "blocking signals");
+	/* Ignored, it would make the kernel reap our children. */
+	signal(SIGCHLD, SIG_DFL);
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return err_sys(e, "opening '/dev/null'");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(null, fd) < 0)
+			return err_sys(e, "opening '/dev/null'");
+	close_others(s->sock, keep_fds);
+	if (setsid() < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_sys(e, "detaching from the hook");
+	prctl(PR_SET_NAME, "oci-hook-watch", 0, 0, 0);
+	if (chdir("/") < 0)
+		return err_sys(e, "changing to '/'");
+	sigset_t child;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	s->sigfd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->sigfd < 0 ? err_sys(e, "waiting for signals") : 0;
+}
+
+_Noreturn void supervisor_main(int sock, const int *keep_fds)
+{
+	static struct err e, cleanup;
+	static struct sup s;
+
+	s.sock = sock;
+	s.sigfd = s.builder_fd = -1;
+	s.look_at_ms = -1;
+	int rc = detach(&s, keep_fds, &e);
+	if (rc == 0) {
+		tell(sock, SUP_READY, "", 0);
+		rc = serve(&s, &e);
+	}
+	if (rc < 0)
+		tell_error(sock, &e);
+	if (clean_up(&s, &cleanup) < 0) {
+		tell_error(sock, &cleanup);
+		rc = -1;
+	}
+	_exit(rc < 0 ? 1 : 0);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/supervisor.h: the process that starts the runtime and cleans up; hook/run.h is its client.
+ *
+ * They talk over a SOCK_SEQPACKET pair, one message a packet, its first byte a type. The client's
+ * requests are carried out in their order and not answered, so telling costs one system call. The
+ * end of the client's side, whether closed or by its death, is the request to clean up and exit.
+ */
+#ifndef HOOK_SUPERVISOR_H
+#define HOOK_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum sup_type {
+	SUP_OWN = 'o',    /* path */
+	SUP_DISOWN = 'd', /* path */
+	SUP_RUN = 'r',    /* struct sup_run and strings, with the terminal's descriptor */
+	SUP_KILL = 'k',   /* the container, if there is one; SUP_ENDED tells when it is dead */
+	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */
+	SUP_ENDED = 'e',  /* from the supervisor: struct sup_ended */
+	SUP_ERROR = 'x',  /* from it: text */
+};
+
+/* Followed by strings, each ended by NUL: id, pid file, the argument vector. */
+struct sup_run {
+	uint8_t kind;        /* enum runtime_kind */
+	uint8_t layout;      /* enum cgroup_layout */
+	bool detaches;       /* the builder becomes our child; its pid stands in the pid file */
+	bool makes_cgroups;  /* which must be looked for */
+	unsigned long personality;
+};
+
+struct sup_ended {
+	int32_t runtime_status; /* as of waitpid(2) */
+	int32_t builder_status; /* the same, where `builder_seen` */
+	bool builder_seen;
+	bool oom_killed;
+};
+
+/* Below what a SOCK_SEQPACKET socket takes by default (net.core.wmem_default). */
+#define SUP_MESSAGE_MAX 65536
+
+/* Be the supervisor at SOCK, with locks KEEP_FDS (ended by -1). In a fresh child; ends by _exit(). */
+_Noreturn void supervisor_main(int sock, const int *keep_fds);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * run_bundle: run one bundle by hook/run.h and say how it ended, for tests/run/run.sh.
+ *
+ *	run_bundle [-t TIMEOUT] [-s SILENCE] [-p PERSONALITY] [-b BUILDER] [-n] [-c] RUNTIME BUNDLE
+ *		STATE_DIR ID
+ *
+ * The log goes to standard output, the end to standard error: "exited 7". STATE_DIR is made, and
+ * with a tree `owned` below it handed to the supervisor.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "hook/run.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+struct options {
+	struct run_limits lim;
+	struct conf conf;
+	uid_t uid;
+	bool network;
+};
+
+static uint64_t number(const char *s)
+{
+	uint64_t n = 0;
+
+	if (!num_parse_u64(s, strlen(s), UINT64_MAX, &n)) {
+		fprintf(stderr, "'%s' is no number\n", s);
+		exit(2);
+	}
+	return n;
+}
+
+static int go(struct run *r, const struct options *o, char **argv, struct run_result *ret,
+	      struct err *e)
+{
+	scoped_runtime struct runtime rt = {0};
+
+	if (runtime_find(&o->conf, &rt, e) < 0 || run_own_tree(r, argv[2], e) < 0)
+		return -1;
+	scoped_fd int fd = io_mkdir(AT_FDCWD, argv[2], 0700, e);
+	if (fd < 0 || io_write_file(fd, "owned", 0600, "", 0, e) < 0)
+		return -1;
+	return run_container(r, &rt, argv[1], argv[2], argv[3], o->network, o->uid, &o->lim,
+			     STDOUT_FILENO, ret, e);
+}
+
+static void say(const struct run_result *r)
+{
+	static const char *const names[] = {
+		[RUN_EXITED] = "exited",     [RUN_SIGNALED] = "signaled",
+		[RUN_TIMED_OUT] = "timeout", [RUN_SILENT] = "silent",
+		[RUN_OOM] = "oom",
+	};
+
+	fprintf(stderr, "%s %d\n", names[r->end], r->status);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.uid = 0};
+	struct err e = ERR_INIT;
+	struct run_result ret;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "t:s:p:b:u:nc")) >= 0)
+		switch (opt) {
+		case 't': o.lim.timeout_s = number(optarg); break;
+		case 's': o.lim.max_silent_s = number(optarg); break;
+		case 'p': o.lim.personality = number(optarg); break;
+		case 'b': o.lim.builder = optarg; break;
+		case 'u': o.uid = (uid_t)number(optarg); break;
+		case 'n': o.network = true; break;
+		case 'c': o.conf.cgroups = CGROUPS_ON; break;
+		default: return 2;
+		}
+	if (argc - optind != 4)
+		return 2;
+	o.conf.runtime = argv[optind];
+	struct run *r = run_start((const int[]){-1}, &e);
+	int rc = r ? go(r, &o, argv + optind, &ret, &e) : -1;
+	if (rc == 0)
+		say(&ret);
+	else
+		fprintf(stderr, "error %d: %s\n", (int)e.kind, e.msg);
+	err_clear(&e);
+	if (r && run_finish(r, &e) < 0) {
+		fprintf(stderr, "error: %s\n", e.msg);
+		return 1;
+	}
+	return rc < 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/cgroup.h"
+#include "tests/unit/unit.h"
+
+#include <unistd.h>
+
+#include "hook/cgroup_internal.h"
+
+static const char hybrid_mounts[] =
+	"22 1 0:20 / / rw - ext4 /dev/vda rw\n"
+	"30 22 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"
+	"31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw shared:3 - cgroup cgroup rw,cpu,cpuacct\n"
+	"32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+	"33 30 0:29 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n"
+	"34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+
+static void finds_what_differs_from_ours(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_strv struct strv v = STRV_INIT;
+
+	assert_ok(&e,
+		  cgroup_match("4:cpu,cpuacct:/a/id\n3:memory:/box/id\n2:name=systemd:/\n0::/id\n",
+			       "4:cpu,cpuacct:/\n3:memory:/box\n2:name=systemd:/\n0::/\n",
+			       hybrid_mounts, "id", &v, &e));
+	assert_int_equal(v.n, 3);
+	assert_string_equal(v.items[0], "/sys/fs/cgroup/cpu,cpuacct/a/id");
+	assert_string_equal(v.items[1], "/sys/fs/cgroup/memory/box/id");
+	assert_string_equal(v.items[2], "/sys/fs/cgroup/unified/id");
+	/* Once is enough. */
+	assert_ok(&e, cgroup_match("0::/id\n", "0::/\n", hybrid_mounts, "id", &v, &e));
+	assert_int_equal(v.n, 3);
+}
+
+static void leaves_what_is_not_the_containers(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_strv struct strv v = STRV_INIT;
+
+	assert_ok(&e, cgroup_match("3:memory:/other\n0::/../outside-id\n9:pids:/id\nnonsense\n",
+				   "3:memory:/\n0::/\n", hybrid_mounts, "id", &v, &e));
+	assert_int_equal(v.n, 0);
+}
+
+static void follows_mounts_of_a_part(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_strv struct strv v = STRV_INIT;
+	static const char mounts[] = "34 30 0:30 /box /cg rw - cgroup2 none rw\n";
+
+	assert_ok(&e, cgroup_match("0::/box/id\n", "0::/box\n", mounts, "id", &v, &e));
+	assert_ok(&e, cgroup_match("0::/boxid\n", "0::/box\n", mounts, "id", &v, &e));
+	assert_int_equal(v.n, 1);
+	assert_string_equal(v.items[0], "/cg/id");
+}
+
+static void reads_flat_files(void **state)
+{
+	static const char events[] = "low 0\noom 3\noom_kill 2\noom_group_kill 9\n";
+
+	assert_int_equal(cgroup_flat_value(events, "oom_kill"), 2);
+	assert_int_equal(cgroup_flat_value(events, "oom"), 3);
+	assert_int_equal(cgroup_flat_value(events, "max"), 0);
+	assert_int_equal(cgroup_flat_value("oom_kill x\n", "oom_kill"), 0);
+	assert_int_equal(cgroup_flat_value("", "oom_kill"), 0);
+}
+
+static void this_process_is_in_no_cgroup_but_its_own(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_strv struct strv v = STRV_INIT;
+
+	assert_ok(&e, cgroup_find(getpid(), "", &v, &e));
+	assert_int_equal(v.n, 0);
+	assert_ok(&e, cgroup_guess("no-such-container-id", &v, &e));
+	assert_int_equal(v.n, 0);
+	assert_int_equal(cgroup_oom_kills(&v), 0);
+	assert_ok(&e, cgroup_remove(&v, &e));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_differs_from_ours),
+		cmocka_unit_test(leaves_what_is_not_the_containers),
+		cmocka_unit_test(follows_mounts_of_a_part),
+		cmocka_unit_test(reads_flat_files),
+		cmocka_unit_test(this_process_is_in_no_cgroup_but_its_own),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * With a shell script in the runtime's place, so that it runs anywhere; real runtimes have
+ * tests/hostile/containers.sh.
+ */
+#include "hook/run.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nar/buf.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+static char dir[32];
+
+static int setup(void **state)
+{
+	snprintf(dir, sizeof dir, "/tmp/test_run.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct err e = ERR_INIT;
+
+	return io_rmtree(AT_FDCWD, dir, dir, &e);
+}
+
+static char *in_dir(const char *name)
+{
+	struct err e = ERR_INIT;
+	char *path = str_fmt(&e, "%s/%s", dir, name);
+
+	assert_non_null(path);
+	return path;
+}
+
+static struct run *start(void)
+{
+	struct err e = ERR_INIT;
+	struct run *r = run_start((const int[]){-1}, &e);
+
+	assert_ok(&e, r ? 0 : -1);
+	return r;
+}
+
+static void make_tree(const char *path)
+{
+	struct err e = ERR_INIT;
+	int fd = io_mkdir(AT_FDCWD, path, 0700, &e);
+
+	assert_ok(&e, fd);
+	assert_ok(&e, io_write_file(fd, "file", 0600, "x", 1, &e));
+	close(fd);
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static bool gone_within_2s(const char *path)
+{
+	for (int i = 0; i < 200 && exists(path); i++)
+		nanosleep(&(struct timespec){0, 10000000}, NULL);
+	return !exists(path);
+}
+
+static void removes_what_is_on_its_list(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *a = in_dir("a"), *b = in_dir("b"), *c = in_dir("c");
+	struct run *r = start();
+
+	assert_ok(&e, run_own_tree(r, a, &e));
+	assert_ok(&e, run_own_tree(r, b, &e));
+	assert_ok(&e, run_own_tree(r, c, &e)); /* never made */
+	make_tree(a);
+	make_tree(b);
+	assert_ok(&e, run_disown(r, b, &e));
+	assert_ok(&e, run_finish(r, &e));
+	assert_false(exists(a));
+	assert_true(exists(b));
+}
+
+static void says_what_it_cannot_remove(void **state)
+{
+	struct err e = ERR_INIT;
+	struct run *r = start();
+
+	assert_ok(&e, run_own_tree(r, "/proc/self/status", &e));
+	assert_err(&e, run_finish(r, &e), "/proc/self/status");
+}
+
+static void removes_it_when_the_hook_is_killed(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *a = in_dir("a");
+	int p[2], status;
+	char c;
+
+	assert_int_equal(pipe(p), 0);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		setpgid(0, 0);
+		struct run *r = run_start((const int[]){-1}, &e);
+		if (!r || run_own_tree(r, a, &e) < 0 || mkdir(a, 0700) < 0 ||
+		    write(p[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	close(p[1]);
+	assert_int_equal(read(p[0], &c, 1), 1);
+	assert_true(exists(a));
+	assert_int_equal(kill(-pid, SIGKILL), 0); /* as Nix does: the process group */
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* The supervisor has no copy of our descriptors: this does not wait for it. */
+	assert_int_equal(read(p[0], &c, 1), 0);
+	close(p[0]);
+	assert_true(gone_within_2s(a));
+}
+
+static void holds_locks_until_all_is_removed(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *lock = in_dir("lock");
+	const int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const int other = open(lock, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0 && other >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	struct run *r = run_start((const int[]){fd, -1}, &e);
+	assert_non_null(r);
+	assert_ok(&e, run_own_tree(r, "/nonexistent/x", &e));
+	close(fd);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+	assert_ok(&e, run_finish(r, &e));
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	close(other);
+}
+
+struct outcome {
+	int rc;
+	struct run_result result;
+	char log[4096];
+};
+
+/*
+ * Run SCRIPT as the runtime; "$log" is its --log. FLAT: the log goes to a file, else to a pipe
+ * whose reader has gone.
+ */
+static void run_script(const char *script, const struct run_limits *lim, bool flat,
+		       struct outcome *ret, struct err *e)
+{
+	scoped_free char *path = in_dir("runtime"), *state_dir = in_dir("state"),
+			 *log = in_dir("out");
+	const struct runtime rt = {.kind = RUNTIME_OTHER, .path = path, .name = path};
+	int p[2], fd;
+
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	/* runtime --root R --log L --log-format json run --bundle B ID */
+	fprintf(f, "#!/bin/sh\nlog=$4\n%s\n", script);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path, 0755), 0);
+	fd = open(log, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	if (!flat) {
+		close(fd);
+		assert_int_equal(pipe(p), 0);
+		close(p[0]);
+		fd = p[1];
+	}
+	struct run *r = start();
+	assert_ok(e, run_own_tree(r, state_dir, e));
+	assert_int_equal(mkdir(state_dir, 0700), 0);
+	ret->rc = run_container(r, &rt, dir, state_dir, "id", false, geteuid(), lim, fd,
+				&ret->result, e);
+	struct err cleanup = ERR_INIT;
+	assert_ok(&cleanup, run_finish(r, &cleanup));
+	assert_false(exists(state_dir));
+	if (flat) {
+		const ssize_t n = pread(fd, ret->log, sizeof ret->log - 1, 0);
+		assert_true(n >= 0);
+		ret->log[n] = '\0';
+	}
+	close(fd);
+}
+
+static void tells_exit_codes_and_faults(void **state)
+{
+	static const struct {
+		const char *script;
+		enum run_end end;
+		int status;
+	} cases[] = {
+		{"exit 0", RUN_EXITED, 0},
+		{": >$log; exit 7", RUN_EXITED, 7},
+		{": >$log; exit 137", RUN_EXITED, 137},
+		{": >$log; exit 139", RUN_SIGNALED, SIGSEGV},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err e = ERR_INIT;
+		const struct run_limits lim = {0};
+		struct outcome o;
+
+		run_script(cases[i].script, &lim, true, &o, &e);
+		assert_ok(&e, o.rc);
+		assert_int_equal(o.result.end, cases[i].end);
+		assert_int_equal(o.result.status, cases[i].status);
+	}
+}
+
+static void log_is_raw_and_whole(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct run_limits lim = {0};
+	struct outcome o;
+
+	/* Descriptors of ls: 0, 1, 2 and the directory. */
+	run_script("printf 'a\\nb\\tc'; echo err >&2; [ -t 1 ] && [ -t 2 ] && printf 'tty\\r\\n'\n"
+		   "ls /proc/self/fd | wc -l",
+		   &lim, true, &o, &e);
+	assert_ok(&e, o.rc);
+	assert_string_equal(o.log, "a\nb\tcerr\ntty\r\n4\n");
+}
+
+static void runtime_failures_have_its_words(void **state)
+{
+	static const struct {
+		const char *script, *says;
+	} cases[] = {
+		{"echo no such option; exit 1", "no such option"},
+		{"echo '{\"level\":\"error\",\"msg\":\"too tired\"}' >$log; exit 1", "too tired"},
+		{"exit 3", "exit code 3"},
+		{"kill -KILL $$", "killed by signal 9"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err e = ERR_INIT;
+		const struct run_limits lim = {0};
+		struct outcome o;
+
+		run_script(cases[i].script, &lim, true, &o, &e);
+		assert_err(&e, o.rc, cases[i].says);
+	}
+}
+
+static void builder_that_cannot_be_executed_ends_as_with_nix(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct run_limits lim = {.builder = "/no/such"};
+	struct outcome o;
+
+	run_script("echo 'executable file `/no/such` not found in $PATH: No such file or directory'"
+		   " >$log; exit 1",
+		   &lim, true, &o, &e);
+	assert_ok(&e, o.rc);
+	assert_int_equal(o.result.end, RUN_EXITED);
+	assert_int_equal(o.result.status, 1);
+	assert_string_equal(o.log, "error: executing '/no/such': No such file or directory\n");
+}
+
+static void time_limits_kill_everything(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *alive = in_dir("alive");
+	struct run_limits lim = {.timeout_s = 1};
+	struct outcome o;
+	char script[256];
+
+	snprintf(script, sizeof script,
+		 "(setsid sh -c 'while :; do : >%s; sleep 0.05; done' &)\necho begin; sleep 1000",
+		 alive);
+	run_script(script, &lim, true, &o, &e);
+	assert_ok(&e, o.rc);
+	assert_int_equal(o.result.end, RUN_TIMED_OUT);
+	assert_string_equal(o.log, "begin\n");
+	unlink(alive);
+	nanosleep(&(struct timespec){0, 300000000}, NULL);
+	assert_false(exists(alive)); /* nobody there to make it again */
+
+	lim = (struct run_limits){.max_silent_s = 1};
+	run_script("exec >&- 2>&-; sleep 1000", &lim, true, &o, &e);
+	assert_ok(&e, o.rc);
+	assert_int_equal(o.result.end, RUN_SILENT);
+}
+
+static void a_log_that_nobody_reads_stops_it(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct run_limits lim = {0};
+	struct outcome o;
+
+	run_script("sleep 1000", &lim, false, &o, &e);
+	assert_int_equal(o.rc, -1);
+	assert_int_equal(e.kind, ERR_STOPPED);
+}
+
+static void missing_runtime_is_told(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *state_dir = in_dir("state"), *none = in_dir("none");
+	const struct runtime rt = {.kind = RUNTIME_OTHER, .path = none, .name = none};
+	const struct run_limits lim = {0};
+	struct run_result result;
+	struct run *r = start();
+
+	assert_int_equal(mkdir(state_dir, 0700), 0);
+	assert_err(&e,
+		   run_container(r, &rt, dir, state_dir, "id", false, geteuid(), &lim,
+				 STDOUT_FILENO, &result, &e),
+		   "executing");
+	assert_ok(&e, run_finish(r, &e));
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(removes_what_is_on_its_list),
+		CASE(says_what_it_cannot_remove),
+		CASE(removes_it_when_the_hook_is_killed),
+		CASE(holds_locks_until_all_is_removed),
+		CASE(tells_exit_codes_and_faults),
+		CASE(log_is_raw_and_whole),
+		CASE(runtime_failures_have_its_words),
+		CASE(builder_that_cannot_be_executed_ends_as_with_nix),
+		CASE(time_limits_kill_everything),
+		CASE(a_log_that_nobody_reads_stops_it),
+		CASE(missing_runtime_is_told),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("run", tests, NULL, NULL);
+}

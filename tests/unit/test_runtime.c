@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/runtime.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nar/io.h"
+#include "nar/scope.h"
+
+static char dir[32];
+
+static int setup(void **state)
+{
+	snprintf(dir, sizeof dir, "/tmp/test_rt.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct err e = ERR_INIT;
+
+	return io_rmtree(AT_FDCWD, dir, dir, &e);
+}
+
+static void make_program(const char *name)
+{
+	struct err e = ERR_INIT;
+	scoped_fd int fd = io_opendir(AT_FDCWD, dir, &e);
+
+	assert_ok(&e, io_write_file(fd, name, 0755, "", 0, &e));
+}
+
+static void find(const char *which, struct runtime *rt, struct err *e, int *ret_rc)
+{
+	scoped_free char *runtime = which ? str_dup(which, e) : NULL;
+	const struct conf c = {.runtime = runtime};
+
+	*ret_rc = runtime_find(&c, rt, e);
+}
+
+static void finds_the_first_in_path(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_runtime struct runtime rt = {0};
+	char path[64];
+	int rc;
+
+	make_program("crun");
+	make_program("runsc");
+	setenv("PATH", dir, 1);
+	find("auto", &rt, &e, &rc);
+	assert_ok(&e, rc);
+	snprintf(path, sizeof path, "%s/crun", dir);
+	assert_string_equal(rt.path, path);
+	assert_string_equal(rt.name, "crun");
+	assert_int_equal(rt.kind, RUNTIME_CRUN);
+	runtime_done(&rt);
+	find("runsc", &rt, &e, &rc);
+	assert_ok(&e, rc);
+	assert_int_equal(rt.kind, RUNTIME_RUNSC);
+}
+
+static void tells_a_runtime_by_its_name(void **state)
+{
+	static const struct {
+		const char *file;
+		enum runtime_kind kind;
+		const char *name;
+	} cases[] = {
+		{"crun-1.8", RUNTIME_CRUN, "crun"},
+		{"crunchy", RUNTIME_OTHER, "crunchy"},
+		{"kata-runtime", RUNTIME_OTHER, "kata-runtime"},
+		{"runc", RUNTIME_RUNC, "runc"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err e = ERR_INIT;
+		scoped_runtime struct runtime rt = {0};
+		char path[64];
+		int rc;
+
+		make_program(cases[i].file);
+		snprintf(path, sizeof path, "%s/%s", dir, cases[i].file);
+		find(path, &rt, &e, &rc);
+		assert_ok(&e, rc);
+		assert_int_equal(rt.kind, cases[i].kind);
+		assert_string_equal(rt.name, cases[i].name);
+	}
+}
+
+static void says_what_to_install(void **state)
+{
+	struct err e = ERR_INIT;
+	struct runtime rt;
+	int rc;
+
+	find("no-such-runtime", &rt, &e, &rc);
+	assert_err(&e, rc, "install it");
+	find("./crun", &rt, &e, &rc);
+	assert_err(&e, rc, "not the absolute path of a program");
+	find(dir, &rt, &e, &rc);
+	assert_err(&e, rc, "not the absolute path of a program");
+}
+
+static char *command_line(const struct runtime *rt, bool network)
+{
+	struct err e = ERR_INIT;
+	scoped_strv struct strv v = STRV_INIT;
+	struct buf b = BUF_INIT(4096);
+
+	assert_ok(&e, runtime_run_argv(rt, "/b", "/s", "/l", "/p", "id", network, &v, &e));
+	for (size_t i = 0; i < v.n; i++)
+		assert_ok(&e, buf_addf(&b, &e, "%s%s", i ? " " : "", v.items[i]));
+	return b.data;
+}
+
+static void command_lines_are_each_runtimes_own(void **state)
+{
+	static char path[] = "/x", flag[] = "--debug";
+	char *flags[] = {flag, NULL};
+	const struct {
+		struct runtime rt;
+		bool network;
+		const char *wanted;
+	} cases[] = {
+		{{.kind = RUNTIME_CRUN, .path = path, .cgroups = CGROUP_HYBRID},
+		 false,
+		 "/x --root /s --log /l --log-format text --cgroup-manager=disabled run --bundle "
+		 "/b "
+		 "id"},
+		{{.kind = RUNTIME_CRUN,
+		  .path = path,
+		  .own_cgroups = true,
+		  .extra_args = {flags, 1, 2}},
+		 false,
+		 "/x --root /s --log /l --log-format text --debug run --bundle /b id"},
+		{{.kind = RUNTIME_RUNC, .path = path, .cgroups = CGROUP_V2},
+		 true,
+		 "/x --root /s --log /l --log-format json run --bundle /b --detach --pid-file /p "
+		 "id"},
+		{{.kind = RUNTIME_RUNSC, .path = path, .cgroups = CGROUP_V2},
+		 false,
+		 "/x --root /s --log /l --log-format json --ignore-cgroups --network=none run "
+		 "--bundle /b id"},
+		{{.kind = RUNTIME_RUNSC,
+		  .path = path,
+		  .cgroups = CGROUP_V2,
+		  .own_cgroups = true,
+		  .rootless = true},
+		 true,
+		 "/x --root /s --log /l --log-format json --rootless --network=host run --bundle "
+		 "/b "
+		 "id"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		scoped_free char *got = command_line(&cases[i].rt, cases[i].network);
+
+		assert_string_equal(got, cases[i].wanted);
+	}
+}
+
+static void the_last_error_of_a_log_counts(void **state)
+{
+	static const struct {
+		const char *log, *wanted;
+	} cases[] = {
+		{"", NULL},
+		{"\n", NULL},
+		{"{\"level\":\"info\",\"msg\":\"hello\"}\n", NULL},
+		{"{\"level\":\"error\",\"msg\":\"one\"}\n{\"level\":\"fatal\",\"msg\":\"two\"}\n"
+		 "{\"level\":\"debug\",\"msg\":\"three\"}\n",
+		 "two"},
+		{"{\"level\":\"error\",\"msg\":", NULL},
+		{"{\"level\":7,\"msg\":[]}", NULL},
+		{"plain words\n", "plain words"},
+	};
+	struct err e = ERR_INIT;
+	scoped_fd int fd = io_opendir(AT_FDCWD, dir, &e);
+	char path[64];
+
+	snprintf(path, sizeof path, "%s/log", dir);
+	assert_null(runtime_log_error(path));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_ok(&e,
+			  io_write_file(fd, "log", 0600, cases[i].log, strlen(cases[i].log), &e));
+		scoped_free char *got = runtime_log_error(path);
+		if (cases[i].wanted)
+			assert_string_equal(got, cases[i].wanted);
+		else
+			assert_null(got);
+		unlinkat(fd, "log", 0);
+	}
+}
+
+static void knows_when_the_builder_could_not_be_executed(void **state)
+{
+	static const struct {
+		const char *msg, *wanted;
+	} cases[] = {
+		{"executable file `/x` not found in $PATH: No such file or directory",
+		 "No such file or directory"},
+		{"open executable: Permission denied", "Permission denied"},
+		{"runc run failed: unable to start container process: exec: \"/x\": stat /x: no "
+		 "such "
+		 "file or directory",
+		 "No such file or directory"},
+		{"running container: starting container: starting root container: starting "
+		 "sandbox: "
+		 "creating process: failed to load /x: exec format error",
+		 "Exec format error"},
+		{"open executable: odd", "odd"},
+		{"cannot mkdir `proc`: Permission denied", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *got = runtime_exec_failure(cases[i].msg);
+
+		if (cases[i].wanted)
+			assert_string_equal(got, cases[i].wanted);
+		else
+			assert_null(got);
+	}
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(finds_the_first_in_path),
+		CASE(tells_a_runtime_by_its_name),
+		CASE(says_what_to_install),
+		CASE(command_lines_are_each_runtimes_own),
+		CASE(the_last_error_of_a_log_counts),
+		CASE(knows_when_the_builder_could_not_be_executed),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);
+}
