@@ -79,49 +79,78 @@ static int add_file(struct maker *m, const char *name, const char *s, size_t len
 	return req_add_file(m->r, path, FILE_MODE, text.data, text.len, e);
 }
 
-/* Variable V is in passAsFile: a file, and its path in another variable. */
-static int pass_as_file(struct maker *m, const struct drv_env *v, struct err *e)
+/* A variable that is passed as a file. */
+struct as_file {
+	char name[ATTR_FILE_MAX];
+	const struct drv_env *v;
+};
+
+static int as_file_cmp(const void *pa, const void *pb)
+{
+	const struct as_file *a = pa, *b = pb;
+
+	return strcmp(a->name, b->name);
+}
+
+/* Variable V is in passAsFile: name its file, and say where it is in another variable. */
+static int pass_as_file(struct maker *m, const struct drv_env *v, struct as_file *ret,
+			struct err *e)
 {
 	struct hash h;
-	char digest[HASH_TEXT_MAX], name[ATTR_FILE_MAX + HASH_TEXT_MAX];
+	char digest[HASH_TEXT_MAX];
 
 	if (hash_bytes(HASH_SHA256, v->key, v->key_len, &h, e) < 0)
 		return -1;
 	hash_print(&h, HASH_NIX32, false, digest);
-	snprintf(name, sizeof name, ".attr-%s", digest);
-	if (add_file(m, name, v->value, v->value_len, e) < 0)
-		return -1;
+	snprintf(ret->name, sizeof ret->name, ".attr-%.52s", digest);
+	ret->v = v;
 	scoped_free char *key = str_fmt(e, "%sPath", v->key);
 	if (!key)
 		return -1;
-	scoped_free char *path = str_fmt(e, "%s/%s", m->build_dir, name);
+	scoped_free char *path = str_fmt(e, "%s/%s", m->build_dir, ret->name);
 	if (!path)
 		return -1;
 	return set_from_drv(m, key, strlen(key), path, strlen(path), e);
 }
 
+/* In order of their names, as a list that is kept sorted takes them soonest. */
+static int add_files(struct maker *m, struct as_file *files, size_t n, struct err *e)
+{
+	qsort(files, n, sizeof *files, as_file_cmp);
+	for (size_t i = 0; i < n; i++)
+		if (add_file(m, files[i].name, files[i].v->value, files[i].v->value_len, e) < 0)
+			return -1;
+	return 0;
+}
+
 /* The variables of the derivation, where it has no structured attributes. */
 static int add_drv_env(struct maker *m, struct err *e)
 {
-	scoped_strv struct strv as_file = STRV_INIT;
+	scoped_strv struct strv names = STRV_INIT;
 	const struct drv *d = m->in->drv;
+	size_t n = 0;
 
-	if (attrs_list(&m->attrs, "passAsFile", &as_file, e) < 0)
+	if (attrs_list(&m->attrs, "passAsFile", &names, e) < 0)
 		return -1;
-	strv_sort(&as_file);
-	/* In order of names: a variable "xPath" of its own wins over the one that is made for "x".
-	 */
+	strv_sort(&names);
+	strv_uniq(&names);
+	scoped_free struct as_file *files = mem_new(names.n, sizeof *files, e);
+	if (!files)
+		return -1;
+	/* In order of names: a variable "xPath" of its own wins over what is made for "x". */
 	for (size_t i = 0; i < d->n_env; i++) {
 		const struct drv_env *v = &d->env[i];
 		int rc = 0;
 
-		if (strlen(v->key) == v->key_len && strv_has_sorted(&as_file, v->key))
-			rc = pass_as_file(m, v, e);
+		if (strlen(v->key) == v->key_len && strv_has_sorted(&names, v->key))
+			rc = pass_as_file(m, v, &files[n++], e);
 		else if (!memchr(v->key, '=', v->key_len))
 			rc = set_from_drv(m, v->key, v->key_len, v->value, v->value_len, e);
 		if (rc < 0)
 			return -1;
 	}
+	if (add_files(m, files, n, e) < 0)
+		return -1;
 	return maker_add_graph_files(m, e);
 }
 

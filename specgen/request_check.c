@@ -6,8 +6,10 @@
  */
 #include "specgen/request.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "nar/scope.h"
 #include "specgen/request_internal.h"
 
 #include "nar/banned.h"
@@ -127,12 +129,29 @@ static int check_inputs(const struct request *r, struct err *e)
 	return 0;
 }
 
-static bool has_output_named(const struct request *r, const char *name, size_t before)
+static int output_cmp(const void *pa, const void *pb)
 {
-	for (size_t i = 0; i < before; i++)
-		if (str_eq(r->outputs[i].name, name))
-			return true;
-	return false;
+	const struct req_output *const *a = pa, *const *b = pb;
+	int c = strcmp((*a)->name, (*b)->name);
+
+	return c ? c : (*a > *b) - (*a < *b);
+}
+
+/* No two of one name. By sorting them, as there may be very many. */
+static int check_output_names(const struct request *r, struct err *e)
+{
+	scoped_free const struct req_output **by_name = mem_new(r->n_outputs, sizeof *by_name, e);
+
+	if (!by_name)
+		return -1;
+	for (size_t i = 0; i < r->n_outputs; i++)
+		by_name[i] = &r->outputs[i];
+	qsort(by_name, r->n_outputs, sizeof *by_name, output_cmp);
+	for (size_t i = 1; i < r->n_outputs; i++)
+		if (str_eq(by_name[i - 1]->name, by_name[i]->name))
+			return refuse(e, "outputs", (size_t)(by_name[i] - r->outputs),
+				      "name stands twice", by_name[i]->name);
+	return 0;
 }
 
 static int check_outputs(const struct request *r, struct err *e)
@@ -149,10 +168,8 @@ static int check_outputs(const struct request *r, struct err *e)
 		scratch = scratch_of(r, o->path);
 		if (!scratch || str_eq(scratch, o->path))
 			return refuse(e, "outputs", i, "not below a scratch path", o->path);
-		if (has_output_named(r, o->name, i))
-			return refuse(e, "outputs", i, "name stands twice", o->name);
 	}
-	return 0;
+	return check_output_names(r, e);
 }
 
 static int check_env(const struct request *r, struct err *e)
