@@ -41,6 +41,17 @@ bool attrs_has(const struct attrs *a, const char *name)
 			     : drv_env(a->drv, name, NULL) != NULL;
 }
 
+const char *attrs_text(const struct attrs *a, const char *name)
+{
+	const char *text;
+	size_t len;
+
+	if (a->structured)
+		return jdoc_text(jdoc_get(&a->doc, name));
+	text = drv_env(a->drv, name, &len);
+	return text && strlen(text) == len ? text : NULL;
+}
+
 int attrs_bool(const struct attrs *a, const char *name, bool def, bool *ret, struct err *e)
 {
 	const struct jdoc *v;

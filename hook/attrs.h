@@ -9,6 +9,11 @@
  *
  *	scoped_attrs struct attrs a = ATTRS_INIT;
  *	if (attrs_open(&a, drv, e) < 0 || attrs_list(&a, "impureEnvVars", &names, e) < 0) ...
+ *
+ * What only the document can say, such as outputChecks, is looked up in it:
+ *
+ *	checks = jdoc_get(jdoc_get(&a.doc, "outputChecks"), "out");     NULL: none
+ *	if ((v = jdoc_get(checks, "allowedReferences")) && attrs_strings(v, ..., &refs, e) < 0) ...
  */
 #ifndef HOOK_ATTRS_H
 #define HOOK_ATTRS_H
@@ -37,6 +42,8 @@ void attrs_done(struct attrs *a);
 
 /* Is there an attribute of that name, of whatever kind? */
 bool attrs_has(const struct attrs *a, const char *name);
+/* The text of one, without NULs; NULL: there is none, or another kind is there. A owns it. */
+const char *attrs_text(const struct attrs *a, const char *name);
 /* "1" in the environment, true in the document; DEF where there is none. Another kind: ERR_INPUT.
  */
 int attrs_bool(const struct attrs *a, const char *name, bool def, bool *ret,

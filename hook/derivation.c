@@ -2,10 +2,10 @@
 #include "hook/derivation.h"
 
 #include <fcntl.h>
-#include <parson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/attrs.h"
 #include "hook/derivation_internal.h"
 #include "nar/io.h"
 #include "nar/scope.h"
@@ -13,8 +13,6 @@
 #include "nar/banned.h"
 
 #define DRV_SUFFIX ".drv"
-/* Where structured attributes stand, as JSON. */
-#define DRV_JSON_KEY "__json"
 
 int drv_compare(const char *a, size_t a_len, const char *b, size_t b_len)
 {
@@ -88,25 +86,14 @@ const char *drv_env(const struct drv *d, const char *key, size_t *ret_len)
 	return NULL;
 }
 
-static void free_json(JSON_Value **v)
-{
-	if (*v)
-		json_value_free(*v);
-}
-#define scoped_json __attribute__((cleanup(free_json)))
-
 bool drv_env_bool(const struct drv *d, const char *key)
 {
-	const char *json = drv_env(d, DRV_JSON_KEY, NULL), *v;
+	scoped_attrs struct attrs a = ATTRS_INIT;
+	struct err ignored = ERR_INIT; /* what is no truth value is not true */
+	bool v;
 
-	if (json) {
-		/* Then only they count (Nix: ParsedDerivation::getBoolAttr). */
-		scoped_json JSON_Value *root = json_parse_string(json);
-
-		return json_object_get_boolean(json_value_get_object(root), key) == 1;
-	}
-	v = drv_env(d, key, NULL);
-	return v && str_eq(v, "1");
+	return attrs_open(&a, d, &ignored) == 0 && attrs_bool(&a, key, false, &v, &ignored) == 0 &&
+	       v;
 }
 
 const struct drv_output *drv_output(const struct drv *d, const char *name)
@@ -139,11 +126,12 @@ bool drv_paths_known(const struct drv *d)
 /* The name of a derivation whose path is not known: what its attribute "name" says. */
 static char *name_from_env(const struct drv *d, struct err *e)
 {
-	const char *json = drv_env(d, DRV_JSON_KEY, NULL);
-	scoped_json JSON_Value *root = json ? json_parse_string(json) : NULL;
-	const char *name = json ? json_object_get_string(json_value_get_object(root), "name")
-				: drv_env(d, "name", NULL);
+	scoped_attrs struct attrs a = ATTRS_INIT;
+	const char *name;
 
+	if (attrs_open(&a, d, e) < 0)
+		return NULL;
+	name = attrs_text(&a, "name");
 	if (!name) {
 		err_set(e, ERR_INPUT, "it has no attribute 'name', and no store path to tell it");
 		return NULL;

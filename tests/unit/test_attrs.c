@@ -32,6 +32,8 @@ static void finds_them_in_the_environment(void **state)
 	assert_false(a.structured);
 	assert_true(attrs_has(&a, "empty"));
 	assert_false(attrs_has(&a, "missing"));
+	assert_string_equal(attrs_text(&a, "yes"), "1");
+	assert_null(attrs_text(&a, "missing"));
 	assert_ok(&e, attrs_list(&a, "list", &v, &e));
 	assert_ok(&e, attrs_list(&a, "missing", &v, &e));
 	assert_int_equal(v.n, 3);
@@ -59,6 +61,11 @@ static void finds_them_in_the_document_only_where_there_is_one(void **state)
 		&d, &a, &e);
 	assert_true(a.structured);
 	assert_false(attrs_has(&a, "outside"));
+	assert_string_equal(attrs_text(&a, "text"), "a b");
+	assert_null(attrs_text(&a, "yes"));
+	assert_true(drv_env_bool(&d, "yes"));
+	assert_false(drv_env_bool(&d, "one"));
+	assert_false(drv_env_bool(&d, "outside"));
 	assert_ok(&e, attrs_list(&a, "list", &v, &e));
 	assert_int_equal(v.n, 2);
 	assert_string_equal(v.items[0], "a b");
