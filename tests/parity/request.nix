@@ -128,5 +128,6 @@ in
     exportReferencesGraph = { closure = [ branch built ]; one = [ leaf ]; list = [ built.dev ]; };
   };
 
-  inherit built;
+  # Its input is never made.
+  unmade = make { name = "unmade"; input = make { name = "input"; }; };
 }

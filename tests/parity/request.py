@@ -100,6 +100,17 @@ def compare(tap, name, drv):
               nix["marks"].decode().split())
 
 
+def refuses_inputs_that_are_not_valid(tap):
+    drv = run("nix-instantiate", NIX_FILE, "-A", "unmade").decode().strip()
+    p = subprocess.run([PROGRAM, "request", drv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       check=False)
+    wanted = (r"error: input '/nix/store/\w+-input' is not valid; "
+              r"make it by: nix-store --realise '/nix/store/\w+-input\.drv!out'\n")
+    tap.equal("an input that is not valid is refused, with the command that makes it",
+              (p.returncode, p.stdout, bool(re.fullmatch(wanted, p.stderr.decode()))),
+              (1, b"", True))
+
+
 def main():
     tap = Tap()
     drvs = {n: run("nix-instantiate", NIX_FILE, "-A", n).decode().strip().split("!")[0]
@@ -107,6 +118,7 @@ def main():
     run("nix-store", "--realise", *drvs.values())
     for name, drv in drvs.items():
         compare(tap, name, drv)
+    refuses_inputs_that_are_not_valid(tap)
     print("1..%d" % tap.n)
     return 1 if tap.bad or not tap.n else 0
 
