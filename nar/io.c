@@ -179,6 +179,31 @@ static int rm_push(struct rm *rm, int fd, const char *name, struct err *e)
 	return 0;
 }
 
+/* Not root, and the directory is read-only, as all are in a store: open it up. */
+static int rm_unlink(int dirfd, const char *name, int flags)
+{
+	if (unlinkat(dirfd, name, flags) == 0)
+		return 0;
+	if (errno != EACCES)
+		return -1;
+	if (fchmod(dirfd, 0700) < 0) {
+		errno = EACCES;
+		return -1;
+	}
+	return unlinkat(dirfd, name, flags);
+}
+
+/* Another descriptor of the directory, to be read from its start. */
+static int rm_again(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* Not root, and it may be read but not searched. */
+	if (fd < 0 && errno == EACCES && fchmod(dirfd, 0700) == 0)
+		fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd;
+}
+
 /* Unlink what can be unlinked in the directory of D; *RET_SUB is a directory to go into, or "". */
 static void rm_entries(struct rm *rm, DIR *d, char ret_sub[NAME_MAX + 1], const struct strv *skip)
 {
@@ -190,17 +215,14 @@ static void rm_entries(struct rm *rm, DIR *d, char ret_sub[NAME_MAX + 1], const 
 			continue;
 		if (skip && strv_has(skip, de->d_name))
 			continue;
-		if (de->d_type != DT_DIR && unlinkat(rm->fd, de->d_name, 0) == 0)
-			continue;
-		if (de->d_type != DT_DIR && errno == EACCES && fchmod(rm->fd, 0700) == 0 &&
-		    unlinkat(rm->fd, de->d_name, 0) == 0)
+		if (de->d_type != DT_DIR && rm_unlink(rm->fd, de->d_name, 0) == 0)
 			continue;
 		if (de->d_type != DT_DIR && errno != EISDIR) {
 			if (errno != ENOENT)
 				rm_failed(rm);
 			continue;
 		}
-		if (unlinkat(rm->fd, de->d_name, AT_REMOVEDIR) == 0)
+		if (rm_unlink(rm->fd, de->d_name, AT_REMOVEDIR) == 0)
 			continue;
 		memcpy(ret_sub, de->d_name, strlen(de->d_name) + 1);
 		return;
@@ -221,7 +243,7 @@ static int rm_up(struct rm *rm, struct strv *failed, struct err *e)
 	if (fstat(up, &st) < 0 || st.st_dev != parent->dev || st.st_ino != parent->ino)
 		return err_set(e, ERR_SYSTEM, "directory '%s' was moved while it was removed",
 			       left->name);
-	if (unlinkat(up, left->name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+	if (rm_unlink(up, left->name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
 		rm_failed(rm);
 		if (strv_add(failed, left->name, e) < 0)
 			return -1;
@@ -242,7 +264,7 @@ static int rm_walk(struct rm *rm, struct err *e)
 
 	for (;;) {
 		char sub[NAME_MAX + 1];
-		int dup_fd = openat(rm->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int dup_fd = rm_again(rm->fd);
 		scoped_dir DIR *d = dup_fd < 0 ? NULL : fdopendir(dup_fd);
 
 		if (!d) {

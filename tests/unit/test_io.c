@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "nar/io.h"
@@ -89,6 +90,50 @@ static void removes_directories_without_permissions(void **state)
 	assert_int_equal(faccessat(dirfd_, "m", F_OK, 0), -1);
 }
 
+static void nested(const char *path, mode_t mode)
+{
+	char p[64];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(p, sizeof p, "%s%.*s", path, 2 * i, "/d/d/d");
+		assert_int_equal(mkdirat(dirfd_, p, 0755), 0);
+	}
+	snprintf(p, sizeof p, "%s/d/d/f", path);
+	struct err e = ERR_INIT;
+	assert_ok(&e, io_write_file(dirfd_, p, mode & 0444, "", 0, &e));
+	for (int i = 2; i >= 0; i--) {
+		snprintf(p, sizeof p, "%s%.*s", path, 2 * i, "/d/d/d");
+		assert_int_equal(fchmodat(dirfd_, p, mode, 0), 0);
+	}
+}
+
+/* As somebody who is not root, for whom a mode is more than a word. */
+static void removes_read_only_trees_without_root(void **state)
+{
+	static const mode_t modes[] = {0555, 0, 0100, 0444};
+	int status = -1;
+	pid_t pid;
+
+	assert_int_equal(fchmod(dirfd_, 0777), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+		if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
+			_exit(2);
+		for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+			nested("ro", modes[i]);
+			if (io_rmtree(dirfd_, "ro", "ro", &e) < 0)
+				_exit(3);
+			if (faccessat(dirfd_, "ro", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+				_exit(4);
+		}
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void removing_what_is_not_there_is_fine(void **state)
 {
 	struct err e = ERR_INIT;
@@ -103,6 +148,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(reads_no_link_and_no_fifo),
 		cmocka_unit_test(removes_very_deep_trees),
 		cmocka_unit_test(removes_directories_without_permissions),
+		cmocka_unit_test(removes_read_only_trees_without_root),
 		cmocka_unit_test(removing_what_is_not_there_is_fine),
 	};
 
