@@ -32,7 +32,7 @@ static inline bool nixstore_missing(int *ret_status)
 
 	if (subprocess_run(argv, NULL, 0, NULL, &e) == 0)
 		return false;
-	printf("1..0 # SKIP nix-store is not installed\n");
+	printf("1..0 # SKIP nix-store cannot be run: %s\n", e.msg);
 	*ret_status = strict && str_eq(strict, "1");
 	return true;
 }
