@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The verb that Nix starts. Nix asks about derivations one after the other on one process until
+ * that accepts; an accepted build is the last thing a process does.
+ *
+ * Nothing may go wrong before the reply: Nix takes an early exit as "unexpected EOF" and gives the
+ * whole nix-build up. So what is wrong with this machine or with the derivation (no runtime, state
+ * directory not writable, .drv damaged) is found before, but reported after accepting, as the
+ * failure of that one build, with its reason.
+ */
+#include "hook/cmd.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "hook/config.h"
+#include "hook/decide.h"
+#include "hook/job.h"
+#include "hook/log.h"
+#include "hook/machine.h"
+#include "hook/protocol.h"
+#include "hook/slots.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+/* Exit codes that Nix up to 2.31 understands (derivation-goal.cc: buildDone, hook != nullptr). */
+#define EXIT_PERMANENT_FAILURE 100
+#define EXIT_TIMED_OUT 101
+
+struct hook {
+	struct settings settings;
+	struct conf conf;
+	struct store store;
+	struct runtime runtime;
+	struct slots *slots;
+};
+
+static void hook_done(struct hook *h)
+{
+	slots_free(h->slots);
+	runtime_done(&h->runtime);
+	store_done(&h->store);
+	conf_done(&h->conf);
+	settings_done(&h->settings);
+}
+#define scoped_hook __attribute__((cleanup(hook_done)))
+
+/* Find everything that builds need; what is missing is the reason why they fail. */
+static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
+{
+	scoped_free char *slot_dir = NULL;
+	scoped_free char *run_dir = NULL;
+	uint64_t jobs;
+
+	if (conf_load(&h->conf, c->config_path, &c->conf_options, e) < 0)
+		return -1;
+	if (store_open(&h->store, &h->settings, h->conf.registration, e) < 0)
+		return -1;
+	if (!h->store.local)
+		return err_set(e, ERR_INPUT,
+			       "the store '%s' is not on this machine; builds in containers need a "
+			       "local store",
+			       h->store.uri);
+	if (runtime_find(&h->conf, &h->runtime, e) < 0)
+		return -1;
+	run_dir = str_fmt(e, "%s/run", h->conf.state_dir);
+	if (!run_dir)
+		return -1;
+	scoped_fd int fd = io_mkdir_p(run_dir, 0755, e);
+	if (fd < 0)
+		return err_wrap(e, "the state directory '%s' (see 'state-dir')", h->conf.state_dir);
+	slot_dir = str_fmt(e, "%s/slots", h->conf.state_dir);
+	if (!slot_dir)
+		return -1;
+	jobs = h->conf.max_jobs ? h->conf.max_jobs : machine_cores();
+	h->slots = slots_open(slot_dir, (unsigned)jobs, (unsigned)h->conf.max_queued, e);
+	return h->slots ? 0 : -1;
+}
+
+static int accept_job(struct hook *h, struct proto *p, struct proto_job *job, struct err *e)
+{
+	scoped_free char *store = NULL;
+
+	if (h->conf.store_name && h->conf.store_name[0])
+		store = str_dup(h->conf.store_name, e);
+	else
+		store = str_fmt(e, "oci:%s", h->runtime.name ? h->runtime.name : "none");
+	if (!store || proto_accept(store, e) < 0)
+		return -1;
+	/* From here on Nix shows only what comes as @nix lines. */
+	log_init(log_level(), LOG_NIX);
+	return proto_read_job(p, job, e);
+}
+
+/*
+ * What to exit with after a builder failed. Nix up to 2.31 takes 100 as the failure of the build
+ * and 101 as a time-out, so that nix-build ends as it would for a local build; newer ones take
+ * every status alike and print it, so they get the builder's own. `external-builders` is a setting
+ * of those.
+ */
+static int exit_code_for(const struct run_result *r, const struct settings *s)
+{
+	bool new_nix = settings_get(s, "external-builders") != NULL;
+
+	switch (r->end) {
+	case RUN_EXITED:
+		return new_nix && r->status > 0 && r->status < 256 ? r->status
+								   : EXIT_PERMANENT_FAILURE;
+	case RUN_SIGNALED:
+	case RUN_OOM:
+		if (new_nix) {
+			/* "failed due to signal N" is what Nix prints for who dies of it. */
+			const struct rlimit no_core = {0, 0};
+
+			setrlimit(RLIMIT_CORE, &no_core);
+			signal(r->status, SIG_DFL);
+			raise(r->status);
+		}
+		return EXIT_PERMANENT_FAILURE;
+	case RUN_TIMED_OUT:
+	case RUN_SILENT:
+		return EXIT_TIMED_OUT;
+	}
+	return EXIT_FAILURE;
+}
+
+/* Build what was accepted. The exit code; -1: *E. */
+static int build(struct hook *h, const struct drv *d, const struct proto_job *pj, struct err *e)
+{
+	struct run_result end = {0};
+
+	if (slots_wait(h->slots, PROTO_LOG_FD, e) < 0)
+		return -1;
+	const struct job job = {
+		.conf = &h->conf,
+		.settings = &h->settings,
+		.runtime = &h->runtime,
+		.store = &h->store,
+		.drv = d,
+		.inputs = &pj->inputs,
+		.wanted = &pj->outputs,
+		.slot_fd = slots_fd(h->slots),
+		.log_fd = PROTO_LOG_FD,
+		.stop_fd = PROTO_LOG_FD,
+	};
+	if (job_run(&job, &end, e) == 0)
+		return EXIT_SUCCESS;
+	if (end.end == RUN_EXITED && end.status == 0)
+		return -1; /* the builder itself did well */
+	log_err(e);
+	return exit_code_for(&end, &h->settings);
+}
+
+/* WHY is set where this machine or the derivation cannot be built with; say so as its failure. */
+static int accept_and_fail(struct hook *h, struct proto *p, const struct err *why, struct err *e)
+{
+	scoped_job struct proto_job job = {0};
+
+	if (accept_job(h, p, &job, e) < 0)
+		return -1;
+	log_err(why);
+	return EXIT_FAILURE;
+}
+
+/* One question of Nix. The exit code where it was the last; -1: *E; -2: Nix may ask again. */
+#define ASK_AGAIN (-2)
+static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
+		  const struct err *machine, struct err *e)
+{
+	scoped_drv struct drv d = {0};
+	scoped_job struct proto_job job = {0};
+	scoped_buf struct buf why = BUF_INIT(ERR_MSG_MAX);
+	struct err bad = ERR_INIT;
+	enum decision decision;
+	int place;
+
+	if (err_is_set(machine))
+		return accept_and_fail(h, p, machine, e);
+	scoped_free char *real = store_real_path(&h->store, t->drv_path, &bad);
+	if (!real || drv_read(t->drv_path, real, h->store.dir, &d, &bad) < 0 ||
+	    decide(t, &d, &h->settings, &h->store, &decision, &why, &bad) < 0)
+		return accept_and_fail(h, p, &bad, e);
+	if (decision == DECIDE_DECLINE) {
+		log_debug("declining '%s': %s", t->drv_path, why.data);
+		return proto_decline(e) < 0 ? -1 : ASK_AGAIN;
+	}
+	place = slots_enter(h->slots, &bad);
+	if (place < 0)
+		return accept_and_fail(h, p, &bad, e);
+	if (place == SLOTS_FULL)
+		return proto_postpone(e) < 0 ? -1 : ASK_AGAIN;
+	if (accept_job(h, p, &job, e) < 0)
+		return -1;
+	return build(h, &d, &job, e);
+}
+
+/* Nix's verbosity is the last argument; what it means is in hook/log.h. */
+static int set_verbosity(const char *arg, struct err *e)
+{
+	uint64_t level;
+
+	if (!num_parse_u64(arg, strlen(arg), UINT64_MAX, &level))
+		return err_set(e, ERR_INPUT, "the verbosity '%s' is not a number", arg);
+	log_init(level < LOG_VOMIT ? (enum log_level)level : LOG_VOMIT, LOG_PLAIN);
+	return 0;
+}
+
+static int serve(struct hook *h, const struct cli *c, struct err *e)
+{
+	scoped_proto struct proto p = {.fd = -1};
+	struct err machine = ERR_INIT;
+
+	if (set_verbosity(c->args[0], e) < 0 || proto_fix_fds(e) < 0 ||
+	    proto_init(&p, STDIN_FILENO, e) < 0 || proto_read_settings(&p, &h->settings, e) < 0)
+		return -1;
+	if (hook_prepare(h, c, &machine) < 0)
+		log_debug("%s", machine.msg);
+	for (;;) {
+		scoped_try struct proto_try t = {0};
+		int n = proto_read_try(&p, &t, e);
+
+		if (n <= 0)
+			return n; /* 0: Nix has nothing more to build */
+		n = answer(h, &p, &t, &machine, e);
+		if (n != ASK_AGAIN)
+			return n;
+	}
+}
+
+int cmd_hook(int argc, char **argv, struct err *e)
+{
+	scoped_hook struct hook h = {.store = {.big_lock_fd = -1}};
+	scoped_cli struct cli c = {
+		.synopsis = "VERBOSITY",
+		.about = "Serve Nix as its build hook, on standard input and error and descriptor 4.\n"
+			 "Nix starts this verb by its setting build-hook; see nix-oci-hook(1).",
+		.min_args = 1,
+		.max_args = 1,
+	};
+	int rc;
+
+	if (!cli_parse(&c, argc, argv, &rc))
+		return rc;
+	conf_init(&h.conf);
+	return serve(&h, &c, e);
+}

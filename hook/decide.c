@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/decide.h"
+
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+/* Features that need no machine of a special kind, only a hook that can do them. */
+static const char *const own_features[] = {"uid-range"};
+
+static int system_is_ours(const char *system, const struct settings *s, bool *ret, struct err *e)
+{
+	scoped_strv struct strv systems = STRV_INIT;
+
+	if (settings_list(s, "system", &systems, e) < 0 ||
+	    settings_list(s, "extra-platforms", &systems, e) < 0)
+		return -1;
+	*ret = strv_has(&systems, system);
+	return 0;
+}
+
+/* *RET is the first feature that is missing here, or NULL. */
+static int missing_feature(const struct strv *wanted, const struct settings *s, const char **ret,
+			   struct err *e)
+{
+	scoped_strv struct strv have = STRV_INIT;
+
+	if (settings_list(s, "system-features", &have, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(own_features); i++)
+		if (strv_add(&have, own_features[i], e) < 0)
+			return -1;
+	*ret = NULL;
+	for (size_t i = 0; i < wanted->n && !*ret; i++)
+		if (!strv_has(&have, wanted->items[i]))
+			*ret = wanted->items[i];
+	return 0;
+}
+
+/*
+ * With --check and no local jobs, Nix up to 2.26 offers derivations whose outputs are valid
+ * already. There would be nothing to register, and the comparison is Nix's to make.
+ */
+static int all_valid(const struct drv *d, struct store *st, bool *ret, struct err *e)
+{
+	for (size_t i = 0; i < d->n_outputs; i++) {
+		int valid = store_is_valid(st, d->outputs[i].path, e);
+
+		if (valid < 0)
+			return -1;
+		if (!valid) {
+			*ret = false;
+			return 0;
+		}
+	}
+	*ret = true;
+	return 0;
+}
+
+int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
+	   struct store *st, enum decision *ret, struct buf *why, struct err *e)
+{
+	const char *feature = NULL;
+	bool ours = false, valid = false;
+
+	*ret = DECIDE_DECLINE;
+	if (drv_is_builtin(d))
+		return buf_addf(why, e, "'%s' is a builder of Nix's own", d->builder);
+	if (system_is_ours(t->system, s, &ours, e) < 0)
+		return -1;
+	if (!ours)
+		return buf_addf(why, e, "this machine does not build for '%s'", t->system);
+	if (missing_feature(&t->features, s, &feature, e) < 0)
+		return -1;
+	if (feature)
+		return buf_addf(why, e, "the feature '%s' is not in 'system-features'", feature);
+	if (!drv_paths_known(d))
+		return buf_addf(why, e, "its output paths are not known before the build");
+	if (drv_env_bool(d, "__noChroot"))
+		return buf_addf(why, e, "it asks for no sandbox ('__noChroot')");
+	if (all_valid(d, st, &valid, e) < 0)
+		return -1;
+	if (valid)
+		return buf_addf(why, e, "all its outputs are valid already");
+	*ret = DECIDE_ACCEPT;
+	return 0;
+}

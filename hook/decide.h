@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/decide.h: whether a derivation that Nix offers is one for us.
+ */
+#ifndef HOOK_DECIDE_H
+#define HOOK_DECIDE_H
+
+#include "hook/derivation.h"
+#include "hook/protocol.h"
+#include "hook/settings.h"
+#include "hook/store.h"
+#include "nar/err.h"
+
+enum decision {
+	DECIDE_ACCEPT,
+	DECIDE_DECLINE, /* Nix may build it itself, or say why it cannot */
+};
+
+/*
+ * D is the derivation of T. WHY gets a line for people that says why it is declined. -1 with *E:
+ * a setting of Nix cannot be read.
+ */
+int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
+	   struct store *st, enum decision *ret, struct buf *why, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/job.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "hook/bundle.h"
+#include "hook/drvrequest.h"
+#include "hook/log.h"
+#include "hook/machine.h"
+#include "hook/outputs.h"
+#include "hook/users.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+/* Where a job's files are; all of them are on the supervisor's list before they exist. */
+struct job_paths {
+	char *bundle;
+	char *state; /* the runtime's own; short, as runtimes make sockets in it */
+	char *id;    /* the container's name */
+};
+
+static void job_paths_done(struct job_paths *p)
+{
+	free(p->bundle);
+	free(p->state);
+	free(p->id);
+	*p = (struct job_paths){0};
+}
+#define scoped_paths __attribute__((cleanup(job_paths_done)))
+
+/*
+ * The bundle is `<real store>/<drv>.chroot`, as Nix's own sandbox has it: on the store's mount, so
+ * that outputs move by rename(2), and known to the garbage collector. Another directory is taken
+ * only where the configuration names one.
+ */
+static int choose_paths(const struct job *j, struct job_paths *ret, struct err *e)
+{
+	scoped_paths struct job_paths p = {0};
+	const char *base = str_base(j->drv->path);
+	const char *dir = j->conf->bundle_dir && j->conf->bundle_dir[0] ? j->conf->bundle_dir
+									: j->store->real_dir;
+
+	p.bundle = str_fmt(e, "%s/%s.chroot", dir, base);
+	if (!p.bundle)
+		return -1;
+	/* The store path's hash and our pid: unique on this machine, and readable in `ps`. */
+	p.id = str_fmt(e, "nix-%.*s-%ld", STORE_HASH_LEN, base, (long)getpid());
+	if (!p.id)
+		return -1;
+	p.state = str_fmt(e, "%s/run/%ld", j->conf->state_dir, (long)getpid());
+	if (!p.state)
+		return -1;
+	*ret = p;
+	p = (struct job_paths){0};
+	return 0;
+}
+
+/* Nix's setPersonality(): who asks for a 32-bit system sees one; addresses are not randomised. */
+static int choose_personality(const struct job *j, unsigned long *ret, struct err *e)
+{
+	static const char *const systems_32[] = {"i686-linux", "armv7l-linux", "armv6l-linux",
+						 "armv5tel-linux"};
+	unsigned long p = PER_LINUX;
+	bool linux26;
+
+	if (settings_bool(j->settings, "impersonate-linux-26", false, &linux26, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(systems_32); i++)
+		if (str_eq(j->drv->system, systems_32[i]))
+			p = PER_LINUX32;
+	if (linux26 && (str_eq(j->drv->system, "i686-linux") ||
+			str_eq(j->drv->system, "x86_64-linux")))
+		p |= UNAME26;
+	*ret = p | ADDR_NO_RANDOMIZE;
+	return 0;
+}
+
+static int choose_limits(const struct job *j, struct run_limits *ret, struct err *e)
+{
+	if (settings_u64(j->settings, "timeout", 0, &ret->timeout_s, e) < 0 ||
+	    settings_u64(j->settings, "max-silent-time", 0, &ret->max_silent_s, e) < 0)
+		return -1;
+	return choose_personality(j, &ret->personality, e);
+}
+
+/* Nix's hint (decideWhetherDiskFull): less than 8 MiB left where the build wrote. */
+static bool disk_is_full(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 &&
+	       (uint64_t)st.f_bavail * st.f_bsize < UINT64_C(8) * 1024 * 1024;
+}
+
+/* Nix's words for how a builder ended. */
+static int report_end(const struct job *j, const struct run_result *r, struct err *e)
+{
+	const char *drv = j->drv->path;
+	const char *note = disk_is_full(j->store->real_dir)
+				   ? "\nnote: build failure may have been caused by lack of free "
+				     "disk space"
+				   : "";
+	uint64_t s = 0;
+
+	switch (r->end) {
+	case RUN_EXITED:
+		if (r->status == 0)
+			return 0;
+		return err_set(e, ERR_BUILD, "builder for '%s' failed with exit code %d%s", drv,
+			       r->status, note);
+	case RUN_SIGNALED:
+		return err_set(e, ERR_BUILD, "builder for '%s' failed due to signal %d (%s)%s", drv,
+			       r->status, strsignal(r->status), note);
+	case RUN_OOM:
+		return err_set(e, ERR_BUILD,
+			       "builder for '%s' ran out of memory and was killed (signal %d)", drv,
+			       r->status);
+	case RUN_TIMED_OUT:
+		if (settings_u64(j->settings, "timeout", 0, &s, e) < 0)
+			return -1;
+		return err_set(e, ERR_BUILD,
+			       "building of '%s' from .drv file timed out after %" PRIu64 " seconds",
+			       drv, s);
+	case RUN_SILENT:
+		if (settings_u64(j->settings, "max-silent-time", 0, &s, e) < 0)
+			return -1;
+		return err_set(e, ERR_BUILD,
+			       "building of '%s' from .drv file timed out after %" PRIu64
+			       " seconds of silence",
+			       drv, s);
+	}
+	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
+}
+
+/* Everything between the supervisor's start and its end. */
+static int run_supervised(const struct job *j, const struct build_user *user,
+			  const struct request *req, const struct job_paths *p, struct run *run,
+			  struct run_result *ret, struct err *e)
+{
+	scoped_machine struct machine m = {0};
+	scoped_bundle struct bundle b = BUNDLE_INIT;
+	struct run_limits lim;
+
+	if (machine_describe(j->conf, j->settings, req, user, &m, e) < 0 ||
+	    choose_limits(j, &lim, e) < 0)
+		return -1;
+	if (run_own_tree(run, p->state, e) < 0 || run_own_tree(run, p->bundle, e) < 0)
+		return -1;
+	scoped_fd int state_fd = io_mkdir(AT_FDCWD, p->state, 0700, e);
+	if (state_fd < 0)
+		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
+	if (bundle_create(p->bundle, req, j->conf->profile, &m.host, user, &b, e) < 0)
+		return err_wrap(e, "creating the bundle '%s'", p->bundle);
+	if (run_container(run, j->runtime, p->bundle, p->state, p->id, req->constraints.network,
+			  user->uid, &lim, j->log_fd, ret, e) < 0)
+		return -1;
+	if (report_end(j, ret, e) < 0)
+		return -1;
+	const struct out_job out = {
+		.drv = j->drv,
+		.wanted = j->wanted,
+		.inputs = j->inputs,
+		.store = j->store,
+		.settings = j->settings,
+		.user = user,
+		.output_dir = b.output_dir,
+		.output_dirfd = b.output_dirfd,
+		.run = run,
+	};
+	return out_register(&out, e);
+}
+
+int job_run(const struct job *j, struct run_result *ret, struct err *e)
+{
+	scoped_build_user struct build_user user = BUILD_USER_INIT;
+	scoped_request struct request req = {0};
+	scoped_paths struct job_paths paths = {0};
+	struct err cleanup = ERR_INIT;
+	const struct drvrequest_in in = {
+		.drv = j->drv,
+		.settings = j->settings,
+		.store = j->store,
+		.inputs = j->inputs,
+		.environ = environ,
+	};
+	int rc;
+
+	if (drvrequest_make(&in, &req, e) < 0 || choose_paths(j, &paths, e) < 0)
+		return -1;
+	if (build_user_acquire(j->settings, j->store->state_dir, req.constraints.uid_range,
+			       j->stop_fd, &user, e) < 0)
+		return -1;
+	const int locks[] = {j->slot_fd >= 0 ? j->slot_fd : user.lock_fd,
+			     j->slot_fd >= 0 ? user.lock_fd : -1, -1};
+	struct run *run = run_start(locks, e);
+	if (!run)
+		return -1;
+	rc = run_supervised(j, &user, &req, &paths, run, ret, e);
+	if (run_finish(run, &cleanup) < 0) {
+		/* The build stands; what could not be removed is said, and is no secret. */
+		log_warn("%s", cleanup.msg);
+	}
+	return rc;
+}

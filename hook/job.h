@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/job.h: one accepted build, from its request to registered outputs.
+ *
+ *	ids -> request -> supervisor -> bundle -> container -> outputs -> store
+ *
+ * Whatever happens, nothing of the run is left: the supervisor (hook/run.h) removes it, also when
+ * this process is killed.
+ */
+#ifndef HOOK_JOB_H
+#define HOOK_JOB_H
+
+#include "hook/config.h"
+#include "hook/derivation.h"
+#include "hook/run.h"
+#include "hook/runtime.h"
+#include "hook/settings.h"
+#include "hook/store.h"
+#include "nar/err.h"
+
+struct job {
+	const struct conf *conf;
+	const struct settings *settings;
+	const struct runtime *runtime;
+	struct store *store;
+	const struct drv *drv;
+	const struct strv *inputs; /* full paths of the input closure */
+	const struct strv *wanted; /* names of the outputs to register */
+	int slot_fd;               /* what holds the build's slot, or -1 */
+	int log_fd;                /* where the build's log goes */
+	int stop_fd;               /* becomes readable or hangs up when nobody wants the build, or -1 */
+};
+
+/*
+ * Build. 0 when all wanted outputs are valid. -1: *E; where the builder itself failed its kind is
+ * ERR_BUILD and *RET says how it ended.
+ */
+int job_run(const struct job *j, struct run_result *ret, struct err *e) MUST_CHECK;
+
+#endif

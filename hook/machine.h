@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/machine.h: what this machine is like, for specgen, which does no I/O of its own.
+ */
+#ifndef HOOK_MACHINE_H
+#define HOOK_MACHINE_H
+
+#include "hook/config.h"
+#include "hook/settings.h"
+#include "hook/users.h"
+#include "nar/err.h"
+#include "specgen/request.h"
+#include "specgen/spec.h"
+
+/* The strings that a struct spec_host only points to. */
+struct machine {
+	struct spec_host host;
+	char *shell;
+	char *ca_bundle;
+	char *arch;
+};
+
+/*
+ * Fill M for a run of R as USER (NULL: as root without a build user). What Nix's settings say of
+ * system call filter, privileges and certificates is honoured; S may be empty.
+ */
+int machine_describe(const struct conf *c, const struct settings *s, const struct request *r,
+		     const struct build_user *user, struct machine *ret, struct err *e) MUST_CHECK;
+void machine_done(struct machine *m);
+#define scoped_machine __attribute__((cleanup(machine_done)))
+
+/* Processors that are online; at least 1. */
+unsigned machine_cores(void);
+
+#endif
