@@ -234,7 +234,7 @@ static int serve(struct hook *h, const struct cli *c, struct err *e)
 
 int cmd_hook(int argc, char **argv, struct err *e)
 {
-	scoped_hook struct hook h = {.store = {.big_lock_fd = -1}};
+	scoped_hook struct hook h = {0};
 	scoped_cli struct cli c = {
 		.synopsis = "VERBOSITY",
 		.about = "Serve Nix as its build hook, on standard input and error and descriptor 4.\n"
