@@ -152,6 +152,9 @@ static int run_supervised(const struct job *j, const struct build_user *user,
 	if (machine_describe(j->conf, j->settings, req, user, &m, e) < 0 ||
 	    choose_limits(j, &lim, e) < 0)
 		return -1;
+	bundle_fit_host(&m.host, j->runtime->kind, p->bundle);
+	lim.builder = req->args.items[0];
+	run_stop_on(run, j->stop_fd);
 	if (run_own_tree(run, p->state, e) < 0 || run_own_tree(run, p->bundle, e) < 0)
 		return -1;
 	scoped_fd int state_fd = io_mkdir(AT_FDCWD, p->state, 0700, e);
