@@ -177,6 +177,8 @@ static int run_supervised(const struct job *j, const struct build_user *user,
 		.output_dir = b.output_dir,
 		.output_dirfd = b.output_dirfd,
 		.run = run,
+		.own = run_own_tree,
+		.disown = run_disown,
 	};
 	return out_register(&out, e);
 }
