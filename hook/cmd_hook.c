@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "hook/config.h"
+#include "hook/cores.h"
 #include "hook/decide.h"
 #include "hook/job.h"
 #include "hook/log.h"
-#include "hook/machine.h"
 #include "hook/protocol.h"
 #include "hook/slots.h"
 #include "nar/io.h"
@@ -77,7 +77,7 @@ static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 	slot_dir = str_fmt(e, "%s/slots", h->conf.state_dir);
 	if (!slot_dir)
 		return -1;
-	jobs = h->conf.max_jobs ? h->conf.max_jobs : machine_cores();
+	jobs = h->conf.max_jobs ? h->conf.max_jobs : cores_of_machine();
 	h->slots = slots_open(slot_dir, (unsigned)jobs, (unsigned)h->conf.max_queued, e);
 	return h->slots ? 0 : -1;
 }

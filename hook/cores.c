@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/drvrequest_internal.h"
+#include "hook/cores.h"
 
 #include <fcntl.h>
 #include <mntent.h>

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/cores.h"
 #include "nar/hash.h"
 #include "nar/scope.h"
 

@@ -52,11 +52,6 @@ char *path_clean(const char *path, struct err *e) MUST_CHECK;
 /* ---- hook/drvrequest_env.c ---- */
 
 int maker_add_env(struct maker *m, struct err *e) MUST_CHECK;
-/* How many cores setting `cores` = 0 means: CGROUP_ROOT's quota of this process, else all. */
-unsigned cores_of_machine(void);
-/* The same from the text of /proc/self/cgroup and the directory of the cgroup2 mount. 0: no quota.
- */
-unsigned cores_by_quota(const char *proc_cgroup, const char *cgroup_root);
 
 /* ---- hook/drvrequest_paths.c ---- */
 

@@ -16,13 +16,6 @@
 #define SANDBOX_UID 1000
 #define SANDBOX_GID 100
 
-unsigned machine_cores(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n > 0 ? (unsigned)n : 1;
-}
-
 static bool exists(const char *path)
 {
 	return access(path, F_OK) == 0;

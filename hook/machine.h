@@ -29,7 +29,4 @@ int machine_describe(const struct conf *c, const struct settings *s, const struc
 void machine_done(struct machine *m);
 #define scoped_machine __attribute__((cleanup(machine_done)))
 
-/* Processors that are online; at least 1. */
-unsigned machine_cores(void);
-
 #endif

@@ -25,6 +25,7 @@ static const struct verb {
 	const char *help;
 } verbs[] = {
 	{"config", cmd_config, "print the configuration that is in effect"},
+	{"hook", cmd_hook, "serve Nix as its build hook"},
 	{"nar", cmd_nar, "dump, restore, list and hash Nix archives"},
 	{"request", cmd_request, "print the build request of a derivation"},
 	{NULL, NULL, NULL},

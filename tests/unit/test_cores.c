@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "hook/drvrequest_internal.h"
+#include "hook/cores.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
