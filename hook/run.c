@@ -225,6 +225,7 @@ static int prepare_slave(int slave, uid_t uid, struct err *e)
 	return 0;
 }
 
+/* Both sides of a pseudo-terminal. */
 static int open_terminal(uid_t uid, int *ret_master, int *ret_slave, struct err *e)
 {
 	scoped_fd int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -241,6 +242,28 @@ static int open_terminal(uid_t uid, int *ret_master, int *ret_slave, struct err 
 		return -1;
 	*ret_master = TAKE(master, -1);
 	*ret_slave = TAKE(slave, -1);
+	return 0;
+}
+
+/*
+ * gVisor (both of 2022 and 2024) gives the builder no terminal but one that runsc made, and loses
+ * what does not fit into another's buffer: its write(2) fails. So it gets a pipe.
+ */
+static int open_pipe(int *ret_read, int *ret_write, struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_sys(e, "making a pipe for the builder's output");
+	/* Only our side: the builder's must block. */
+	if (fcntl(p[0], F_SETFL, O_NONBLOCK) < 0) {
+		err_sys(e, "making a pipe for the builder's output");
+		close(p[0]);
+		close(p[1]);
+		return -1;
+	}
+	*ret_read = p[0];
+	*ret_write = p[1];
 	return 0;
 }
 
@@ -592,7 +615,8 @@ int run_container(struct run *r, const struct runtime *rt, const char *bundle,
 		return -1;
 	struct pump p = {.run = r, .log_fd = log_fd, .lim = lim, .runtime_err = &runtime_err};
 	scoped_fd int slave = -1;
-	if (open_terminal(uid, &p.master, &slave, e) < 0)
+	if ((rt->kind == RUNTIME_RUNSC ? open_pipe(&p.master, &slave, e)
+				       : open_terminal(uid, &p.master, &slave, e)) < 0)
 		return -1;
 	p.started_ms = p.heard_ms = now_ms();
 	int rc = ask_to_run(r, rt, bundle, state_dir, log_path, id, network, lim, slave, e);

@@ -69,7 +69,8 @@ int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
  * the build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the
  * build, not the clock of TIMEOUT, and does not count as silence. The builder's standard output and
  * error are one raw pseudo-terminal, owned by UID and nobody's controlling terminal; input is
- * /dev/null. A builder that closes both and goes on is waited for.
+ * /dev/null. A builder that closes both and goes on is waited for. (With runsc it is a pipe; gVisor
+ * passes no terminal on.)
  *
  * A builder that cannot be executed ends as with Nix: its path and the reason in the log, and exit
  * code 1. A runtime that fails itself (not the build): -1 with its own words.

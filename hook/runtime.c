@@ -18,7 +18,8 @@
 #include "nar/banned.h"
 
 #define LOG_MAX (1 << 20)
-#define UNIFIED "/sys/fs/cgroup/unified"
+#define CGROUPS "/sys/fs/cgroup"
+#define UNIFIED CGROUPS "/unified"
 
 /* In the order in which they are looked for. */
 static const struct {
@@ -195,20 +196,38 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 	return strv_add(ret, id, e);
 }
 
+/* crun wants to see one of the layouts, also when it is to use no cgroups; an empty one does. */
+static int mount_empty_cgroups(struct err *e)
+{
+	struct stat st;
+
+	if (stat(CGROUPS, &st) < 0) {
+		if (mount("tmpfs", "/sys", "tmpfs", 0, "mode=755") < 0)
+			return err_sys(e, "mounting a tmpfs on /sys for the runtime");
+		if (mkdir("/sys/fs", 0755) < 0 || mkdir(CGROUPS, 0755) < 0)
+			return err_sys(e, "creating '%s' for the runtime", CGROUPS);
+	}
+	if (mount("tmpfs", CGROUPS, "tmpfs", 0, "mode=755") < 0)
+		return err_sys(e, "mounting a tmpfs on '%s' for the runtime", CGROUPS);
+	return 0;
+}
+
 int runtime_prepare_child(enum runtime_kind kind, enum cgroup_layout layout, struct err *e)
 {
-	if (kind != RUNTIME_CRUN || layout != CGROUP_HYBRID)
+	if (kind != RUNTIME_CRUN || (layout != CGROUP_HYBRID && layout != CGROUP_NONE))
 		return 0;
-	/*
-	 * crun refuses to start where the cgroup2 mount beside the v1 ones has controllers, even
-	 * when it is to use no cgroups: "cgroups in hybrid mode not supported".
-	 */
 	if (unshare(CLONE_NEWNS) < 0)
 		return errno == EPERM && geteuid() != 0
 			       ? 0 /* crun then says so in its own words, or does without */
 			       : err_sys(e, "making a mount namespace");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_sys(e, "keeping mounts to the runtime's namespace");
+	if (layout == CGROUP_NONE)
+		return mount_empty_cgroups(e);
+	/*
+	 * It refuses to start where the cgroup2 mount beside the v1 ones has controllers: "cgroups
+	 * in hybrid mode not supported".
+	 */
 	if (umount2(UNIFIED, MNT_DETACH) < 0)
 		return err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
 	return 0;

@@ -44,7 +44,10 @@ bool runtime_detaches(const struct runtime *rt);
 int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *state_dir,
 		     const char *log_path, const char *pid_file, const char *id, bool network,
 		     struct strv *ret, struct err *e) MUST_CHECK;
-/* In the child that is about to exec the runtime: a hybrid cgroup2 mount out of crun's sight. */
+/*
+ * In the child that is about to exec the runtime: a mount namespace in which crun finds a layout of
+ * cgroups that it takes. It refuses hybrid ones, and machines without any.
+ */
 int runtime_prepare_child(enum runtime_kind kind, enum cgroup_layout layout,
 			  struct err *e) MUST_CHECK;
 /* The last error in the runtime's log at LOG_PATH, for a message. Heap; NULL: none (no *E). */

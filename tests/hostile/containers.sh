@@ -209,6 +209,34 @@ case $runtimes in *crun*)
   ;;
 esac
 
+# A limit of memory, where the runtime makes a cgroup.
+for how in "-c crun" runc; do
+  rt=${how##* }
+  case $runtimes in *$rt*) ;; *) continue ;; esac
+  bundle 'x=1; while :; do x=$x$x; done'
+  sed -i 's/"linux": {/"linux": {"resources": {"memory": {"limit": 30000000, "swap": 30000000}},/' \
+    "$W/b/config.json"
+  "$run_bundle" -u $uid $how "$W/b" "$W/s" nihrun-$$-oom >"$W/log" 2>"$W/end"
+  eq "$rt: out of memory" "$(<"$W/end")" "oom 9"
+  eventually_nothing_left "$rt: nothing is left after that"
+done
+
+# Machines with other cgroups than this one: crun takes each of them.
+case $runtimes in *crun*)
+  while read -r layout commands; do
+    bundle 'exit 5'
+    unshare -m sh -c "$commands; exec \"\$@\"" sh "$run_bundle" -u $uid crun "$W/b" "$W/s" \
+      nihrun-$$-cg >"$W/log" 2>"$W/end"
+    eq "crun: cgroups are $layout" "$(<"$W/end")" "exited 5"
+  done <<'END'
+none umount -R -l /sys/fs/cgroup
+none-and-no-sysfs umount -R -l /sys
+v1 umount /sys/fs/cgroup/unified 2>/dev/null
+v2 umount -R -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup
+END
+  ;;
+esac
+
 # SIGKILL of the hook, at any time.
 for rt in $runtimes; do
   bundle 'busybox sleep 98765 & busybox setsid busybox sleep 98765 & busybox sleep 98765'

@@ -307,6 +307,30 @@ static void a_log_that_nobody_reads_stops_it(void **state)
 	assert_int_equal(e.kind, ERR_STOPPED);
 }
 
+static void stops_when_told(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *state_dir = in_dir("state");
+	char sleep_path[] = "/bin/sleep";
+	const struct runtime rt = {.kind = RUNTIME_OTHER, .path = sleep_path, .name = sleep_path};
+	const struct run_limits lim = {0};
+	struct run_result result;
+	struct run *r = start();
+	int p[2];
+
+	assert_int_equal(mkdir(state_dir, 0700), 0);
+	assert_int_equal(pipe(p), 0);
+	close(p[1]);
+	run_stop_on(r, p[0]);
+	assert_int_equal(run_container(r, &rt, dir, state_dir, "id", false, geteuid(), &lim,
+				       STDOUT_FILENO, &result, &e),
+			 -1);
+	assert_int_equal(e.kind, ERR_STOPPED);
+	err_clear(&e);
+	assert_ok(&e, run_finish(r, &e));
+	close(p[0]);
+}
+
 static void missing_runtime_is_told(void **state)
 {
 	struct err e = ERR_INIT;
@@ -338,6 +362,7 @@ int main(int argc, char **argv)
 		CASE(builder_that_cannot_be_executed_ends_as_with_nix),
 		CASE(time_limits_kill_everything),
 		CASE(a_log_that_nobody_reads_stops_it),
+		CASE(stops_when_told),
 		CASE(missing_runtime_is_told),
 	};
 
