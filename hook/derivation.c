@@ -98,9 +98,19 @@ bool drv_env_bool(const struct drv *d, const char *key)
 
 const struct drv_output *drv_output(const struct drv *d, const char *name)
 {
-	for (size_t i = 0; i < d->n_outputs; i++)
-		if (str_eq(d->outputs[i].name, name))
-			return &d->outputs[i];
+	size_t lo = 0, hi = d->n_outputs;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(d->outputs[mid].name, name);
+
+		if (c == 0)
+			return &d->outputs[mid];
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	return NULL;
 }
 
@@ -183,12 +193,31 @@ int drv_parse(const char *text, size_t len, const char *path, const char *store_
 	return err_wrap(e, "error parsing derivation");
 }
 
+/* The path of a derivation's file follows from its bytes, so damage that still parses shows. */
+static int check_own_path(const struct drv *d, const char *store_dir, struct err *e)
+{
+	scoped_free char *path = drv_text_path(d, store_dir, e);
+
+	if (!path)
+		return -1;
+	if (!str_eq(path, d->path))
+		return err_set(e, ERR_INPUT,
+			       "derivation '%s' is damaged: its contents belong to '%s'", d->path,
+			       path);
+	return 0;
+}
+
 int drv_read(const char *path, const char *real_path, const char *store_dir, struct drv *ret,
 	     struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(DRV_BYTES_MAX);
+	scoped_drv struct drv d = DRV_INIT;
 
 	if (io_read_file(AT_FDCWD, real_path ? real_path : path, &b, e) < 0)
 		return err_wrap(e, "reading derivation '%s'", path);
-	return drv_parse(b.data, b.len, path, store_dir, ret, e);
+	if (drv_parse(b.data, b.len, path, store_dir, &d, e) < 0 ||
+	    check_own_path(&d, store_dir, e) < 0)
+		return -1;
+	*ret = TAKE(d, (struct drv)DRV_INIT);
+	return 0;
 }

@@ -90,12 +90,27 @@ struct drv {
  */
 int drv_parse(const char *text, size_t len, const char *path, const char *store_dir,
 	      struct drv *ret, struct err *e) MUST_CHECK;
-/* Read the file REAL_PATH (NULL: PATH itself) of the derivation PATH. */
+/*
+ * Read the file REAL_PATH (NULL: PATH itself) of the derivation PATH, and check that PATH is what
+ * its bytes give, as the store did when it came into it.
+ */
 int drv_read(const char *path, const char *real_path, const char *store_dir, struct drv *ret,
 	     struct err *e) MUST_CHECK;
 /* Append the ATerm form to B. */
 int drv_print(const struct drv *d, struct buf *b, struct err *e) MUST_CHECK;
 void drv_done(struct drv *d);
+
+/* Read the derivation PATH, for whoever walks through input derivations. */
+typedef int drv_reader(void *ctx, const char *path, struct drv *ret, struct err *e);
+/*
+ * Whether the paths of D's outputs are those that follow from what it is made of, all its input
+ * derivations included, and its environment has them. A store has checked that when the .drv came
+ * into it; of a .drv from elsewhere nothing else makes an output path worth trusting.
+ */
+int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
+			 struct err *e) MUST_CHECK;
+/* The store path that the file of D has, which follows from its bytes. Heap. */
+char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e) MUST_CHECK;
 
 /* The value of env variable KEY, or NULL; *RET_LEN may be NULL. */
 const char *drv_env(const struct drv *d, const char *key, size_t *ret_len);

@@ -235,7 +235,7 @@ static int take_outputs(struct cur *c, struct drv *d, struct err *e)
 		if (mem_grow(&d->outputs, &cap, d->n_outputs + 1, sizeof *d->outputs, e) < 0)
 			return -1;
 		struct drv_output *o = &d->outputs[d->n_outputs++];
-		*o = (struct drv_output){NULL};
+		*o = (struct drv_output){.name = NULL};
 		if (take_output(c, o, e) < 0)
 			return -1;
 		if (d->n_outputs > 1 && check_order(c, "output", o[-1].name, strlen(o[-1].name),
@@ -262,7 +262,7 @@ static int take_children(struct cur *c, unsigned depth, struct drv_node *n, stru
 		if (mem_grow(&n->dynamic, &cap, n->n_dynamic + 1, sizeof *n->dynamic, e) < 0)
 			return -1;
 		struct drv_dynamic *y = &n->dynamic[n->n_dynamic++];
-		*y = (struct drv_dynamic){NULL};
+		*y = (struct drv_dynamic){.output = NULL};
 		if (expect(c, "(", e) < 0 || !(y->output = take_plain(c, e)) ||
 		    expect(c, ",", e) < 0 || take_node(c, depth + 1, &y->node, e) < 0 ||
 		    expect(c, ")", e) < 0)
@@ -300,7 +300,7 @@ static int take_inputs(struct cur *c, struct drv *d, struct err *e)
 		if (mem_grow(&d->inputs, &cap, d->n_inputs + 1, sizeof *d->inputs, e) < 0)
 			return -1;
 		struct drv_input *i = &d->inputs[d->n_inputs++];
-		*i = (struct drv_input){NULL};
+		*i = (struct drv_input){.path = NULL};
 		if (expect(c, "(", e) < 0 || !(i->path = take_plain(c, e)) ||
 		    expect(c, ",", e) < 0 || take_node(c, 0, &i->node, e) < 0 ||
 		    expect(c, ")", e) < 0)
@@ -324,7 +324,7 @@ static int take_env(struct cur *c, struct drv *d, struct err *e)
 		if (mem_grow(&d->env, &cap, d->n_env + 1, sizeof *d->env, e) < 0)
 			return -1;
 		struct drv_env *v = &d->env[d->n_env++];
-		*v = (struct drv_env){NULL};
+		*v = (struct drv_env){.key = NULL};
 		if (expect(c, "(", e) < 0 || !(v->key = take_bytes(c, &v->key_len, e)) ||
 		    expect(c, ",", e) < 0 || !(v->value = take_bytes(c, &v->value_len, e)) ||
 		    expect(c, ")", e) < 0)

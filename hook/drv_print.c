@@ -63,13 +63,13 @@ static int put_strs(struct buf *b, const struct strv *v, struct err *e)
 	return buf_addc(b, ']', e);
 }
 
-static int put_outputs(struct buf *b, const struct drv *d, struct err *e)
+static int put_outputs(struct buf *b, const struct drv *d, bool mask, struct err *e)
 {
 	for (size_t i = 0; i < d->n_outputs; i++) {
 		const struct drv_output *o = &d->outputs[i];
 
 		if (put_comma(b, i, e) < 0 || buf_addc(b, '(', e) < 0 || put(b, o->name, e) < 0 ||
-		    buf_addc(b, ',', e) < 0 || put(b, o->path_text, e) < 0 ||
+		    buf_addc(b, ',', e) < 0 || put(b, mask ? "" : o->path_text, e) < 0 ||
 		    buf_addc(b, ',', e) < 0 || put(b, o->hash_algo, e) < 0 ||
 		    buf_addc(b, ',', e) < 0 || put(b, o->hash_text, e) < 0 ||
 		    buf_addc(b, ')', e) < 0)
@@ -96,10 +96,10 @@ static int put_node(struct buf *b, const struct drv_node *n, struct err *e)
 	return buf_adds(b, "])", e);
 }
 
-static int put_inputs(struct buf *b, const struct drv *d, struct err *e)
+static int put_inputs(struct buf *b, const struct drv_input *inputs, size_t n, struct err *e)
 {
-	for (size_t i = 0; i < d->n_inputs; i++) {
-		const struct drv_input *in = &d->inputs[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct drv_input *in = &inputs[i];
 
 		if (put_comma(b, i, e) < 0 || buf_addc(b, '(', e) < 0 || put(b, in->path, e) < 0 ||
 		    buf_addc(b, ',', e) < 0 || put_node(b, &in->node, e) < 0 ||
@@ -109,29 +109,42 @@ static int put_inputs(struct buf *b, const struct drv *d, struct err *e)
 	return 0;
 }
 
-static int put_env(struct buf *b, const struct drv *d, struct err *e)
+static bool is_output(const struct drv *d, const struct drv_env *v)
+{
+	return strlen(v->key) == v->key_len && drv_output(d, v->key);
+}
+
+static int put_env(struct buf *b, const struct drv *d, bool mask, struct err *e)
 {
 	for (size_t i = 0; i < d->n_env; i++) {
 		const struct drv_env *v = &d->env[i];
+		size_t len = mask && is_output(d, v) ? 0 : v->value_len;
 
 		if (put_comma(b, i, e) < 0 || buf_addc(b, '(', e) < 0 ||
 		    put_escaped(b, v->key, v->key_len, e) < 0 || buf_addc(b, ',', e) < 0 ||
-		    put_escaped(b, v->value, v->value_len, e) < 0 || buf_addc(b, ')', e) < 0)
+		    put_escaped(b, v->value, len, e) < 0 || buf_addc(b, ')', e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int drv_print(const struct drv *d, struct buf *b, struct err *e)
+int drv_print_as(const struct drv *d, const struct drv_input *inputs, size_t n_inputs, bool mask,
+		 struct buf *b, struct err *e)
 {
 	const char *start =
 		d->dynamic ? "DrvWithVersion(\"" DRV_DYNAMIC_VERSION "\",[" : "Derive([";
 
-	if (buf_adds(b, start, e) < 0 || put_outputs(b, d, e) < 0 || buf_adds(b, "],[", e) < 0 ||
-	    put_inputs(b, d, e) < 0 || buf_adds(b, "],", e) < 0 || put_strs(b, &d->srcs, e) < 0 ||
-	    buf_addc(b, ',', e) < 0 || put(b, d->system, e) < 0 || buf_addc(b, ',', e) < 0 ||
-	    put(b, d->builder, e) < 0 || buf_addc(b, ',', e) < 0 || put_strs(b, &d->args, e) < 0 ||
-	    buf_adds(b, ",[", e) < 0 || put_env(b, d, e) < 0)
+	if (buf_adds(b, start, e) < 0 || put_outputs(b, d, mask, e) < 0 ||
+	    buf_adds(b, "],[", e) < 0 || put_inputs(b, inputs, n_inputs, e) < 0 ||
+	    buf_adds(b, "],", e) < 0 || put_strs(b, &d->srcs, e) < 0 || buf_addc(b, ',', e) < 0 ||
+	    put(b, d->system, e) < 0 || buf_addc(b, ',', e) < 0 || put(b, d->builder, e) < 0 ||
+	    buf_addc(b, ',', e) < 0 || put_strs(b, &d->args, e) < 0 || buf_adds(b, ",[", e) < 0 ||
+	    put_env(b, d, mask, e) < 0)
 		return -1;
 	return buf_adds(b, "])", e);
+}
+
+int drv_print(const struct drv *d, struct buf *b, struct err *e)
+{
+	return drv_print_as(d, d->inputs, d->n_inputs, false, b, e);
 }

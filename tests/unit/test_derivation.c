@@ -422,21 +422,26 @@ static void reads_files_and_names_the_missing(void **state)
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
-	assert_ok(&e, drv_read(X_DRV, path, STORE, &d, &e));
+	assert_ok(&e, drv_parse(text, sizeof text - 1, X_DRV, STORE, &d, &e));
+	scoped_free char *own = drv_text_path(&d, STORE, &e);
+	drv_done(&d);
+	assert_ok(&e, drv_read(own, path, STORE, &d, &e));
 	assert_string_equal(d.builder, "b");
 	drv_done(&d);
+	assert_err(&e, drv_read(X_DRV, path, STORE, &d, &e), "is damaged");
+	assert_null(d.name);
 	snprintf(link, sizeof link, "%s.link", path);
 	assert_int_equal(symlink(path, link), 0);
-	assert_err(&e, drv_read(X_DRV, link, STORE, &d, &e), X_DRV);
+	assert_err(&e, drv_read(own, link, STORE, &d, &e), own);
 	unlink(link);
 	assert_int_equal(ftruncate(fd, 0), 0);
-	assert_err(&e, drv_read(X_DRV, path, STORE, &d, &e),
+	assert_err(&e, drv_read(own, path, STORE, &d, &e),
 		   "file is empty (possible filesystem corruption)");
 	assert_int_equal(ftruncate(fd, (off_t)DRV_BYTES_MAX + 1), 0);
-	assert_err(&e, drv_read(X_DRV, path, STORE, &d, &e), "limit");
+	assert_err(&e, drv_read(own, path, STORE, &d, &e), "limit");
 	unlink(path);
 	close(fd);
-	assert_err(&e, drv_read(X_DRV, path, STORE, &d, &e), "No such file");
+	assert_err(&e, drv_read(own, path, STORE, &d, &e), "No such file");
 }
 
 int main(int argc, char **argv)

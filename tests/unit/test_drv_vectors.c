@@ -103,6 +103,16 @@ static void same_drv(const struct drv *d, const JSON_Object *o)
 		     json_object_get_string(env, d->env[i].key));
 }
 
+/* The input derivation PATH, out of the vectors. */
+static int read_input(void *ctx, const char *path, struct drv *ret, struct err *e)
+{
+	scoped_buf struct buf text = BUF_INIT(1 << 20);
+
+	if (io_read_file(dirfd(vectors), str_base(path), &text, e) < 0)
+		return -1;
+	return drv_parse(text.data, text.len, path, STORE, ret, e);
+}
+
 static void accept(const char *name, const char *json_name)
 {
 	struct err e = ERR_INIT;
@@ -117,6 +127,10 @@ static void accept(const char *name, const char *json_name)
 	assert_ok(&e, drv_print(&d, &back, &e));
 	assert_int_equal(back.len, text.len);
 	assert_memory_equal(back.data, text.data, text.len);
+
+	assert_ok(&e, drv_check_invariants(&d, STORE, read_input, NULL, &e));
+	scoped_free char *own_path = drv_text_path(&d, STORE, &e);
+	assert_string_equal(own_path, path);
 
 	read_vector(json_name, &json);
 	JSON_Value *root = json_parse_string(json.data);
