@@ -252,9 +252,7 @@ struct slots *slots_open(const char *dir, unsigned n, unsigned max_queued, struc
 	s->dir = str_dup(dir, e);
 	if (!s->dir)
 		goto fail;
-	if (io_mkdir_p(dir, 0700, e) < 0)
-		goto fail;
-	s->dirfd = io_opendir(AT_FDCWD, dir, e);
+	s->dirfd = io_mkdir_p(dir, 0700, e);
 	if (s->dirfd < 0)
 		goto fail;
 	if (mkdirat(s->dirfd, "queue", 0700) < 0 && errno != EEXIST) {

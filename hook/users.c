@@ -117,9 +117,9 @@ int user_pool_try(const struct user_pool *p, const char *state_dir, struct build
 		  struct err *e)
 {
 	scoped_free char *dir = str_fmt(e, "%s/%s", state_dir, p->dir);
-	if (!dir || io_mkdir_p(dir, 0755, e) < 0)
+	if (!dir)
 		return -1;
-	scoped_fd int dirfd = io_opendir(AT_FDCWD, dir, e);
+	scoped_fd int dirfd = io_mkdir_p(dir, 0755, e);
 	if (dirfd < 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++) {

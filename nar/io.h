@@ -25,7 +25,7 @@ int io_close(int *fd, const char *what, struct err *e) MUST_CHECK;
 
 /* Create directory DIRFD/NAME with exactly MODE (umask does not count) and open it. -1: *E. */
 int io_mkdir(int dirfd, const char *name, mode_t mode, struct err *e) MUST_CHECK;
-/* As io_mkdir(), for a directory that may be there already (its mode then stays). */
+/* The same for all of PATH; what is there already keeps its mode. An open descriptor, or -1. */
 int io_mkdir_p(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 /* Open directory DIRFD/NAME, O_NOFOLLOW. */
 int io_opendir(int dirfd, const char *name, struct err *e) MUST_CHECK;

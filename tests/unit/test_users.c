@@ -137,6 +137,30 @@ static void range_is_taken_where_the_group_is_missing(void **state)
 	assert_int_equal(w.uid, 1000000 + 2 * 65536);
 }
 
+static int lowest_free_fd(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+static void keeps_no_descriptor_but_the_lock(void **state)
+{
+	struct err e = ERR_INIT;
+	struct group g = {builders, NULL, 77, (char *[]){bin, NULL}};
+	scoped_user_pool struct user_pool p = {0};
+	scoped_build_user struct build_user a = BUILD_USER_INIT, b = BUILD_USER_INIT;
+	int before = lowest_free_fd();
+
+	assert_ok(&e, user_pool_from_group(&p, &g, 0, &e));
+	assert_int_equal(user_pool_try(&p, dir, &a, &e), 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(user_pool_try(&p, dir, &b, &e), 0);
+	build_user_done(&a);
+	assert_int_equal(lowest_free_fd(), before);
+}
+
 static void stops_waiting_when_told(void **state)
 {
 	struct err e = ERR_INIT;
@@ -165,6 +189,7 @@ int main(int argc, char **argv)
 		CASE(cuts_ranges_into_slots),
 		CASE(refuses_ranges_of_ids_that_mean_something),
 		CASE(range_is_taken_where_the_group_is_missing),
+		CASE(keeps_no_descriptor_but_the_lock),
 		CASE(stops_waiting_when_told),
 	};
 
