@@ -181,6 +181,7 @@ static int write_config(const struct bundle_work *w, struct err *e)
 
 	h.placed_inputs = w->placed_inputs;
 	h.placed_host_paths = w->placed_host_paths;
+	h.own_null = w->own_null;
 	if (spec_print(w->r, w->profile, &h, &b, e) < 0)
 		return -1;
 	return io_write_file(w->top, "config.json", 0644, b.data, b.len, e);

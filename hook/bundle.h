@@ -7,6 +7,8 @@
  *	  root/            root file system: etc/, dev/, tmp/, mount points, 0750 root:<build gid>
  *	  scratch/<name>/  one for each scratch path (spec_scratch_name()), owned by the build user:
  *	                   scratch/build is the build directory, scratch/nix-store holds outputs
+ *	  root/dev/null    a device, where the machine's could come to belong to the build (else an
+ *	                   empty file to mount that one on): fit for a runtime's standard input
  *	  inputs/<base>    unpacked inputs, where they are not bound from the store
  *
  * For builds of the hook it lies at `<real store>/<drv base name>.chroot`, as Nix's own does: the

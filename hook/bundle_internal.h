@@ -20,6 +20,7 @@ struct bundle_work {
 	int top, root, etc, dev, scratch; /* descriptors */
 	int *scratch_fds;                 /* one a scratch path of the request, in its order */
 	bool *placed_inputs, *placed_host_paths;
+	bool own_null;
 };
 
 /* Make NAME in DIRFD what lstat said of SOURCE: a link, or something to mount SOURCE on. */

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "hook/bundle_internal.h"
@@ -12,6 +13,10 @@
 #include "nar/scope.h"
 
 #include "nar/banned.h"
+
+/* Linux's admin-guide/devices.txt. */
+#define NULL_MAJOR 1
+#define NULL_MINOR 3
 
 static int make_dir(const struct bundle_work *w, int dirfd, const char *name, mode_t mode,
 		    struct err *e)
@@ -144,6 +149,38 @@ static int place_file(const struct bundle_work *w, const char *target, struct er
 	return place_at(w, target, target, &file, &placed, e);
 }
 
+/* The runtime, once in the namespaces, can still change what is the machine's root's. */
+static bool root_is_root(const struct spec_host *h)
+{
+	if (geteuid() != 0 || !h->userns)
+		return geteuid() == 0;
+	for (size_t i = 0; i < h->n_uid_map; i++)
+		if (h->uid_map[i].inside == 0 && h->uid_map[i].outside == 0)
+			return true;
+	return false;
+}
+
+/*
+ * crun gives whatever is on descriptors 0 to 2 to the build's user, and before that puts the
+ * sandbox's /dev/null where it finds the machine's: with a bind of the machine's, the build would
+ * own that one, and could close it for all. So where the runtime has the power to, it gets a device
+ * of the bundle's own, unless the file system has no devices (nodev).
+ */
+static int make_null(struct bundle_work *w, struct err *e)
+{
+	if (root_is_root(w->h) &&
+	    mknodat(w->dev, "null", S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) == 0) {
+		scoped_fd int fd = openat(w->dev, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0) {
+			w->own_null = true;
+			return 0;
+		}
+		if (unlinkat(w->dev, "null", 0) < 0)
+			return err_sys(e, "removing 'dev/null' in the bundle '%s'", w->path);
+	}
+	return make_file(w, w->dev, "null", e);
+}
+
 static int make_dev(struct bundle_work *w, struct err *e)
 {
 	w->dev = io_mkdir(w->root, "dev", 0755, e);
@@ -151,6 +188,9 @@ static int make_dev(struct bundle_work *w, struct err *e)
 		return -1;
 	if (w->profile == SPEC_TVIX)
 		return 0;
+	if (!spec_has_target(w->r, "/dev/null") && make_null(w, e) < 0)
+		return -1;
+	/* "null" may be there: then it stays. */
 	for (size_t i = 0; spec_dev_nodes[i]; i++)
 		if (make_file(w, w->dev, spec_dev_nodes[i], e) < 0)
 			return -1;
@@ -217,7 +257,9 @@ int bundle_make_root(struct bundle_work *w, struct err *e)
 	if (w->uid != (uid_t)-1 && fchown(w->root, range ? w->uid : (uid_t)-1, w->gid) < 0)
 		return err_sys(e, "changing the owner of the root directory in '%s'", w->path);
 	w->etc = io_mkdir(w->root, "etc", 0755, e);
-	if (w->etc < 0 || make_dir(w, w->root, "tmp", 01777, e) < 0 ||
+	/* tvix mounts a tmpfs there, which runc gives the mode of what is below it. */
+	if (w->etc < 0 ||
+	    make_dir(w, w->root, "tmp", w->profile == SPEC_TVIX ? 0700 : 01777, e) < 0 ||
 	    make_dir(w, w->root, "proc", 0755, e) < 0 || make_dev(w, e) < 0 ||
 	    make_scratch_points(w, e) < 0)
 		return -1;
@@ -229,12 +271,15 @@ int bundle_make_root(struct bundle_work *w, struct err *e)
 
 static int place_inputs(struct bundle_work *w, struct err *e)
 {
+	scoped_fd int dir = -1;
+	const char *name;
+	scoped_free char *inside = str_fmt(e, "/%s/x", w->r->inputs_dir);
+
+	if (!inside || bundle_open_parent(w, inside, false, &dir, &name, e) < 0)
+		return -1;
 	for (size_t i = 0; i < w->r->n_inputs; i++) {
 		const struct req_input *in = &w->r->inputs[i];
-		scoped_free char *target = str_fmt(e, "/%s/%s", w->r->inputs_dir, in->path);
 		struct stat st;
-		if (!target)
-			return -1;
 		if (!in->source)
 			return err_set(e, ERR_INPUT,
 				       "the request does not say where the input '%s' is on this "
@@ -242,7 +287,7 @@ static int place_inputs(struct bundle_work *w, struct err *e)
 				       in->path);
 		if (fstatat(AT_FDCWD, in->source, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return err_sys(e, "getting attributes of path '%s'", in->source);
-		if (place_at(w, target, in->source, &st, &w->placed_inputs[i], e) < 0)
+		if (bundle_place(dir, in->path, in->source, &st, &w->placed_inputs[i], e) < 0)
 			return -1;
 	}
 	return 0;

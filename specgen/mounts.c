@@ -222,6 +222,8 @@ static int add_dev(struct binds *b, const struct spec_job *j)
 	if (add_copy(b, "/dev", "root/dev", opt_plain, j->e) < 0)
 		return -1;
 	for (size_t i = 0; spec_dev_nodes[i]; i++) {
+		if (j->h->own_null && str_eq(spec_dev_nodes[i], "null"))
+			continue;
 		snprintf(target, sizeof target, "/dev/%s", spec_dev_nodes[i]);
 		if (add_unless_there(b, j, target, target, opt_plain) < 0)
 			return -1;

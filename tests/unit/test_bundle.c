@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,7 +161,7 @@ static void modes_are_those_of_nix(void **state)
 		{"root/nix/store", S_IFDIR | 0755},
 		{"root/proc", S_IFDIR | 0755},
 		{"root/dev", S_IFDIR | 0755},
-		{"root/dev/null", S_IFREG | 0644},
+		{"root/dev/zero", S_IFREG | 0644},
 		{"root/dev/shm", S_IFDIR | 01777},
 		{"root/dev/pts", S_IFDIR | 0755},
 		{"scratch/build", S_IFDIR | 0700},
@@ -396,6 +397,35 @@ static void owners_are_those_of_nix(void **state)
 	assert_int_equal(stat_of(f, ".").st_uid, 0);
 }
 
+/* Where the tests run as root in a container, making a device may be forbidden. */
+static bool can_make_devices(void)
+{
+	bool can = mknod(in_dir("null"), S_IFCHR | 0666, makedev(1, 3)) == 0 &&
+		   access(in_dir("null"), R_OK) == 0;
+	scoped_fd int fd = can ? open(in_dir("null"), O_RDWR | O_CLOEXEC) : -1;
+
+	unlink(in_dir("null"));
+	return fd >= 0;
+}
+
+static void a_runtime_with_roots_power_gets_a_null_device_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	const struct spec_idmap build = {1000, 12345, 1};
+
+	create(f);
+	assert_int_equal(S_ISCHR(stat_of(f, "root/dev/null").st_mode), can_make_devices());
+	assert_int_equal(config_has(f, "\"/dev/null\""), !can_make_devices());
+	f->h.uid_map[0] = build;
+	f->h.n_uid_map = 1;
+	create(f);
+	assert_mode(f, "root/dev/null", S_IFREG | 0644);
+	assert_true(config_has(f, "\"/dev/null\""));
+	f->h.userns = false;
+	create(f);
+	assert_int_equal(S_ISCHR(stat_of(f, "root/dev/null").st_mode), can_make_devices());
+}
+
 static void a_range_of_ids_owns_root_and_etc(void **state)
 {
 	struct fixture *f = *state;
@@ -514,6 +544,7 @@ int main(int argc, char **argv)
 		CASE(a_stale_bundle_is_replaced_and_links_are_not_followed),
 		CASE(paths_of_build_and_outputs_are_told),
 		CASE(owners_are_those_of_nix),
+		CASE(a_runtime_with_roots_power_gets_a_null_device_of_its_own),
 		CASE(a_range_of_ids_owns_root_and_etc),
 		CASE(tvix_has_an_empty_etc),
 		CASE(only_crun_does_without_root_in_the_namespace),
