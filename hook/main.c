@@ -24,10 +24,12 @@ static const struct verb {
 	int (*run)(int argc, char **argv, struct err *e);
 	const char *help;
 } verbs[] = {
+	{"bundle", cmd_bundle, "make an OCI bundle of a build, to run by hand"},
 	{"config", cmd_config, "print the configuration that is in effect"},
 	{"hook", cmd_hook, "serve Nix as its build hook"},
 	{"nar", cmd_nar, "dump, restore, list and hash Nix archives"},
 	{"request", cmd_request, "print the build request of a derivation"},
+	{"spec", cmd_spec, "print the OCI configuration of a build"},
 	{NULL, NULL, NULL},
 };
 

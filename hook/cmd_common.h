@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/cmd_common.h: what the verbs share that work on one build.
+ */
+#ifndef HOOK_CMD_COMMON_H
+#define HOOK_CMD_COMMON_H
+
+#include "hook/cmd.h"
+#include "hook/config.h"
+#include "hook/machine.h"
+#include "hook/settings.h"
+#include "hook/users.h"
+#include "nar/err.h"
+#include "specgen/request.h"
+
+/*
+ * The request of ARG: of a derivation, where it ends in ".drv" (a path in the store, or a base name
+ * there, whose inputs are valid), else what the JSON file of that name says ("-": standard input).
+ */
+int request_from_argument(const char *arg, const struct settings *s, struct request *ret,
+			  struct err *e) MUST_CHECK;
+
+/* A build that is only looked at: all that a bundle is made from. */
+struct preview {
+	struct conf conf;
+	struct settings settings;
+	struct request request;
+	struct machine machine;
+	struct build_user user; /* whose the bundle is, where AS_ROOT: Nix's first id, not locked */
+	bool as_root;
+};
+#define PREVIEW_INIT                    \
+	{                               \
+		.user = BUILD_USER_INIT \
+	}
+
+/* What the command line says of the build, beside its operand; NULL: not given. */
+struct preview_args {
+	const char *profile; /* as the configuration says */
+	const char *runtime; /* "crun", ...: fit for that one only; not given: for all */
+	const char *bundle;  /* where the bundle will be */
+	bool rootless;       /* as for a caller who is not root */
+};
+
+/* Fill P from the configuration that C names, its first operand and A. */
+int preview_prepare(struct preview *p, const struct cli *c, const struct preview_args *a,
+		    struct err *e) MUST_CHECK;
+void preview_done(struct preview *p);
+#define scoped_preview __attribute__((cleanup(preview_done)))
+
+#endif
