@@ -42,6 +42,17 @@ result $? "an unknown option is named"
 [ $? = 1 ] && grep -q 'writing to standard output: ' "$err"
 result $? "a full disk under standard output is a failure"
 
+# As Nix starts its hook: a number at the end, and what build-hook says before it.
+for words in 3 "--option max-jobs 2 3" "hook 3" "--option max-jobs 2 hook 3"; do
+  # shellcheck disable=SC2086
+  "$prog" $words >"$out" 2>"$err" </dev/null 4<&-
+  [ $? = 1 ] && grep -q "is not open; the verb 'hook' is for Nix to start" "$err" && [ ! -s "$out" ]
+  result $? "'$words' is the verb hook, which wants the descriptors of Nix"
+done
+run --wrong 3
+[ $rc = 2 ] && grep -q "there is no option '--wrong'" "$err"
+result $? "the verb hook refuses an option it has not"
+
 # Every verb that --help lists has a --help of its own, and refuses what is no option of it.
 run --help
 verbs=$(sed -n '/^Verbs:/,/^$/s/^  \([a-z-]*\) .*/\1/p' "$out")
