@@ -35,38 +35,10 @@ enum log_level log_level(void)
 	return max_level;
 }
 
-/* The length of the well-formed UTF-8 sequence at P, or 0 (RFC 3629, section 4). */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t n;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	/* Second bytes that would spell a number too long, a surrogate, or beyond U+10FFFF. */
-	if (p[0] == 0xe0)
-		lo = 0xa0;
-	else if (p[0] == 0xed)
-		hi = 0x9f;
-	else if (p[0] == 0xf0)
-		lo = 0x90;
-	else if (p[0] == 0xf4)
-		hi = 0x8f;
-	if (n > left || p[1] < lo || p[1] > hi)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	return n;
-}
-
 /* Append S as the inside of a JSON string. Nix drops a whole line for one byte that is no UTF-8. */
 static int add_json(struct buf *b, const char *s, struct err *e)
 {
-	const unsigned char *p = (const unsigned char *)s, *end = p + strlen(s);
+	const char *p = s, *end = s + strlen(s);
 	size_t n;
 	int rc;
 
@@ -80,10 +52,10 @@ static int add_json(struct buf *b, const char *s, struct err *e)
 			rc = buf_addf(b, e, "\\%c", *p);
 		else if (*p == '\n')
 			rc = buf_adds(b, "\\n", e);
-		else if (*p < 0x20)
-			rc = buf_addf(b, e, "\\u%04x", *p);
+		else if ((unsigned char)*p < 0x20)
+			rc = buf_addf(b, e, "\\u%04x", (unsigned char)*p);
 		else
-			rc = buf_addc(b, (char)*p, e);
+			rc = buf_addc(b, *p, e);
 		if (rc < 0)
 			return -1;
 		if (n == 0)

@@ -111,6 +111,12 @@ static inline bool str_eq(const char *a, const char *b)
 const char *str_base(const char *path);
 
 /*
+ * The length of the UTF-8 sequence at P, of whose bytes MAX may be read; 0 if there is none:
+ * overlong, a surrogate, beyond U+10FFFF or cut off (RFC 3629, section 4). MAX is at least 1.
+ */
+size_t utf8_len(const char *p, size_t max);
+
+/*
  * A decimal number without sign, blanks or empty text, of at most MAX. False if it is not one.
  * LEN bytes at S.
  */

@@ -35,52 +35,12 @@ static void new_line(struct jw *w)
 	put(w, blanks, 4 * (size_t)w->depth);
 }
 
-/* Length of the UTF-8 sequence at P, or 0 if there is none before END. RFC 3629, section 4. */
-static size_t utf8_sequence(const unsigned char *p, const unsigned char *end)
-{
-	size_t left = (size_t)(end - p), n;
-	unsigned char low = 0x80, high = 0xbf;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		n = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		n = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (left < n)
-		return 0;
-	switch (p[0]) {
-	case 0xe0: /* overlong */
-		low = 0xa0;
-		break;
-	case 0xed: /* surrogates */
-		high = 0x9f;
-		break;
-	case 0xf0: /* overlong */
-		low = 0x90;
-		break;
-	case 0xf4: /* beyond U+10FFFF */
-		high = 0x8f;
-		break;
-	}
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 bool text_is_utf8(const char *s, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)s, *end = p + len;
+	const char *p = s, *end = s + len;
 
 	while (p < end) {
-		size_t n = *p ? utf8_sequence(p, end) : 0;
+		size_t n = *p ? utf8_len(p, (size_t)(end - p)) : 0;
 		if (n == 0)
 			return false;
 		p += n;

@@ -56,6 +56,20 @@ static void parses_numbers_strictly(void **state)
 	assert_false(num_parse_u64("11", 2, 10, &v));
 }
 
+static void knows_utf8_from_what_looks_like_it(void **state)
+{
+	assert_int_equal(utf8_len("a", 1), 1);
+	assert_int_equal(utf8_len("\xc3\xa9", 2), 2);
+	assert_int_equal(utf8_len("\xf4\x8f\xbf\xbf", 4), 4);
+	assert_int_equal(utf8_len("\xc3", 1), 0);             /* cut off */
+	assert_int_equal(utf8_len("\xc0\x80", 2), 0);         /* overlong */
+	assert_int_equal(utf8_len("\xe0\x9f\xbf", 3), 0);     /* overlong */
+	assert_int_equal(utf8_len("\xed\xa0\x80", 3), 0);     /* surrogate */
+	assert_int_equal(utf8_len("\xf4\x90\x80\x80", 4), 0); /* beyond U+10FFFF */
+	assert_int_equal(utf8_len("\x80", 1), 0);
+	assert_int_equal(utf8_len("\xe9t", 2), 0); /* Latin-1 */
+}
+
 static void messages_carry_no_control_bytes(void **state)
 {
 	struct err e = ERR_INIT;
@@ -73,6 +87,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(formats_at_the_end),
 		cmocka_unit_test(splits_at_any_separator),
 		cmocka_unit_test(parses_numbers_strictly),
+		cmocka_unit_test(knows_utf8_from_what_looks_like_it),
 		cmocka_unit_test(messages_carry_no_control_bytes),
 	};
 
