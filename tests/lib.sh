@@ -92,10 +92,8 @@ world() { # world "$@": returns in the private world
   export NIX_OCI_HOOK_CONFIG=$W/oci-hook.conf
   mkdir -p "$HOME" "$TMPDIR"
   : >"$NIX_OCI_HOOK_CONFIG"
-  for side in ref hook; do
-    mkdir -p "$W/$side" "$W/etc-$side"
-    nix_conf "$side"
-  done
+  mkdir -p "$W"/{ref,hook,etc-ref,etc-hook}
+  build_users yes || exit 1
 }
 # What a build sees of the machine: its tools, and no more. Both sides get the same.
 host_paths="/bin /usr /lib /lib64 /etc/alternatives"
@@ -128,16 +126,20 @@ become() { # become SIDE COMMAND...: in a subshell: turn into it, so that it has
     unshare --mount --propagation private -- \
     sh -c 'mount --bind "$0" /nix && exec "$@"' "$W/$side" "$@"
 }
-build_users() { # build_users yes|no: whether the machine has any, as the world sees it
+# build_users yes|no: whether the machine has any, as the world sees it. They are of uids that no
+# other test has: Nix kills whatever runs as the user that it gives to a build.
+uid_base=$((200000 + RANDOM * 16))
+build_users() {
   local f i
   for f in group passwd; do
     umount "/etc/$f" 2>/dev/null
     grep -v '^nixbld' "/etc/$f" >"$W/$f"
   done
   if [ "$1" = yes ]; then
-    echo "nixbld:x:30000:$(seq -s, -f nixbld%g 4)" >>"$W/group"
-    for i in 1 2 3 4; do echo "nixbld$i:x:$((30000 + i)):30000::/var/empty:/bin/false"; done \
-      >>"$W/passwd"
+    echo "nixbld:x:$uid_base:$(seq -s, -f nixbld%g 8)" >>"$W/group"
+    for i in $(seq 8); do
+      echo "nixbld$i:x:$((uid_base + i)):$uid_base::/var/empty:/bin/false"
+    done >>"$W/passwd"
   fi
   for f in group passwd; do mount --bind "$W/$f" "/etc/$f" || return 1; done
   nix_conf ref
@@ -209,9 +211,8 @@ left() { # left SIDE: print what a finished or killed run left behind
     sed 's/^/mount: /'
   find "$W/$1/store" -maxdepth 1 -name '*.chroot' -printf 'bundle: %p\n' 2>/dev/null
   find "$TMPDIR" -mindepth 1 -maxdepth 1 -printf 'temporary: %p\n'
-  # Locks and the queue stay: they are files that the next hook uses again.
-  [ -d "$W/state" ] && find "$W/state" -mindepth 1 \( -type d -o -type s -o -type p \) \
-    ! -name slots ! -name queue -printf 'runtime state: %p\n'
+  # The lock files of slots and queue stay, the next hook uses them again.
+  [ ! -d "$W/state/run" ] || find "$W/state/run" -mindepth 1 -printf 'runtime state: %p\n'
   cgroups | comm -13 "$W/cgroups" -
   return 0
 }
