@@ -25,6 +25,7 @@
 #include "hook/slots.h"
 #include "nar/io.h"
 #include "nar/scope.h"
+#include "nar/storepath.h"
 
 #include "nar/banned.h"
 
@@ -177,10 +178,13 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 	scoped_buf struct buf why = BUF_INIT(ERR_MSG_MAX);
 	struct err bad = ERR_INIT;
 	enum decision decision;
+	const char *base;
 	int place;
 
 	if (err_is_set(machine))
 		return accept_and_fail(h, p, machine, e);
+	if (storepath_check(t->drv_path, h->store.dir, &base, &bad) < 0)
+		return accept_and_fail(h, p, &bad, e);
 	scoped_free char *real = store_real_path(&h->store, t->drv_path, &bad);
 	if (!real || drv_read(t->drv_path, real, h->store.dir, &d, &bad) < 0 ||
 	    decide(t, &d, &h->settings, &h->store, &decision, &why, &bad) < 0)
