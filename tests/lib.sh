@@ -79,6 +79,7 @@ world() { # world "$@": returns in the private world
     [ -x "$NIX_OCI_HOOK" ] || skip_all "no $NIX_OCI_HOOK"
     mkdir -p /nix
     dir=$(mktemp -d "${TMPDIR:-/var/tmp}/nih.XXXXXX") || exit 1
+    chmod 755 "$dir" # runsc's sandbox enters TMPDIR as nobody
     NIH_INNER=$dir unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
       -- "$0" "$@"
     rc=$?
@@ -204,13 +205,14 @@ left() { # left SIDE: print what a finished or killed run left behind
     case " ${left_known-} " in *" $p "*) continue ;; esac
     grep -qs '^State:.*Z' "/proc/$p/status" && continue
     # Only kernel-visible names: the shell's own helpers (this loop's grep) are gone by now.
-    name=$(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) || continue
+    name=$({ tr '\0' ' ' <"/proc/$p/cmdline"; } 2>/dev/null) || continue
     [ -n "$name" ] && echo "process $p: $name"
   done
   cut -d' ' -f5 /proc/self/mountinfo | grep -F "$W" | grep -vxF "${left_mounts-none}" |
     sed 's/^/mount: /'
   find "$W/$1/store" -maxdepth 1 -name '*.chroot' -printf 'bundle: %p\n' 2>/dev/null
-  find "$TMPDIR" -mindepth 1 -maxdepth 1 -printf 'temporary: %p\n'
+  # nix-build's own directory for links stays when it is killed.
+  find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name 'nix-build-[0-9]*-[0-9]*' -printf 'temporary: %p\n'
   # The lock files of slots and queue stay, the next hook uses them again.
   [ ! -d "$W/state/run" ] || find "$W/state/run" -mindepth 1 -printf 'runtime state: %p\n'
   cgroups | comm -13 "$W/cgroups" -

@@ -54,7 +54,7 @@ children() { # children PID
   done
 }
 gone() { # gone NAME: nix-build has ended, nothing is left, nothing is valid
-  wait $nix
+  wait $nix 2>/dev/null
   nothing_left "$1" hook
   check_eq "$1: no path is valid" "$(valid_count hook)" "$valid"
 }
@@ -113,7 +113,7 @@ for i in $(seq 30); do
   sleep "0.$(printf %03d $((RANDOM % 120 + 10)))"
   kill -KILL $nix
   wait $nix
-done
+done 2>/dev/null
 nothing_left "thirty builds killed at any moment" hook
 check "the store is sound" verify hook
 check "and a build succeeds" nix_build hook "$W/stubborn.nix" --argstr runtime last -A quick
