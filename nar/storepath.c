@@ -207,6 +207,43 @@ char *storepath_ca_text(enum ca_method m, const struct hash *h, struct err *e)
 	return str_fmt(e, "fixed:%s%s", method_prefix(m), text);
 }
 
+int storepath_ca_parse(const char *text, enum ca_method *ret_m, struct hash *ret_h, struct err *e)
+{
+	enum ca_method m = CA_FLAT;
+	const char *hash = strchr(text, ':');
+	struct hash h;
+
+	if (!hash)
+		return err_set(e, ERR_INPUT,
+			       "not a content address because it is not in the form "
+			       "'<prefix>:<rest>': %s",
+			       text);
+	hash++;
+	if (str_starts(text, "text:")) {
+		m = CA_TEXT;
+	} else if (!str_starts(text, "fixed:")) {
+		return err_set(e, ERR_INPUT,
+			       "content address prefix '%.*s' is unrecognized. Recogonized "
+			       "prefixes are 'text' or 'fixed'",
+			       (int)(hash - 1 - text), text);
+	} else if (str_starts(hash, "r:")) {
+		m = CA_NAR;
+		hash += 2;
+	}
+	/* The name of an algorithm comes first, and no SRI. */
+	size_t n = strcspn(hash, ":-");
+	if (hash[n] != ':')
+		return err_set(
+			e, ERR_INPUT,
+			"content address hash must be in form '<algo>:<hash>', but found: %s",
+			hash);
+	if (hash_parse_any(hash, strlen(hash), &h, e) < 0)
+		return -1;
+	*ret_m = m;
+	*ret_h = h;
+	return 0;
+}
+
 char *storepath_placeholder(const char *output, struct err *e)
 {
 	scoped_free char *text = str_fmt(e, "nix-output:%s", output);

@@ -51,6 +51,10 @@ char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct str
 			const char *store_dir, const char *name, struct err *e) MUST_CHECK;
 /* "fixed:r:sha256:<nix32>", "fixed:md5:..", "text:sha256:..": the ca field of a path. Heap. */
 char *storepath_ca_text(enum ca_method m, const struct hash *h, struct err *e) MUST_CHECK;
+/* The same read back, with Nix's texts of refusals. Its git method is refused: nothing here makes
+ * it. */
+int storepath_ca_parse(const char *text, enum ca_method *ret_m, struct hash *ret_h,
+		       struct err *e) MUST_CHECK;
 /* "/" + nix32(sha256("nix-output:" + NAME)): what stands for an output before its path is known. */
 char *storepath_placeholder(const char *output, struct err *e) MUST_CHECK;
 

@@ -150,6 +150,31 @@ static void writes_content_addresses(void **state)
 			    "text:sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s");
 }
 
+static void reads_content_addresses(void **state)
+{
+	static const char *const good[] = {
+		"fixed:r:md5:3y8bwfr609h3lh9ch0izcqq7fl", "fixed:md5:3y8bwfr609h3lh9ch0izcqq7fl",
+		"text:sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s"};
+	struct err e = ERR_INIT;
+	enum ca_method m;
+	struct hash h;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_ok(&e, storepath_ca_parse(good[i], &m, &h, &e));
+		scoped_free char *again = storepath_ca_text(m, &h, &e);
+		assert_string_equal(again, good[i]);
+	}
+	assert_err(&e, storepath_ca_parse("fixed", &m, &h, &e), "not in the form");
+	assert_err(&e, storepath_ca_parse("git:sha1:x", &m, &h, &e), "prefix 'git' is unrecog");
+	assert_err(&e,
+		   storepath_ca_parse(
+			   "fixed:sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=", &m, &h, &e),
+		   "must be in form '<algo>:<hash>'");
+	assert_err(&e, storepath_ca_parse("fixed:r:", &m, &h, &e), "must be in form");
+	assert_err(&e, storepath_ca_parse("fixed:git:sha1:x", &m, &h, &e), "does not name md5");
+	assert_err(&e, storepath_ca_parse("text:sha256:abc", &m, &h, &e), "wrong length");
+}
+
 static void knows_the_placeholder_of_out(void **state)
 {
 	struct err e = ERR_INIT;
@@ -168,6 +193,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(computes_content_addressed_paths),
 		cmocka_unit_test(computes_text_paths_with_references),
 		cmocka_unit_test(writes_content_addresses),
+		cmocka_unit_test(reads_content_addresses),
 		cmocka_unit_test(knows_the_placeholder_of_out),
 	};
 

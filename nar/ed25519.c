@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "nar/ed25519.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "nar/buf.h"
+#include "nar/hash.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+#define SIG_BYTES 64
+
+static void scope_pkey(EVP_PKEY **p)
+{
+	EVP_PKEY_free(*p);
+}
+#define scoped_pkey __attribute__((cleanup(scope_pkey)))
+
+static void scope_md(EVP_MD_CTX **c)
+{
+	EVP_MD_CTX_free(*c);
+}
+#define scoped_md __attribute__((cleanup(scope_md)))
+
+/* Split `<name>:<base64>`. False where it is not that, or not of N bytes. */
+static bool split(const char *text, size_t *ret_name_len, uint8_t *ret, size_t n, bool *ret_form)
+{
+	const char *colon = strchr(text, ':');
+
+	*ret_form = colon && colon != text && colon[1];
+	if (!*ret_form)
+		return false;
+	*ret_name_len = (size_t)(colon - text);
+	return base64_decode(colon + 1, strlen(colon + 1), ret, n);
+}
+
+int ed25519_keys_add(struct ed25519_keys *k, const char *text, struct err *e)
+{
+	struct ed25519_key key;
+	size_t name_len;
+	bool form;
+
+	if (!split(text, &name_len, key.bytes, sizeof key.bytes, &form))
+		return err_set(e, ERR_INPUT, "%s: '%s'",
+			       form ? "public key is not valid" : "key is corrupt", text);
+	if (mem_grow(&k->items, &k->cap, k->n + 1, sizeof *k->items, e) < 0)
+		return -1;
+	key.name = str_ndup(text, name_len, e);
+	if (!key.name)
+		return -1;
+	k->items[k->n++] = key;
+	return 0;
+}
+
+void ed25519_keys_done(struct ed25519_keys *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		free(k->items[i].name);
+	free(k->items);
+	*k = (struct ed25519_keys)ED25519_KEYS_INIT;
+}
+
+static int failed(struct err *e)
+{
+	return err_set(e, ERR_SYSTEM, "libcrypto failed at an Ed25519 signature");
+}
+
+/* 1: SIG is KEY's of these bytes; 0: it is not. */
+static int check(const uint8_t key[ED25519_PUBLIC_BYTES], const uint8_t sig[SIG_BYTES],
+		 const void *data, size_t n, struct err *e)
+{
+	scoped_pkey EVP_PKEY *pkey =
+		EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, ED25519_PUBLIC_BYTES);
+	scoped_md EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (!pkey || !ctx || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1)
+		return failed(e);
+	/* Anything but 1 is no valid signature: malformed ones are reported as errors too. */
+	return EVP_DigestVerify(ctx, sig, SIG_BYTES, data, n) == 1;
+}
+
+int ed25519_check(const struct ed25519_keys *k, const char *sig, const void *data, size_t n,
+		  struct err *e)
+{
+	uint8_t bytes[SIG_BYTES];
+	size_t name_len;
+	bool form;
+
+	if (!split(sig, &name_len, bytes, sizeof bytes, &form))
+		return 0;
+	for (size_t i = 0; i < k->n; i++) {
+		const struct ed25519_key *key = &k->items[i];
+
+		if (strlen(key->name) != name_len || memcmp(key->name, sig, name_len) != 0)
+			continue;
+		int rc = check(key->bytes, bytes, data, n, e);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+char *ed25519_sign(const char *text, const void *data, size_t n, struct err *e)
+{
+	uint8_t secret[ED25519_SECRET_BYTES], sig[SIG_BYTES];
+	char base64[SIG_BYTES / 3 * 4 + 8];
+	size_t name_len, sig_len = sizeof sig;
+	bool form;
+
+	if (!split(text, &name_len, secret, sizeof secret, &form)) {
+		/* The text is a secret: it is not shown. */
+		err_set(e, ERR_INPUT, "%s", form ? "secret key is not valid" : "key is corrupt");
+		return NULL;
+	}
+	/* The seed is the first half; libcrypto computes the public key from it itself. */
+	scoped_pkey EVP_PKEY *pkey =
+		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, 32);
+	OPENSSL_cleanse(secret, sizeof secret);
+	scoped_md EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	if (!pkey || !ctx || EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) != 1 ||
+	    EVP_DigestSign(ctx, sig, &sig_len, data, n) != 1 || sig_len != sizeof sig) {
+		failed(e);
+		return NULL;
+	}
+	base64_encode(sig, sizeof sig, base64);
+	return str_fmt(e, "%.*s:%s", (int)name_len, text, base64);
+}
