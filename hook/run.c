@@ -38,6 +38,11 @@
 #define KILL_WAIT_MS 10000
 /* A terminal's buffer has 4096 bytes, so no read(2) gives more (N_TTY_BUF_SIZE in the kernel). */
 #define LOG_BUFFER 4096
+/*
+ * What open(2) of a 64-bit libc adds without being asked; of an ioctl(2) the builder would see, by
+ * F_GETFL, just what was given, O_CLOEXEC too.
+ */
+#define KERNEL_LARGEFILE 0100000
 /* What of the output is kept in case that it is the runtime's last words. */
 #define TAIL_MAX 1024
 
@@ -235,8 +240,8 @@ static int open_terminal(uid_t uid, int *ret_master, int *ret_slave, struct err 
 	if (unlockpt(master) < 0)
 		return err_sys(e, "unlocking a pseudo-terminal");
 	/* By ioctl(2): /dev/pts may show another instance than the one of /dev/ptmx. */
-	scoped_fd int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave < 0)
+	scoped_fd int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | KERNEL_LARGEFILE);
+	if (slave < 0 || fcntl(slave, F_SETFD, FD_CLOEXEC) < 0)
 		return err_sys(e, "opening the builder's side of a pseudo-terminal");
 	if (prepare_slave(slave, uid, e) < 0)
 		return -1;
