@@ -61,10 +61,24 @@ static bool is_in(const char *path, const char *dir)
 	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
+/*
+ * Nix before 2.22 binds what a link leads to; later ones make the link again, and so does the
+ * bundle. Of those only the later send `build-dir`. Heap, or NULL: SOURCE stands as it is.
+ */
+static char *follow_links(const struct maker *m, const char *source)
+{
+	const struct settings *s = m->in->settings;
+
+	if (!settings_get(s, "sandbox-paths") || settings_get(s, "build-dir"))
+		return NULL;
+	return realpath(source, NULL);
+}
+
 static int add_host_path(struct maker *m, const char *target, const char *source, bool optional,
 			 struct err *e)
 {
 	scoped_free char *clean = path_clean(target, e);
+	scoped_free char *real = NULL;
 
 	if (!clean)
 		return -1;
@@ -79,7 +93,8 @@ static int add_host_path(struct maker *m, const char *target, const char *source
 	}
 	if (source[0] != '/')
 		return err_set(e, ERR_INPUT, "'%s' is not an absolute path", source);
-	return req_add_host_path(m->r, clean, source, optional, false, e);
+	real = follow_links(m, source);
+	return req_add_host_path(m->r, clean, real ? real : source, optional, false, e);
 }
 
 /* If SOURCE lies in the store, remember its store path for the closure. Not valid: not known. */
