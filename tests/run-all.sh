@@ -5,13 +5,13 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix e2e hostile fuzz.
+# all: deps build check sanitizers distcheck nix e2e parity hostile fuzz.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e hostile fuzz}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e parity hostile fuzz}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -96,6 +96,8 @@ for s in $steps; do
       make_check sanitizers
     ;;
   distcheck) step distcheck distcheck ;;
+  # The other scripts of tests/parity/ need the build tree and are in `make check`.
+  parity) scripts parity tests/parity/sandbox.sh ;;
   nix | e2e | hostile) scripts "$s" tests/"$s"/*.sh ;;
   fuzz) step fuzz fuzzing ;;
   *) echo "no step '$s'" >&2; exit 2 ;;
