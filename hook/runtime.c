@@ -165,6 +165,9 @@ static int add_special(const struct runtime *rt, bool network, struct strv *v, s
 			return -1;
 		if (rt->rootless && strv_add(v, "--rootless", e) < 0)
 			return -1;
+		/* Without it the configuration's system call filter is passed over. */
+		if (strv_add(v, "--oci-seccomp", e) < 0)
+			return -1;
 		return strv_add(v, network ? "--network=host" : "--network=none", e);
 	case RUNTIME_RUNC:
 	case RUNTIME_YOUKI:

@@ -144,7 +144,8 @@ static void command_lines_are_each_runtimes_own(void **state)
 		 "id"},
 		{{.kind = RUNTIME_RUNSC, .path = path, .cgroups = CGROUP_V2},
 		 false,
-		 "/x --root /s --log /l --log-format json --ignore-cgroups --network=none run "
+		 "/x --root /s --log /l --log-format json --ignore-cgroups --oci-seccomp "
+		 "--network=none run "
 		 "--bundle /b id"},
 		{{.kind = RUNTIME_RUNSC,
 		  .path = path,
@@ -152,7 +153,8 @@ static void command_lines_are_each_runtimes_own(void **state)
 		  .own_cgroups = true,
 		  .rootless = true},
 		 true,
-		 "/x --root /s --log /l --log-format json --rootless --network=host run --bundle "
+		 "/x --root /s --log /l --log-format json --rootless --oci-seccomp --network=host "
+		 "run --bundle "
 		 "/b "
 		 "id"},
 	};
