@@ -600,8 +600,12 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const char *bundl
 	if (!pid_file ||
 	    runtime_run_argv(rt, bundle, root, log_path, pid_file, id, network, &argv, e) < 0)
 		return -1;
+	scoped_free char *null = str_fmt(e, "%s/root/dev/null", bundle);
+	if (!null)
+		return -1;
 	if (buf_addc(&b, SUP_RUN, e) < 0 || buf_add(&b, &how, sizeof how, e) < 0 ||
-	    add_string(&b, id, e) < 0 || add_string(&b, pid_file, e) < 0)
+	    add_string(&b, id, e) < 0 || add_string(&b, pid_file, e) < 0 ||
+	    add_string(&b, null, e) < 0)
 		return -1;
 	for (size_t i = 0; i < argv.n; i++)
 		if (add_string(&b, argv.items[i], e) < 0)

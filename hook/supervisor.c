@@ -55,7 +55,7 @@ struct sup {
 
 	/* The container, if there is one (runtime > 0). */
 	struct sup_run how;
-	char *id, *pid_file;
+	char *id, *pid_file, *null;
 	pid_t runtime;
 	bool runtime_ended;
 	pid_t builder;      /* 0: not known */
@@ -240,10 +240,38 @@ static void reset_handlers(void)
 		}
 }
 
+/*
+ * Standard input: a null device. runsc gives what is there to nobody, and crun, where root is
+ * mapped, to the build's user; the machine's would then be theirs to close for all. So it is the
+ * bundle's own where it has one (hook/bundle.h), and for runsc else a pipe at its end; crun without
+ * root mapped has no power over the machine's, which we have there already.
+ */
+static int give_stdin(const struct sup *s, struct err *e)
+{
+	struct stat st;
+	int ends[2] = {-1, -1};
+	/* runc leaves a null device alone. */
+	if (s->how.kind == RUNTIME_RUNC)
+		return 0;
+	scoped_fd int fd = open(s->null, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
+		return dup2(fd, STDIN_FILENO) < 0 ? err_sys(e, "giving the runtime its input") : 0;
+	if (s->how.kind != RUNTIME_RUNSC)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0 || dup2(ends[0], STDIN_FILENO) < 0)
+		return err_sys(e, "giving the runtime its input");
+	close(ends[0]);
+	close(ends[1]);
+	return 0;
+}
+
 static int become_runtime(const struct sup *s, int tty, char *const *argv, struct err *e)
 {
 	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
 		return err_sys(e, "connecting the runtime to its terminal");
+	if (give_stdin(s, e) < 0)
+		return -1;
 	if (runtime_prepare_child((enum runtime_kind)s->how.kind, (enum cgroup_layout)s->how.layout,
 				  e) < 0)
 		return -1;
@@ -292,13 +320,14 @@ static int handle_run(struct sup *s, const char *p, size_t n, int tty, struct er
 			return -1;
 		at += len + 1;
 	}
-	if (words.n < 3 || tty < 0)
+	if (words.n < 4 || tty < 0)
 		return err_set(e, ERR_SYSTEM, "a request to run that makes no sense");
 	s->id = str_dup(words.items[0], e);
 	s->pid_file = s->id ? str_dup(words.items[1], e) : NULL;
-	if (!s->pid_file)
+	s->null = s->pid_file ? str_dup(words.items[2], e) : NULL;
+	if (!s->null)
 		return -1;
-	return start_runtime(s, tty, words.items + 2, e);
+	return start_runtime(s, tty, words.items + 3, e);
 }
 
 /* ---- the container's end ---- */
@@ -307,6 +336,7 @@ static void container_done(struct sup *s)
 {
 	free(TAKE(s->id, NULL));
 	free(TAKE(s->pid_file, NULL));
+	free(TAKE(s->null, NULL));
 	if (s->builder_fd >= 0)
 		close(TAKE(s->builder_fd, -1));
 	s->runtime = s->builder = 0;

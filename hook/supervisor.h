@@ -23,7 +23,7 @@ enum sup_type {
 	SUP_ERROR = 'x',  /* from it: text */
 };
 
-/* Followed by strings, each ended by NUL: id, pid file, the argument vector. */
+/* Followed by strings, each ended by NUL: id, pid file, the bundle's null device, argument vector. */
 struct sup_run {
 	uint8_t kind;        /* enum runtime_kind */
 	uint8_t layout;      /* enum cgroup_layout */

@@ -55,6 +55,8 @@ uid=872415232
 bundle() { # bundle SCRIPT [ARG0]: a container that runs SCRIPT by sh (or ARG0 alone)
   rm -rf "$W/b"
   mkdir -p "$W/b/root/bin" "$W/b/root/proc" "$W/b/root/dev" "$W/b/root/sys"
+  # For standard input: crun gives it to root in the namespace. Below /dev nobody sees it.
+  mknod -m 666 "$W/b/root/dev/null" c 1 3
   cp "$busybox" "$W/b/root/bin/busybox"
   printf '#!/no/interpreter\n' >"$W/b/root/bin/bad"
   printf 'x' >"$W/b/root/bin/notexec"
