@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "hook/builtin.h"
 #include "hook/bundle.h"
 #include "hook/derivation.h"
 #include "hook/drvrequest.h"
@@ -12,11 +13,12 @@
 
 #include "nar/banned.h"
 
-static int from_derivation(const char *arg, const struct settings *s, struct request *ret,
-			   struct err *e)
+static int from_derivation(const char *arg, const struct conf *c, const struct settings *s,
+			   struct request *ret, struct err *e)
 {
 	scoped_store struct store store = {0};
 	scoped_drv struct drv drv = DRV_INIT;
+	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
 	scoped_strv struct strv inputs = STRV_INIT;
 	scoped_free char *path = NULL;
 	scoped_free char *real = NULL;
@@ -30,7 +32,9 @@ static int from_derivation(const char *arg, const struct settings *s, struct req
 	if (!real || drv_read(path, real, store.dir, &drv, e) < 0 ||
 	    drvrequest_inputs(&drv, &store, &inputs, e) < 0)
 		return -1;
-	const struct drvrequest_in in = {&drv, s, &store, &inputs, environ};
+	if (drv_is_builtin(&drv) && builtin_find(c, &builtin, e) < 0)
+		return -1;
+	const struct drvrequest_in in = {&drv, s, &store, &inputs, environ, &builtin, false};
 	return drvrequest_make(&in, ret, e);
 }
 
@@ -49,10 +53,10 @@ static int from_json(const char *arg, struct request *ret, struct err *e)
 	return 0;
 }
 
-int request_from_argument(const char *arg, const struct settings *s, struct request *ret,
-			  struct err *e)
+int request_from_argument(const char *arg, const struct conf *c, const struct settings *s,
+			  struct request *ret, struct err *e)
 {
-	return str_ends(arg, ".drv") ? from_derivation(arg, s, ret, e) : from_json(arg, ret, e);
+	return str_ends(arg, ".drv") ? from_derivation(arg, c, s, ret, e) : from_json(arg, ret, e);
 }
 
 static int parse_runtime(const char *name, enum runtime_kind *ret, struct err *e)
@@ -109,7 +113,7 @@ int preview_prepare(struct preview *p, const struct cli *c, const struct preview
 		return err_set(e, ERR_INPUT, "there is no profile '%s'; there are nix and tvix",
 			       a->profile);
 	if (settings_from_nix(&p->settings, e) < 0 ||
-	    request_from_argument(c->args[0], &p->settings, &p->request, e) < 0)
+	    request_from_argument(c->args[0], &p->conf, &p->settings, &p->request, e) < 0)
 		return -1;
 	return describe(p, a, kind, e);
 }

@@ -16,9 +16,10 @@
 /*
  * The request of ARG: of a derivation, where it ends in ".drv" (a path in the store, or a base name
  * there, whose inputs are valid), else what the JSON file of that name says ("-": standard input).
+ * What this machine has for builtin:fetchurl alone, such as passwords, is not in the former.
  */
-int request_from_argument(const char *arg, const struct settings *s, struct request *ret,
-			  struct err *e) MUST_CHECK;
+int request_from_argument(const char *arg, const struct conf *c, const struct settings *s,
+			  struct request *ret, struct err *e) MUST_CHECK;
 
 /* A build that is only looked at: all that a bundle is made from. */
 struct preview {

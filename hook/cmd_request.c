@@ -19,14 +19,17 @@ int cmd_request(int argc, char **argv, struct err *e)
 		.max_args = 1,
 	};
 	scoped_settings struct settings settings = {0};
+	scoped_conf struct conf conf = CONF_INIT;
 	scoped_request struct request r = {0};
 	scoped_buf struct buf text = BUF_INIT(REQ_JSON_MAX);
 	int rc;
 
 	if (!cli_parse(&c, argc, argv, &rc))
 		return rc;
-	if (settings_from_nix(&settings, e) < 0 ||
-	    request_from_argument(c.args[0], &settings, &r, e) < 0 || req_print(&r, &text, e) < 0)
+	if (conf_load(&conf, c.config_path, &c.conf_options, e) < 0 ||
+	    settings_from_nix(&settings, e) < 0 ||
+	    request_from_argument(c.args[0], &conf, &settings, &r, e) < 0 ||
+	    req_print(&r, &text, e) < 0)
 		return -1;
 	fwrite(text.data, 1, text.len, stdout);
 	return CMD_OK;

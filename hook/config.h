@@ -35,6 +35,7 @@ struct conf {
 	enum spec_profile profile;
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
+	char *builtin_program;      /* "": found, see hook/builtin.h */
 	char *sandbox_shell;        /* "": from Nix's sandbox-paths, else found */
 	bool userns;                /* builds run in a user namespace */
 	char *store_name;           /* "": "oci:<runtime>" */

@@ -20,6 +20,10 @@ static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups
 #define AT(member) offsetof(struct conf, member)
 
 const struct conf_key conf_keys[] = {
+	{"builtin-program", CONF_PATH, AT(builtin_program), "",
+	 .help = "The program that runs Nix's builtin builders (builtin:fetchurl and "
+		 "builtin:buildenv) in the container. Empty: nix-oci-hook-builtin beside "
+		 "nix-oci-hook, or where it is installed."},
 	{"bundle-dir", CONF_PATH, AT(bundle_dir), "",
 	 .help = "Directory for the bundles of builds. Empty: the store directory itself, "
 		 "where outputs are one rename away from their place and the garbage "

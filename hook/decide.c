@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/decide.h"
 
+#include "hook/builtin.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -64,11 +65,12 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 	bool ours = false, valid = false;
 
 	*ret = DECIDE_DECLINE;
-	if (drv_is_builtin(d))
+	if (drv_is_builtin(d) && !builtin_name(d))
 		return buf_addf(why, e, "'%s' is a builder of Nix's own", d->builder);
 	if (system_is_ours(t->system, s, &ours, e) < 0)
 		return -1;
-	if (!ours)
+	/* A builtin builder is a part of every machine, whatever system it is for. */
+	if (!ours && !drv_is_builtin(d))
 		return buf_addf(why, e, "this machine does not build for '%s'", t->system);
 	if (missing_feature(&t->features, s, &feature, e) < 0)
 		return -1;

@@ -32,11 +32,13 @@ static const char *setting_or(const struct settings *s, const char *name, const 
 }
 
 /* What a container cannot give: parts of Nix itself. */
-static int refuse_nix_parts(const struct drv *d, const struct strv *features, struct err *e)
+static int refuse_nix_parts(const struct drvrequest_in *in, const struct strv *features,
+			    struct err *e)
 {
+	const struct drv *d = in->drv;
 	const char *name = d->path ? d->path : d->name;
 
-	if (drv_is_builtin(d))
+	if (drv_is_builtin(d) && (!in->builtin || !builtin_name(d)))
 		return err_set(e, ERR_INPUT,
 			       "derivation '%s' has the builder '%s', which is a part of Nix", name,
 			       d->builder);
@@ -182,6 +184,13 @@ static int add_constraints(struct maker *m, const struct strv *features, struct 
 	return machine_has_kvm(m->in->settings, &r->constraints.kvm, e);
 }
 
+static int add_command(struct maker *m, struct err *e)
+{
+	if (!drv_is_builtin(m->in->drv))
+		return add_args(m, e) < 0 ? -1 : maker_add_env(m, e);
+	return maker_add_builtin(m, e) < 0 ? -1 : maker_add_builtin_program(m, e);
+}
+
 int drvrequest_make(const struct drvrequest_in *in, struct request *ret, struct err *e)
 {
 	scoped_request struct request r = {0};
@@ -190,14 +199,14 @@ int drvrequest_make(const struct drvrequest_in *in, struct request *ret, struct 
 
 	if (attrs_open(&m.attrs, in->drv, e) < 0 ||
 	    attrs_list(&m.attrs, FEATURES_KEY, &features, e) < 0 ||
-	    refuse_nix_parts(in->drv, &features, e) < 0)
+	    refuse_nix_parts(in, &features, e) < 0)
 		return -1;
 	if (set_build_dir(&m, e) < 0 || add_dirs(&m, e) < 0 ||
 	    rewrites_of(in->drv, in->store->dir, &m.rewrites, e) < 0)
 		return -1;
-	if (add_args(&m, e) < 0 || add_outputs(&m, e) < 0 || add_inputs(&m, e) < 0 ||
-	    maker_add_env(&m, e) < 0 || add_constraints(&m, &features, e) < 0 ||
-	    maker_add_host_paths(&m, e) < 0)
+	if (add_outputs(&m, e) < 0 || add_inputs(&m, e) < 0 ||
+	    add_constraints(&m, &features, e) < 0 || maker_add_host_paths(&m, e) < 0 ||
+	    add_command(&m, e) < 0)
 		return -1;
 	req_sort(&r);
 	if (req_check(&r, e) < 0)

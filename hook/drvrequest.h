@@ -7,11 +7,13 @@
  * src/libstore/build/derivation-env-desugar.cc, src/libstore/unix/build/derivation-builder.cc.
  *
  * Not in a request, as only Nix or the machine knows it: what the pre-build-hook says, ids, limits,
- * personality. Refused: builders that are a part of Nix ("builtin:..."), recursive Nix.
+ * personality. Builders that are a part of Nix ("builtin:...") become a run of hook/builtin.h's
+ * program. Refused: those that it does not know, recursive Nix.
  */
 #ifndef HOOK_DRVREQUEST_H
 #define HOOK_DRVREQUEST_H
 
+#include "hook/builtin.h"
 #include "hook/derivation.h"
 #include "hook/settings.h"
 #include "hook/store.h"
@@ -25,6 +27,8 @@ struct drvrequest_in {
 	const struct strv
 		*inputs;      /* full paths of the input closure, sorted, as Nix's hook gets them */
 	char *const *environ; /* what impureEnvVars reads */
+	const struct builtin_program *builtin; /* NULL: builtin builders are refused */
+	bool builtin_secrets; /* their netrc and certificates become a part of the request */
 };
 
 /* A RET that is not cleared leaks; the result keeps the rules of req_check(). */

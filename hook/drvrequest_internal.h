@@ -3,6 +3,7 @@
  * hook/drvrequest_internal.h: the parts of drvrequest_make().
  *
  *	drvrequest.c        puts the parts together
+ *	drvrequest_builtin.c what stands for a builder of Nix's own
  *	drvrequest_env.c    environment, passAsFile, structured attributes
  *	drvrequest_paths.c  sandbox-paths, __impureHostDeps, /bin/sh
  *	refgraph.c          exportReferencesGraph
@@ -48,6 +49,13 @@ struct maker {
 
 /* Absolute PATH without empty, "." and ".." components and trailing '/'. NULL: *E. Heap. */
 char *path_clean(const char *path, struct err *e) MUST_CHECK;
+
+/* ---- hook/drvrequest_builtin.c ---- */
+
+/* Command and files, instead of those of the derivation. */
+int maker_add_builtin(struct maker *m, struct err *e) MUST_CHECK;
+/* The program; after all other paths of the machine, which it must not be replaced by. */
+int maker_add_builtin_program(struct maker *m, struct err *e) MUST_CHECK;
 
 /* ---- hook/drvrequest_env.c ---- */
 

@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "hook/builtin.h"
 #include "hook/bundle.h"
 #include "hook/drvrequest.h"
 #include "hook/log.h"
@@ -186,6 +187,7 @@ static int run_supervised(const struct job *j, const struct build_user *user,
 int job_run(const struct job *j, struct run_result *ret, struct err *e)
 {
 	scoped_build_user struct build_user user = BUILD_USER_INIT;
+	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
 	scoped_request struct request req = {0};
 	scoped_paths struct job_paths paths = {0};
 	struct err cleanup = ERR_INIT;
@@ -195,9 +197,13 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 		.store = j->store,
 		.inputs = j->inputs,
 		.environ = environ,
+		.builtin = &builtin,
+		.builtin_secrets = true,
 	};
 	int rc;
 
+	if (drv_is_builtin(j->drv) && builtin_find(j->conf, &builtin, e) < 0)
+		return -1;
 	if (drvrequest_make(&in, &req, e) < 0 || choose_paths(j, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req.constraints.uid_range,

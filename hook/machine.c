@@ -47,7 +47,7 @@ static int find_shell(const struct conf *c, char **ret, struct err *e)
 }
 
 /* Nix's setting ssl-cert-file and its default (filetransfer.cc); NULL where there is none. */
-static int find_ca_bundle(const struct settings *s, char **ret, struct err *e)
+int machine_ca_bundle(const struct settings *s, char **ret, struct err *e)
 {
 	const char *candidates[] = {
 		settings_get(s, "ssl-cert-file"),
@@ -144,7 +144,7 @@ int machine_describe(const struct conf *c, const struct settings *s, const struc
 	spec_host_init(&m.host);
 	describe_ids(&m.host, c, r, user);
 	if (describe_rlimits(&m.host, e) < 0 || find_shell(c, &m.shell, e) < 0 ||
-	    find_ca_bundle(s, &m.ca_bundle, e) < 0)
+	    machine_ca_bundle(s, &m.ca_bundle, e) < 0)
 		return -1;
 	if (settings_bool(s, "filter-syscalls", true, &m.host.filter_syscalls, e) < 0 ||
 	    settings_bool(s, "allow-new-privileges", false, &new_privileges, e) < 0)

@@ -26,6 +26,11 @@ struct machine {
  */
 int machine_describe(const struct conf *c, const struct settings *s, const struct request *r,
 		     const struct build_user *user, struct machine *ret, struct err *e) MUST_CHECK;
+/*
+ * The file of certificates that Nix's settings S name, with links followed, or NULL: its setting
+ * ssl-cert-file and the default of that. Heap.
+ */
+int machine_ca_bundle(const struct settings *s, char **ret, struct err *e) MUST_CHECK;
 void machine_done(struct machine *m);
 #define scoped_machine __attribute__((cleanup(machine_done)))
 

@@ -4,7 +4,7 @@
 # three times as much is a failure (flat tables and switches apart, that is never needed). TAP.
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 command -v ctags >/dev/null || { echo "1..0 # SKIP ctags (universal-ctags) is not installed"; exit 0; }
-files=$(find nar specgen hook tests compat -name '*.[ch]' | sort)
+files=$(find nar specgen hook builtin tests compat -name '*.[ch]' | sort)
 functions=$(mktemp)
 trap 'rm -f "$functions"' EXIT
 # shellcheck disable=SC2086 # a list of names without blanks

@@ -142,7 +142,7 @@ static void later_wins(void **state)
 static void refuses_with_file_line_and_what_is_allowed(void **state)
 {
 	refuse("\n\nruntme = crun\n",
-	       "x.conf:3: there is no key 'runtme'; the keys are bundle-dir,");
+	       "x.conf:3: there is no key 'runtme'; the keys are builtin-program, bundle-dir,");
 	refuse("max-jobs = many",
 	       "x.conf:1: key 'max-jobs' is 'many', allowed is a number from 0 to 4096");
 	refuse("max-jobs = 4097", "a number from 0 to 4096");
