@@ -17,7 +17,7 @@ nix-store --dump "$W/tree" >"$W/www/tree.nar"
 xz -k "$W/www/tree.nar"
 printf 'root:x:0:0:Nix build user:/build:/noshell
 nixbld:x:1000:100:Nix build user:/build:/noshell
-nobody:x:65534:65534:Nobody:/:/noshell\n' >"$W/passwd"
+nobody:x:65534:65534:Nobody:/:/noshell\n' >"$W/inside-passwd"
 flat() { nix-hash --type "${2-sha256}" --flat --base32 "$1"; }
 cp "$W/www/file" "$W/www/mirror/sha256/$(nix-hash --type sha256 --flat "$W/www/file")"
 python3 -u "$here/e2e/builtins.py" "$W/www" "$W/requests" >"$W/port" 2>"$W/http.log" &
@@ -27,7 +27,7 @@ url=http://127.0.0.1:$(cat "$W/port")
 echo "machine 127.0.0.1 login user password secret" >"$W/netrc"
 chmod 600 "$W/netrc"
 hashes="{ file = \"$(flat "$W/www/file")\"; large = \"$(flat "$W/www/large")\";
-  sha512 = \"$(flat "$W/www/file" sha512)\"; passwd = \"$(flat "$W/passwd")\";
+  sha512 = \"$(flat "$W/www/file" sha512)\"; passwd = \"$(flat "$W/inside-passwd")\";
   shadow = \"$(flat /etc/shadow)\"; netrc = \"$(flat "$W/netrc")\";
   tree = \"$(nix-hash --type sha256 --base32 "$W/tree")\";
   executable = \"$(nix-hash --type sha256 --base32 "$W/executable")\"; }"
