@@ -57,13 +57,16 @@ static void print_help(void)
 	conf_print_keys(stdout, CONF_TEXT);
 }
 
-/* A program that got no standard streams would take its first files for them. */
+/*
+ * A program that got no standard streams would take its first files for them. What stands in for a
+ * missing output cannot be written to: what was asked for is lost then, and that is a failure.
+ */
 static void open_standard_streams(void)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDONLY);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);

@@ -42,6 +42,10 @@ result $? "an unknown option is named"
 [ $? = 1 ] && grep -q 'writing to standard output: ' "$err"
 result $? "a full disk under standard output is a failure"
 
+"$prog" --help >&- 2>"$err"
+[ $? = 1 ] && grep -q 'writing to standard output: ' "$err"
+result $? "a closed standard output is a failure"
+
 # As Nix starts its hook: a number at the end, and what build-hook says before it.
 for words in 3 "--option max-jobs 2 3" "hook 3" "--option max-jobs 2 hook 3"; do
   # shellcheck disable=SC2086
