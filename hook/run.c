@@ -556,6 +556,10 @@ static int interpret(const struct pump *p, const struct runtime *rt, const char 
 	}
 	if (err_is_set(p->runtime_err))
 		return err_set(e, ERR_SYSTEM, "%s", p->runtime_err->msg);
+	/* A builder without its runtime is killed by the supervisor: what failed is the runtime. */
+	if (WIFSIGNALED(status) && p->end.builder_seen && !p->end.oom_killed &&
+	    WIFSIGNALED(p->end.builder_status) && WTERMSIG(p->end.builder_status) == SIGKILL)
+		return runtime_failed(p, rt, NULL, ret, e);
 	if (p->end.builder_seen) {
 		*ret = decode_status(p->end.builder_status, p->end.oom_killed);
 		return 0;

@@ -155,15 +155,15 @@ struct outcome {
 };
 
 /*
- * Run SCRIPT as the runtime; "$log" is its --log. FLAT: the log goes to a file, else to a pipe
+ * Run SCRIPT as the runtime of this KIND; "$log" is its --log. FLAT: the log goes to a file, else to a pipe
  * whose reader has gone.
  */
-static void run_script(const char *script, const struct run_limits *lim, bool flat,
-		       struct outcome *ret, struct err *e)
+static void run_script_as(enum runtime_kind kind, const char *script, const struct run_limits *lim,
+			  bool flat, struct outcome *ret, struct err *e)
 {
 	scoped_free char *path = in_dir("runtime"), *state_dir = in_dir("state"),
 			 *log = in_dir("out");
-	const struct runtime rt = {.kind = RUNTIME_OTHER, .path = path, .name = path};
+	const struct runtime rt = {.kind = kind, .path = path, .name = path};
 	int p[2], fd;
 
 	FILE *f = fopen(path, "w");
@@ -194,6 +194,12 @@ static void run_script(const char *script, const struct run_limits *lim, bool fl
 		ret->log[n] = '\0';
 	}
 	close(fd);
+}
+
+static void run_script(const char *script, const struct run_limits *lim, bool flat,
+		       struct outcome *ret, struct err *e)
+{
+	run_script_as(RUNTIME_OTHER, script, lim, flat, ret, e);
 }
 
 static void tells_exit_codes_and_faults(void **state)
@@ -254,6 +260,20 @@ static void runtime_failures_have_its_words(void **state)
 		run_script(cases[i].script, &lim, true, &o, &e);
 		assert_err(&e, o.rc, cases[i].says);
 	}
+}
+
+static void a_runtime_that_dies_is_not_the_builder_that_dies(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct run_limits lim = {0};
+	struct outcome o;
+
+	/* The only child is another program than the runtime: it is taken for the builder. */
+	run_script_as(RUNTIME_CRUN,
+		      "find / -maxdepth 0 -exec sh -c 'sleep 0.3; kill -KILL $1; sleep 9' sh $$ \\;\n"
+		      "exit 1",
+		      &lim, true, &o, &e);
+	assert_err(&e, o.rc, "was killed by signal 9");
 }
 
 static void builder_that_cannot_be_executed_ends_as_with_nix(void **state)
@@ -359,6 +379,7 @@ int main(int argc, char **argv)
 		CASE(tells_exit_codes_and_faults),
 		CASE(log_is_raw_and_whole),
 		CASE(runtime_failures_have_its_words),
+		CASE(a_runtime_that_dies_is_not_the_builder_that_dies),
 		CASE(builder_that_cannot_be_executed_ends_as_with_nix),
 		CASE(time_limits_kill_everything),
 		CASE(a_log_that_nobody_reads_stops_it),
