@@ -102,10 +102,11 @@ static bool disk_is_full(const char *path)
 }
 
 /* Nix's words for how a builder ended. */
-static int report_end(const struct job *j, const struct run_result *r, struct err *e)
+static int report_end(const struct job *j, const char *bundle, const struct run_result *r,
+		      struct err *e)
 {
 	const char *drv = j->drv->path;
-	const char *note = disk_is_full(j->store->real_dir)
+	const char *note = disk_is_full(j->store->real_dir) || disk_is_full(bundle)
 				   ? "\nnote: build failure may have been caused by lack of free "
 				     "disk space"
 				   : "";
@@ -166,7 +167,7 @@ static int run_supervised(const struct job *j, const struct build_user *user,
 	if (run_container(run, j->runtime, p->bundle, p->state, p->id, req->constraints.network,
 			  user->uid, &lim, j->log_fd, ret, e) < 0)
 		return -1;
-	if (report_end(j, ret, e) < 0)
+	if (report_end(j, p->bundle, ret, e) < 0)
 		return -1;
 	const struct out_job out = {
 		.drv = j->drv,
