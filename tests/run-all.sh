@@ -82,8 +82,15 @@ fuzzing() {
     make --silent -j"$jobs" libnar.a libspecgen.a libhook.a &&
     make --silent -j"$jobs" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-5}") || return
 }
+# A release holds every file of the repository but what is for git and editors only.
 distcheck() {
   make -C "$work/plain" -j"$jobs" distcheck AM_DISTCHECK_CONFIGURE_FLAGS=--quiet || return
+  if [ -e .git ]; then
+    tar -tf "$work"/plain/nix-oci-hook-*.tar.xz | sed 's,^[^/]*/,,' | sort >"$work/released" || return
+    git ls-files | grep -vE '^\.(editorconfig|git.*)$' | sort | comm -23 - "$work/released" \
+      >"$work/unreleased" || return
+    [ ! -s "$work/unreleased" ] || { echo "not in the archive:"; cat "$work/unreleased"; return 1; }
+  fi
 }
 
 for s in $steps; do
