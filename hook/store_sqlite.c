@@ -369,7 +369,7 @@ static int id_push(struct id_list *l, int64_t id, struct err *e)
 	return 0;
 }
 
-/* Visit all that is reachable from the ids in TODO, each once. */
+/* Visit all that is reachable from the given ids, each once. */
 static int closure_walk(struct store_db *db, struct pairset *seen, struct id_list *todo,
 			struct strv *ret, struct err *e)
 {
