@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/icache_internal.h: the parts of the cache.
+ *
+ *	icache.c       the directory, the run, and entries that are made
+ *	icache_trim.c  entries that are removed
+ *
+ * What lies where is told in icache.c.
+ */
+#ifndef HOOK_ICACHE_INTERNAL_H
+#define HOOK_ICACHE_INTERNAL_H
+
+#include "hook/icache.h"
+#include "nar/buf.h"
+
+/* 52 digits and a NUL: the name of an entry. */
+#define ICACHE_NAME_MAX 53
+#define ICACHE_CONTENTS "contents"
+#define ICACHE_SIZE "size"
+#define ICACHE_USES "uses"
+
+struct icache {
+	char *dir;
+	uint64_t max_bytes;
+	bool sync, grew, pinned, leave_run_dir;
+	int entries_fd, making_fd, runs_fd;
+	int lock_fd;
+	char *run_name; /* below runs/ */
+	char *run_dir;  /* its path */
+	int run_fd;     /* has the run's flock(2) */
+};
+
+void icache_name(const struct hash *sha256, char ret[ICACHE_NAME_MAX]);
+/* One process at a time, until icache_unlock(). */
+int icache_lock(struct icache *c, struct err *e) MUST_CHECK;
+void icache_unlock(struct icache *c);
+/* Open run NAME. *RET_ALIVE: somebody holds it; else it is ours until the descriptor is closed. */
+int icache_open_run(struct icache *c, const char *name, bool *ret_alive) MUST_CHECK;
+/* Move entry NAME away, so that nobody finds it any more, into the run's directory. */
+int icache_move_away(struct icache *c, const char *name, struct err *e) MUST_CHECK;
+
+#endif
