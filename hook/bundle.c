@@ -24,8 +24,7 @@
 #define CONFIG_BYTES_MAX (64u << 20)
 #define NOBODY ((uid_t)-1)
 
-/* Everybody may pass through all directories on the way to PATH. */
-static bool reachable_by_all(const char *path)
+bool bundle_reachable(const char *path)
 {
 	char dir[4096];
 	size_t len = strlen(path);
@@ -54,7 +53,7 @@ static void map_root(struct spec_idmap map[2], size_t *n, uint32_t id)
 
 static void fit_ids(struct spec_host *h, enum runtime_kind kind, const char *bundle_path)
 {
-	if (!h->userns || (kind == RUNTIME_CRUN && (h->rootless || reachable_by_all(bundle_path))))
+	if (!h->userns || (kind == RUNTIME_CRUN && (h->rootless || bundle_reachable(bundle_path))))
 		return;
 	if (!h->rootless) {
 		map_root(h->uid_map, &h->n_uid_map, 0);

@@ -44,6 +44,9 @@ struct bundle {
  */
 void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bundle_path);
 
+/* Everybody may pass through all directories on the way to PATH. */
+bool bundle_reachable(const char *path);
+
 /*
  * Create the bundle at PATH for REQUEST; a stale one of that name is removed first. USER owns the
  * scratch directories (NULL: the caller). On failure nothing is left of it. Symbolic links among

@@ -115,7 +115,8 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 /* All enumerations of the table are read and written as an int. */
 static_assert(sizeof(enum spec_profile) == sizeof(int) &&
 		      sizeof(enum conf_registration) == sizeof(int) &&
-		      sizeof(enum conf_cgroups) == sizeof(int),
+		      sizeof(enum conf_cgroups) == sizeof(int) &&
+		      sizeof(enum conf_inputs) == sizeof(int),
 	      "enum of another size");
 
 static int unknown_key(const char *where, const char *name, struct err *e)
@@ -337,6 +338,25 @@ static int find_state_dir(struct conf *c, struct err *e)
 	return 0;
 }
 
+/* Only some builds need it, so none is no error here. */
+static int find_cache_dir(struct conf *c, struct err *e)
+{
+	const char *cache_home = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (c->cache_dir[0])
+		return 0;
+	free(c->cache_dir);
+	if (geteuid() == 0)
+		c->cache_dir = str_dup("/var/cache/nix-oci-hook", e);
+	else if (cache_home && cache_home[0] == '/')
+		c->cache_dir = str_fmt(e, "%s/nix-oci-hook", cache_home);
+	else if (home && home[0] == '/')
+		c->cache_dir = str_fmt(e, "%s/.cache/nix-oci-hook", home);
+	else
+		c->cache_dir = str_dup("", e);
+	return c->cache_dir ? 0 : -1;
+}
+
 int conf_load(struct conf *c, const char *path, const struct strv *options, struct err *e)
 {
 	scoped_conf struct conf new = CONF_INIT;
@@ -347,7 +367,7 @@ int conf_load(struct conf *c, const char *path, const struct strv *options, stru
 	for (size_t i = 0; options && i + 1 < options->n; i += 2)
 		if (conf_set(&new, "--option", options->items[i], options->items[i + 1], e) < 0)
 			return -1;
-	if (find_state_dir(&new, e) < 0)
+	if (find_state_dir(&new, e) < 0 || find_cache_dir(&new, e) < 0)
 		return -1;
 	conf_done(c);
 	*c = TAKE(new, (struct conf)CONF_INIT);

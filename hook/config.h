@@ -24,12 +24,17 @@
 enum conf_registration { REG_AUTO, REG_SQLITE, REG_LOAD_DB };
 /* Whether a runtime may put builds into cgroups of its own. */
 enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
+/* How inputs come into a bundle. */
+enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
 
 struct conf {
 	char *runtime;              /* "auto", a name ("crun") or an absolute path */
 	struct strv runtime_args;   /* put before the runtime's verb */
 	char *state_dir;            /* never ""; conf_load() finds one for the user */
 	char *bundle_dir;           /* "": in the store directory, as Nix does */
+	enum conf_inputs inputs;
+	char *cache_dir;            /* of unpacked inputs; "": none was found for the user */
+	uint64_t cache_size;        /* its bound in bytes */
 	uint64_t max_jobs;          /* 0: as many as cores */
 	uint64_t max_queued;        /* accepted builds that wait for a slot; beyond: postpone */
 	enum spec_profile profile;

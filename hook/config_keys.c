@@ -13,9 +13,11 @@
 static const char *const profile_names[] = {"nix", "tvix", NULL};
 static const char *const registration_names[] = {"auto", "sqlite", "load-db", NULL};
 static const char *const cgroups_names[] = {"auto", "off", "on", NULL};
+static const char *const inputs_names[] = {"auto", "bind", "nar", NULL};
 static_assert(SPEC_NIX == 0 && SPEC_TVIX == 1, "profile_names");
 static_assert(REG_AUTO == 0 && REG_SQLITE == 1 && REG_LOAD_DB == 2, "registration_names");
 static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups_names");
+static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_names");
 
 #define AT(member) offsetof(struct conf, member)
 
@@ -28,11 +30,26 @@ const struct conf_key conf_keys[] = {
 	 .help = "Directory for the bundles of builds. Empty: the store directory itself, "
 		 "where outputs are one rename away from their place and the garbage "
 		 "collector knows what is left behind."},
+	{"cache-dir", CONF_PATH, AT(cache_dir), NULL,
+	 .help = "Directory for inputs that were unpacked, which all builds share. The default "
+		 "is /var/cache/nix-oci-hook for root, else nix-oci-hook below $XDG_CACHE_HOME, "
+		 "or below $HOME/.cache. Nobody but its user may write to it."},
+	{"cache-size", CONF_U64, AT(cache_size), "21474836480",
+	 .help = "How many bytes of inputs, counted as NARs, are kept in the cache-dir. Beyond "
+		 "that those go that were not used for longest; what a running build uses "
+		 "stays, even if it alone is more.",
+	 .max = INT64_MAX},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
 	 .help = "Whether builds get control groups of their own: on, the runtime makes "
 		 "them; off, it makes none; auto, none but where the runtime cannot do "
 		 "without.",
 	 .names = cgroups_names},
+	{"inputs", CONF_ENUM, AT(inputs), "auto",
+	 .help = "How a build gets its inputs: bind, they are mounted from the store; nar, each "
+		 "is unpacked into the cache-dir, its hash is checked, and it is mounted from "
+		 "there, so that nothing of the store is visible; auto, whatever is in the store "
+		 "is mounted from it.",
+	 .names = inputs_names},
 	{"max-jobs", CONF_U64, AT(max_jobs), "0",
 	 .help = "How many builds run at once on this machine, over all hooks. 0: as many "
 		 "as it has cores. Nix does not bound how many hooks it starts.",

@@ -12,6 +12,7 @@
 #include "hook/builtin.h"
 #include "hook/bundle.h"
 #include "hook/drvrequest.h"
+#include "hook/inputs.h"
 #include "hook/log.h"
 #include "hook/machine.h"
 #include "hook/outputs.h"
@@ -142,19 +143,34 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
 }
 
+/* Describe the machine, and have the inputs of REQ where they are mounted from. */
+static int prepare(const struct job *j, const struct build_user *user, struct request *req,
+		   const struct job_paths *p, struct inputs *inputs, struct run *run,
+		   struct machine *m, struct err *e)
+{
+	const struct inputs_job in = {j->store, req, m, run, j->stop_fd};
+	const char *where = p->bundle;
+
+	if (machine_describe(j->conf, j->settings, req, user, m, e) < 0 ||
+	    inputs_prepare(inputs, &in, e) < 0)
+		return -1;
+	if (inputs_dir(inputs) && bundle_reachable(where))
+		where = inputs_dir(inputs);
+	bundle_fit_host(&m->host, j->runtime->kind, where);
+	return 0;
+}
+
 /* Everything between the supervisor's start and its end. */
-static int run_supervised(const struct job *j, const struct build_user *user,
-			  const struct request *req, const struct job_paths *p, struct run *run,
+static int run_supervised(const struct job *j, const struct build_user *user, struct request *req,
+			  const struct job_paths *p, struct inputs *inputs, struct run *run,
 			  struct run_result *ret, struct err *e)
 {
 	scoped_machine struct machine m = {0};
 	scoped_bundle struct bundle b = BUNDLE_INIT;
 	struct run_limits lim;
 
-	if (machine_describe(j->conf, j->settings, req, user, &m, e) < 0 ||
-	    choose_limits(j, &lim, e) < 0)
+	if (prepare(j, user, req, p, inputs, run, &m, e) < 0 || choose_limits(j, &lim, e) < 0)
 		return -1;
-	bundle_fit_host(&m.host, j->runtime->kind, p->bundle);
 	lim.builder = req->args.items[0];
 	run_stop_on(run, j->stop_fd);
 	if (run_own_tree(run, p->state, e) < 0 || run_own_tree(run, p->bundle, e) < 0)
@@ -191,6 +207,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
 	scoped_request struct request req = {0};
 	scoped_paths struct job_paths paths = {0};
+	scoped_inputs struct inputs inputs = INPUTS_INIT;
 	struct err cleanup = ERR_INIT;
 	const struct drvrequest_in in = {
 		.drv = j->drv,
@@ -210,12 +227,19 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	if (build_user_acquire(j->settings, j->store->state_dir, req.constraints.uid_range,
 			       j->stop_fd, &user, e) < 0)
 		return -1;
-	const int locks[] = {j->slot_fd >= 0 ? j->slot_fd : user.lock_fd,
-			     j->slot_fd >= 0 ? user.lock_fd : -1, -1};
+	if (inputs_open(&inputs, j->conf, j->store, e) < 0)
+		return -1;
+	const int held[] = {j->slot_fd, user.lock_fd, inputs_fd(&inputs)};
+	int locks[ARRAY_SIZE(held) + 1];
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(held); i++)
+		if (held[i] >= 0)
+			locks[n++] = held[i];
+	locks[n] = -1;
 	struct run *run = run_start(locks, e);
 	if (!run)
 		return -1;
-	rc = run_supervised(j, &user, &req, &paths, run, ret, e);
+	rc = run_supervised(j, &user, &req, &paths, &inputs, run, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
 		/* The build stands; what could not be removed is said, and is no secret. */
 		log_warn("%s", cleanup.msg);

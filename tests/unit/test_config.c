@@ -260,9 +260,27 @@ static void every_default_is_allowed_and_every_name_sorted(void **state)
 	}
 }
 
+static void finds_a_cache_directory_for_the_user(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_conf struct conf c = CONF_INIT;
+
+	setenv("XDG_CACHE_HOME", "/some/cache", 1);
+	assert_ok(&e, load(&c, "", &e));
+	assert_int_equal(c.inputs, INPUTS_AUTO);
+	assert_string_equal(c.cache_dir, geteuid() == 0 ? "/var/cache/nix-oci-hook"
+							: "/some/cache/nix-oci-hook");
+	assert_ok(&e, load(&c, "cache-dir = /x\ninputs = nar\ncache-size = 5\n", &e));
+	assert_int_equal(c.inputs, INPUTS_NAR);
+	assert_string_equal(c.cache_dir, "/x");
+	assert_int_equal(c.cache_size, 5);
+	unsetenv("XDG_CACHE_HOME");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_a_cache_directory_for_the_user),
 		cmocka_unit_test(starts_without_a_file),
 		cmocka_unit_test(reads_every_type),
 		cmocka_unit_test(later_wins),
