@@ -13,6 +13,7 @@
 #include "hook/bundle.h"
 #include "hook/drvrequest.h"
 #include "hook/inputs.h"
+#include "hook/keep.h"
 #include "hook/log.h"
 #include "hook/machine.h"
 #include "hook/outputs.h"
@@ -78,8 +79,8 @@ static int choose_personality(const struct job *j, unsigned long *ret, struct er
 	for (size_t i = 0; i < ARRAY_SIZE(systems_32); i++)
 		if (str_eq(j->drv->system, systems_32[i]))
 			p = PER_LINUX32;
-	if (linux26 && (str_eq(j->drv->system, "i686-linux") ||
-			str_eq(j->drv->system, "x86_64-linux")))
+	if (linux26 &&
+	    (str_eq(j->drv->system, "i686-linux") || str_eq(j->drv->system, "x86_64-linux")))
 		p |= UNAME26;
 	*ret = p | ADDR_NO_RANDOMIZE;
 	return 0;
@@ -130,7 +131,8 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 		if (settings_u64(j->settings, "timeout", 0, &s, e) < 0)
 			return -1;
 		return err_set(e, ERR_BUILD,
-			       "building of '%s' from .drv file timed out after %" PRIu64 " seconds",
+			       "building of '%s' from .drv file timed out after %" PRIu64
+			       " seconds",
 			       drv, s);
 	case RUN_SILENT:
 		if (settings_u64(j->settings, "max-silent-time", 0, &s, e) < 0)
@@ -143,45 +145,55 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
 }
 
-/* Describe the machine, and have the inputs of REQ where they are mounted from. */
-static int prepare(const struct job *j, const struct build_user *user, struct request *req,
-		   const struct job_paths *p, struct inputs *inputs, struct run *run,
-		   struct machine *m, struct err *e)
-{
-	const struct inputs_job in = {j->store, req, m, run, j->stop_fd};
-	const char *where = p->bundle;
+/* A job with all that it holds while it runs. */
+struct attempt {
+	const struct job *j;
+	const struct build_user *user;
+	struct request *req;
+	const struct job_paths *paths;
+	struct inputs *inputs;
+	struct run *run;
+};
 
-	if (machine_describe(j->conf, j->settings, req, user, m, e) < 0 ||
-	    inputs_prepare(inputs, &in, e) < 0)
+/* Describe the machine, and have the inputs of the request where they are mounted from. */
+static int prepare(const struct attempt *a, struct machine *m, struct err *e)
+{
+	const struct job *j = a->j;
+	const struct inputs_job in = {j->store, a->req, m, a->run, j->stop_fd};
+	const char *where = a->paths->bundle;
+
+	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0 ||
+	    inputs_prepare(a->inputs, &in, e) < 0)
 		return -1;
-	if (inputs_dir(inputs) && bundle_reachable(where))
-		where = inputs_dir(inputs);
+	if (inputs_dir(a->inputs) && bundle_reachable(where))
+		where = inputs_dir(a->inputs);
 	bundle_fit_host(&m->host, j->runtime->kind, where);
 	return 0;
 }
 
-/* Everything between the supervisor's start and its end. */
-static int run_supervised(const struct job *j, const struct build_user *user, struct request *req,
-			  const struct job_paths *p, struct inputs *inputs, struct run *run,
-			  struct run_result *ret, struct err *e)
+/* The build has failed, by whatever; its error comes after what is said here. */
+static void keep_failed(const struct job *j, const char *build_dir)
 {
-	scoped_machine struct machine m = {0};
-	scoped_bundle struct bundle b = BUNDLE_INIT;
-	struct run_limits lim;
+	/* Nix's quotes, which changed with 2.33. */
+	const char *quote = settings_get(j->settings, "external-builders") ? "\"" : "'";
+	struct err e = ERR_INIT;
+	scoped_free char *kept = NULL;
 
-	if (prepare(j, user, req, p, inputs, run, &m, e) < 0 || choose_limits(j, &lim, e) < 0)
-		return -1;
-	lim.builder = req->args.items[0];
-	run_stop_on(run, j->stop_fd);
-	if (run_own_tree(run, p->state, e) < 0 || run_own_tree(run, p->bundle, e) < 0)
-		return -1;
-	scoped_fd int state_fd = io_mkdir(AT_FDCWD, p->state, 0700, e);
-	if (state_fd < 0)
-		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
-	if (bundle_create(p->bundle, req, j->conf->profile, &m.host, user, &b, e) < 0)
-		return err_wrap(e, "creating the bundle '%s'", p->bundle);
-	if (run_container(run, j->runtime, p->bundle, p->state, p->id, req->constraints.network,
-			  user->uid, &lim, j->log_fd, ret, e) < 0)
+	if (keep_build_dir(j->drv, j->settings, build_dir, &kept, &e) < 0)
+		log_warn("the build directory is not kept: %s", e.msg);
+	else if (kept)
+		log_msg(LOG_ERROR, "note: keeping build directory %s%s%s", quote, kept, quote);
+}
+
+/* Everything between a complete bundle and registered outputs. */
+static int run_bundle(const struct attempt *a, const struct bundle *b, const struct run_limits *lim,
+		      struct run_result *ret, struct err *e)
+{
+	const struct job *j = a->j;
+	const struct job_paths *p = a->paths;
+
+	if (run_container(a->run, j->runtime, p->bundle, p->state, p->id,
+			  a->req->constraints.network, a->user->uid, lim, j->log_fd, ret, e) < 0)
 		return -1;
 	if (report_end(j, p->bundle, ret, e) < 0)
 		return -1;
@@ -191,14 +203,40 @@ static int run_supervised(const struct job *j, const struct build_user *user, st
 		.inputs = j->inputs,
 		.store = j->store,
 		.settings = j->settings,
-		.user = user,
-		.output_dir = b.output_dir,
-		.output_dirfd = b.output_dirfd,
-		.run = run,
+		.user = a->user,
+		.output_dir = b->output_dir,
+		.output_dirfd = b->output_dirfd,
+		.run = a->run,
 		.own = run_own_tree,
 		.disown = run_disown,
 	};
 	return out_register(&out, e);
+}
+
+/* Everything between the supervisor's start and its end. */
+static int run_supervised(const struct attempt *a, struct run_result *ret, struct err *e)
+{
+	scoped_machine struct machine m = {0};
+	scoped_bundle struct bundle b = BUNDLE_INIT;
+	const struct job *j = a->j;
+	const struct job_paths *p = a->paths;
+	struct run_limits lim;
+
+	if (prepare(a, &m, e) < 0 || choose_limits(j, &lim, e) < 0)
+		return -1;
+	lim.builder = a->req->args.items[0];
+	run_stop_on(a->run, j->stop_fd);
+	if (run_own_tree(a->run, p->state, e) < 0 || run_own_tree(a->run, p->bundle, e) < 0)
+		return -1;
+	scoped_fd int state_fd = io_mkdir(AT_FDCWD, p->state, 0700, e);
+	if (state_fd < 0)
+		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
+	if (bundle_create(p->bundle, a->req, j->conf->profile, &m.host, a->user, &b, e) < 0)
+		return err_wrap(e, "creating the bundle '%s'", p->bundle);
+	const int rc = run_bundle(a, &b, &lim, ret, e);
+	if (rc < 0 && e->kind != ERR_STOPPED)
+		keep_failed(j, b.build_dir);
+	return rc;
 }
 
 int job_run(const struct job *j, struct run_result *ret, struct err *e)
@@ -239,7 +277,8 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	struct run *run = run_start(locks, e);
 	if (!run)
 		return -1;
-	rc = run_supervised(j, &user, &req, &paths, &inputs, run, ret, e);
+	const struct attempt a = {j, &user, &req, &paths, &inputs, run};
+	rc = run_supervised(&a, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
 		/* The build stands; what could not be removed is said, and is no secret. */
 		log_warn("%s", cleanup.msg);
