@@ -104,11 +104,18 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	errno = saved;
 }
 
+/* All lines below the first word, as Nix prints its own errors. */
 void log_err(const struct err *e)
 {
+	scoped_buf struct buf b = BUF_INIT(LOG_LINE_MAX);
+	struct err ignored = ERR_INIT;
 	int saved = errno;
 
-	write_line(LOG_ERROR, "error: ", e->msg);
+	for (const char *p = e->msg; *p; p++)
+		if (buf_addc(&b, *p, &ignored) < 0 ||
+		    (*p == '\n' && buf_adds(&b, "       ", &ignored) < 0))
+			break;
+	write_line(LOG_ERROR, "error: ", err_is_set(&ignored) || !b.len ? e->msg : b.data);
 	errno = saved;
 }
 
