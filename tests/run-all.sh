@@ -104,7 +104,7 @@ for s in $steps; do
     ;;
   distcheck) step distcheck distcheck ;;
   # The other scripts of tests/parity/ need the build tree and are in `make check`.
-  parity) scripts parity tests/parity/sandbox.sh ;;
+  parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
   nix | e2e | hostile) scripts "$s" tests/"$s"/*.sh ;;
   fuzz) step fuzz fuzzing ;;
   *) echo "no step '$s'" >&2; exit 2 ;;

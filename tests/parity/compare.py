@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Compare what the probe said in Nix's own sandbox and through the hook.
 
-compare.py PARITY.md VERSION KIND REF HOOK SEEN    differences must be rows of the table
-compare.py --unused PARITY.md VERSION SEEN         rows that no comparison had a use for are wrong
+compare.py PARITY.md TABLE VERSION KIND REF HOOK SEEN    differences must be rows of the table
+compare.py --unused PARITY.md TABLE VERSION SEEN         no comparison had a use for a row: wrong
 
 VERSION is Nix's; SEEN collects the rows that were used. The table is the one below the line
-"<!-- probe -->" in PARITY.md. Its cells: the kinds of build (globs, space between), Nix's versions
+"<!-- TABLE -->" in PARITY.md. Its cells: the kinds of build (globs, space between), Nix's versions
 ("all", "< 2.14", ">= 2.31"), the key, Nix's value, the hook's value (each a glob in backticks; "-":
 no such line), the reason. "|" in a value is written "\\|".
 """
@@ -26,18 +26,18 @@ def is_for(condition, version):
     return (number(version) < number(bound)) == {"<": True, ">=": False}[sign]
 
 
-def rows(path, version):
+def rows(path, name, version):
     text = open(path, encoding="utf-8").read()
-    _, found, table = text.partition("<!-- probe -->\n")
+    _, found, table = text.partition(f"<!-- {name} -->\n")
     if not found:
-        sys.exit(f"{path} has no table for the probe")
+        sys.exit(f"{path} has no table {name}")
     for line in table.lstrip("\n").split("\n"):
         if not line.startswith("|"):
             break
         cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
         if len(cells) != 6:
             sys.exit(f"not six cells: {line}")
-        if cells[0] in ("kind", "---"):
+        if cells[1] in ("Nix", "---"):
             continue
         if not cells[5]:
             sys.exit(f"no reason: {line}")
@@ -62,9 +62,9 @@ def said(path):
     return lines
 
 
-def unused(table, version, seen):
+def unused(path, table, version, seen):
     used = set(open(seen, encoding="utf-8").read().splitlines())
-    bad = [line for line, _ in rows(table, version) if line not in used]
+    bad = [line for line, _ in rows(path, table, version) if line not in used]
     for line in bad:
         print(f"no such difference any more: {line}")
     return 1 if bad else 0
@@ -73,11 +73,11 @@ def unused(table, version, seen):
 def main(argv):
     if argv[0] == "--unused":
         return unused(*argv[1:])
-    table, version, kind, ref, hook, seen = argv
+    path, table, version, kind, ref, hook, seen = argv
     ref, hook = said(ref), said(hook)
-    if len(ref) < 300:
-        sys.exit(f"the probe said only {len(ref)} lines")
-    known = list(rows(table, version))
+    if not ref or (table == "probe" and len(ref) < 300):
+        sys.exit(f"only {len(ref)} lines to compare")
+    known = list(rows(path, table, version))
     bad = 0
     with open(seen, "a", encoding="utf-8") as used:
         for key in sorted(ref.keys() | hook.keys()):

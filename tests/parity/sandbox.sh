@@ -56,7 +56,7 @@ both() { # both NAME ATTR [REF]: build, and compare; with what Nix's sandbox sai
   done
   check_log "$1: the probe came to its end" '^end = reached$' "$W/hook.probe"
   check "$1: the build sees the same but for what docs/parity.md lists" \
-    python3 "$here/parity/compare.py" "$top_srcdir/docs/parity.md" "$nix_version" "$1" \
+    python3 "$here/parity/compare.py" "$top_srcdir/docs/parity.md" probe "$nix_version" "$1" \
     "$W/ref.probe" "$W/hook.probe" "$W/seen"
 }
 configured() { # configured [LINE...]
@@ -89,5 +89,5 @@ configured
 both no-users plain plain
 both no-users-fixed fixed fixed
 check "every difference that docs/parity.md lists is there" \
-  python3 "$here/parity/compare.py" --unused "$top_srcdir/docs/parity.md" "$nix_version" "$W/seen"
+  python3 "$here/parity/compare.py" --unused "$top_srcdir/docs/parity.md" probe "$nix_version" "$W/seen"
 finish

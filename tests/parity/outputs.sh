@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What happens after a build, by Nix's own sandbox and through the hook: exit codes and messages of
+# builds that fail, what is registered of those that do not, logs, links, signatures, kept build
+# directories. TAP.
+# shellcheck source=tests/lib.sh
+source "$(dirname "$0")/../lib.sh"
+need busybox python3
+world "$@"
+
+busybox=$(readlink -f "$(command -v busybox)")
+ldd "$busybox" >/dev/null 2>&1 && skip_all "busybox is not static"
+# shellcheck disable=SC2034 # for nix_conf
+host_paths="/bin/sh=$busybox /bin/busybox=$busybox"
+expr=$here/parity/outputs.nix
+build_users yes
+configured() { # configured [LINE...]
+  local side
+  for side in ref hook; do nix_conf "$side" "$@"; done
+}
+configured
+
+nix_version=$(nix-store --version | sed 's/.* //')
+
+# Words in one form: where a build's root is, and who builds, is no difference; Nix says for each
+# hook that fails that the builder did. The log and messages come by two ways, so no order is kept.
+normal() { # normal SIDE
+  sed -E -e "s# on 'oci:[^']*'##; s#$W/tmp-[a-z]*/#TMP/#g" \
+    -e "s#/nix/store/[^/']*\.drv\.chroot(/root|/scratch)?/nix[/-]store/#/nix/store/#g" \
+    -e "s#^ *error: +#error: #" "$W/$1.log" | tr -cd '\n\40-\176' | grep -v '^ *$' | sort
+}
+compared() { # compared NAME: $W/ref.said and $W/hook.said differ only as docs/parity.md says
+  check "$1" python3 "$here/parity/compare.py" "$top_srcdir/docs/parity.md" outputs "$nix_version" \
+    "${1%%:*}" "$W/ref.said" "$W/hook.said" "$W/seen"
+}
+fail_both() { # fail_both NAME ARG...: it fails, with the same words and exit code
+  local name=$1 side rc
+  shift
+  for side in ref hook; do
+    mkdir -p "$W/tmp-$side"
+    TMPDIR=$W/tmp-$side nix_build $side "$@" >"$W/$side.out"
+    rc=$?
+    echo "exit code = $rc" >"$W/$side.said"
+    [ $rc != 0 ] || not_ok "$name: fails ($side)"
+    normal $side >"$W/$side.words"
+  done
+  # What Nix adds to what the hook has said.
+  comm -13 "$W/ref.words" "$W/hook.words" |
+    sed -E "/^error: builder for '.*' failed with exit code 1(|00|01)\$/d" >"$W/hook.more"
+  comm -23 "$W/ref.words" "$W/hook.words" >"$W/ref.more"
+  for side in ref hook; do echo "words = $(paste -sd'~' "$W/$side.more")" >>"$W/$side.said"; done
+  compared "$name: the words and the exit code"
+}
+attrs() { nix-instantiate --eval --strict --expr "toString (builtins.attrNames (import $expr).$1)" | tr -d '"'; }
+# What is registered. First, as Nix leaves unregistered files behind where a check fails.
+on ref nix-store --generate-binary-cache-key parity-1 "$W/secret" "$W/public"
+cat >"$W/post-build-hook" <<END
+#!/bin/sh
+echo "\$DRV_PATH" >>"$W/posted"
+END
+chmod 755 "$W/post-build-hook"
+configured "secret-key-files = $W/secret" "post-build-hook = $W/post-build-hook"
+for name in $(attrs good); do build_both "$name" "$expr" -A "good.$name"; done
+compare "good builds"
+check_eq "the rows are signed" "$(sqlite3 "$W/hook/var/nix/db/db.sqlite" \
+  "select count(*) from ValidPaths where deriver is not null and sigs like 'parity-1:%'")" "$(valid_count hook)"
+check_eq "post-build-hook has run as often" "$(sort "$W/posted" | uniq -c | awk '$1 != 2')" ""
+on hook nix store verify --all --sigs-needed 0 >"$W/verify.log" 2>&1
+check_eq "nix store verify finds nothing" "$?: $(grep -v '^checking ' "$W/verify.log")" "0: "
+for name in lines tree; do
+  for side in ref hook; do
+    drv=$(on $side nix-instantiate --quiet "$expr" -A "good.$name" 2>/dev/null)
+    on $side nix-store --read-log "${drv%%!*}" >"$W/$side.read"
+  done
+  check "$name: the log that is kept" cmp "$W/ref.read" "$W/hook.read"
+done
+configured
+
+# Builds that fail.
+for name in $(attrs bad); do fail_both "$name" "$expr" -A "bad.$name"; done
+fail_both timeout --timeout 2 "$expr" -A slow
+fail_both silence --max-silent-time 2 "$expr" -A slow
+
+# keep-failed: the same files with the same modes, of the build's user.
+rm -rf "$W"/tmp-*
+fail_both kept --keep-failed "$expr" -A kept
+for side in ref hook; do
+  find "$W/tmp-$side" -mindepth 1 -printf '%P %M %l\n' | sort >"$W/$side.kept"
+  find "$W/tmp-$side" -name file -printf '%u\n' >>"$W/$side.kept"
+done
+check_log "kept: the path is told" "note: keeping build directory .*/nix-build-kept.drv-0" "$W/hook.log"
+check_eq "kept: what is kept" "$(cat "$W/hook.kept")" "$(cat "$W/ref.kept")"
+rm -rf "$W"/tmp-*
+nix_build hook "$expr" -A kept >/dev/null
+check_eq "nothing is kept unless told" "$(find "$TMPDIR" -name 'nix-build-*')" ""
+
+check "every difference that docs/parity.md lists is there" \
+  python3 "$here/parity/compare.py" --unused "$top_srcdir/docs/parity.md" outputs "$nix_version" "$W/seen"
+finish
