@@ -42,7 +42,8 @@ for request in plain all range; do
   for profile in nix tvix; do
     for how in "" --rootless --runtime=crun --runtime=runc --runtime=runsc; do
       out="$w/$request-$profile$how.json"
-      "$prog" spec --profile $profile $how "$w/$request.request" >"$out" 2>>"$w/log" || echo "no $out" >>"$w/log"
+      "$prog" spec --profile $profile $how "$w/$request.request" >"$out" 2>>"$w/log" && [ -s "$out" ] ||
+        echo "no $out" >>"$w/log"
       "$prog" spec --profile $profile $how "$w/$request.request" 2>>"$w/log" | cmp - "$out" >>"$w/log" 2>&1
     done
   done
