@@ -39,7 +39,8 @@ struct nar_reader {
 	unsigned depth;                              /* directories that are open */
 	char names[NAR_DEPTH_MAX][NAR_NAME_MAX + 1]; /* of the last entry in each; "" before */
 	char target[NAR_TARGET_MAX + 1];
-	char buf[BUF_BYTES];
+	size_t buf_bytes;
+	char buf[];
 };
 
 static ssize_t read_fd(void *ctx, void *data, size_t n, struct err *e)
@@ -59,12 +60,15 @@ static ssize_t read_fd(void *ctx, void *data, size_t n, struct err *e)
 struct nar_reader *nar_reader_new_source(const struct nar_source *src, const struct nar_limits *lim,
 					 struct err *e)
 {
-	struct nar_reader *r = malloc(sizeof *r);
+	size_t buf_bytes = lim && lim->buf_bytes ? lim->buf_bytes : BUF_BYTES;
+	struct nar_reader *r = malloc(sizeof *r + buf_bytes);
 
 	if (!r) {
 		err_memory(e);
 		return NULL;
 	}
+	assert(buf_bytes >= NAR_READER_BUF_MIN);
+	r->buf_bytes = buf_bytes;
 	/* Field by field: the buffers need no zeroes. */
 	r->src = *src;
 	r->fd = -1;
@@ -121,13 +125,13 @@ static int fill(struct nar_reader *r, struct err *e)
 	if (r->pos == r->len) {
 		r->base += r->pos;
 		r->pos = r->len = 0;
-	} else if (r->len == sizeof r->buf) {
+	} else if (r->len == r->buf_bytes) {
 		memmove(r->buf, r->buf + r->pos, r->len - r->pos);
 		r->base += r->pos;
 		r->len -= r->pos;
 		r->pos = 0;
 	}
-	ssize_t got = r->src.read(r->src.ctx, r->buf + r->len, sizeof r->buf - r->len, e);
+	ssize_t got = r->src.read(r->src.ctx, r->buf + r->len, r->buf_bytes - r->len, e);
 	if (got < 0) {
 		r->state = BROKEN;
 		return -1;

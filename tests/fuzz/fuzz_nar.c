@@ -57,7 +57,9 @@ static int read_all(const uint8_t *data, size_t size, size_t step, bool skip)
 	struct err e = ERR_INIT;
 	struct piecewise in = {data, size, 0, step}, out = {data, size, 0, 0};
 	struct nar_source src = {read_piece, &in};
-	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(&src, NULL, &e);
+	/* A small buffer is filled more often, and large blocks are slow under AddressSanitizer. */
+	const struct nar_limits lim = {.buf_bytes = NAR_READER_BUF_MIN};
+	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(&src, &lim, &e);
 	char room[NAR_WRITER_MIN], *p = room;
 	struct nar_writer w;
 	struct nar_event ev;

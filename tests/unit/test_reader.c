@@ -66,7 +66,9 @@ static void check(const char *name, const char *data, size_t len, const char *re
 	scoped_buf struct buf copy = BUF_INIT(1 << 24);
 	struct piecewise p = {data, len, 0, step};
 	struct nar_source src = {read_piece, &p};
-	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(&src, NULL, &e);
+	const struct nar_limits small = {.buf_bytes = NAR_READER_BUF_MIN};
+	scoped_nar_reader struct nar_reader *r =
+		nar_reader_new_source(&src, step == 1 ? &small : NULL, &e);
 	struct nar_event ev;
 
 	assert_non_null(r);
