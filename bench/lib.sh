@@ -3,16 +3,19 @@
 # For the benches: sides that are timed in turn, and the medians of their times.
 . "$(dirname "${BASH_SOURCE[0]}")/../tests/lib.sh"
 
-now() { date +%s%N; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
-time_of() { # time_of FILE COMMAND...: append its milliseconds to FILE
-  local file=$1 start
+# time_of NAME COMMAND...: append its milliseconds to $W/NAME.ms, and those of the processor, of it
+# and all that it waited for, to $W/NAME.cpu
+time_of() {
+  local name=$1 rc TIMEFORMAT='%R %U %S'
   shift
-  start=$(now)
-  "$@" >"$W/bench.out" 2>"$W/bench.log" || {
+  { time "$@" >"$W/bench.out" 2>"$W/bench.log"; } 2>"$W/bench.time"
+  rc=$?
+  [ $rc = 0 ] || {
     tail -n 5 "$W/bench.log" >&2
     return 1
   }
-  echo $((($(now) - start) / 1000)) | awk '{ print $1 / 1000 }' >>"$file"
+  awk '{ print $1 * 1000 }' "$W/bench.time" >>"$W/$name.ms"
+  awk '{ print ($2 + $3) * 1000 }' "$W/bench.time" >>"$W/$name.cpu"
 }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }

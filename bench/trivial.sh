@@ -41,21 +41,22 @@ for s in ref hook remote; do # once to make the stores, and to see that it works
   fi
 done
 for round in $(seq "$rounds"); do
-  for s in $sides; do time_of "$W/$s.ms" build $s "$n" "round-$round" || exit 1; done
+  for s in $sides; do time_of $s build $s "$n" "round-$round" || exit 1; done
 done
 echo "$n trivial derivations at two jobs, median of $rounds rounds, $(nproc) cores:"
-ref=$(median <"$W/ref.ms")
+ref=$(median <"$W/ref.ms") ref_cpu=$(median <"$W/ref.cpu")
 for s in $sides; do
-  ms=$(median <"$W/$s.ms")
+  ms=$(median <"$W/$s.ms") cpu=$(median <"$W/$s.cpu")
   case $s in
   ref) name="Nix's own sandbox" ;;
   hook) name="nix-oci-hook, $NIX_OCI_HOOK_RUNTIME" ;;
   remote) name="nix __build-remote" ;;
   esac
-  printf '  %-24s %8.1f ms  %s\n' "$name" "$ms" "$(ratio "$ms" "$ref")x"
+  printf '  %-24s %8.1f ms  %sx   %8.1f ms of processor  %sx\n' "$name" "$ms" "$(ratio "$ms" "$ref")" \
+    "$cpu" "$(ratio "$cpu" "$ref_cpu")"
 done
 for round in 1 2 3; do
-  time_of "$W/50.ms" build hook 50 "few-$round" && time_of "$W/500.ms" build hook 500 "many-$round"
+  time_of 50 build hook 50 "few-$round" && time_of 500 build hook 500 "many-$round"
 done
 awk -v a="$(median <"$W/50.ms")" -v b="$(median <"$W/500.ms")" 'BEGIN {
   printf "through the hook, a derivation: %.2f ms of 50, %.2f ms of 500: %.2fx\n", a / 50, b / 500,
