@@ -23,6 +23,8 @@ struct given {
 	const char *const *settings;                /* name, value, ..., NULL */
 	char *const *environ;
 	const char *input; /* one input, or NULL */
+	const struct builtin_program *builtin;
+	bool secrets;
 };
 
 static char *const no_environ[] = {NULL};
@@ -37,7 +39,7 @@ static int make(const struct given *g, struct request *ret, struct err *e)
 	char dir[] = "/nix/store";
 	struct store store = {.dir = dir, .real_dir = dir, .local = true};
 	const struct drvrequest_in in = {&drv, &settings, &store, &inputs,
-					 g->environ ? g->environ : no_environ};
+					 g->environ ? g->environ : no_environ, g->builtin, g->secrets};
 
 	assert_ok(e, buf_addf(&text, e, "Derive([%s],[],[],\"x86_64-linux\",\"%s\",[%s],[%s])",
 			      g->outputs ? g->outputs : ONE_OUTPUT,
@@ -436,6 +438,59 @@ static void takes_constraints_from_settings_and_features(void **state)
 	assert_string_equal(other.constraints.shm_size, "50%");
 }
 
+/* A file of the request has NAME=VALUE among its records. */
+static bool has_param(const struct request *r, const char *param)
+{
+	for (size_t i = 0; i < r->n_files; i++)
+		if (str_eq(r->files[i].path, "build/.builtin"))
+			for (size_t at = 0; at < r->files[i].len;
+			     at += strlen(r->files[i].contents + at) + 1)
+				if (str_eq(r->files[i].contents + at, param))
+					return true;
+	return false;
+}
+
+static void makes_a_builtin_builder_a_run_of_its_program(void **state)
+{
+	static const char *const settings[] = {
+		"download-attempts", "3", "hashed-mirrors", "http://m http://n/", "netrc-file",
+		"/proc/version",     NULL};
+	char proxy[] = "https_proxy=http://p", home[] = "HOME=/x";
+	char *const environ_[] = {proxy, home, NULL};
+	char program[] = "/proc/self/exe", loader[] = "/proc/self/exe";
+	struct builtin_program b = {program, loader, STRV_INIT};
+	struct given g = {.builder = "builtin:fetchurl",
+			  .args = "\"ignored\"",
+			  .outputs = FIXED_OUTPUT,
+			  .settings = settings,
+			  .environ = environ_,
+			  .builtin = &b,
+			  .env = "(\"https_proxy\",\"other\"),(\"url\",\"http://u\")"};
+	struct err e = ERR_INIT;
+	scoped_request struct request r = {0};
+	scoped_request struct request whole = {0};
+
+	assert_ok(&e, strv_add(&b.libs, "/proc/self/exe", &e));
+	assert_ok(&e, make(&g, &r, &e));
+	assert_string_equal(r.args.items[0], "/.nix-oci-hook/loader");
+	assert_string_equal(r.args.items[r.args.n - 2], "fetchurl");
+	assert_string_equal(r.args.items[r.args.n - 1], "/build/.builtin");
+	assert_true(host_path(&r, "/.nix-oci-hook/lib/exe")->readonly);
+	assert_int_equal(r.n_env, 0);
+	assert_true(has_param(&r, "out=/nix/store/9zicq1m4wy4bv50xa4l1jk4kpyy41kih-x"));
+	assert_true(has_param(&r, "url=http://u"));
+	assert_true(has_param(&r, "download-attempts=3"));
+	assert_true(has_param(&r, "mirror=http://m/sha256/" EMPTY_SHA256));
+	assert_true(has_param(&r, "mirror=http://n/sha256/" EMPTY_SHA256));
+	assert_true(has_param(&r, "env=https_proxy=http://p"));
+	assert_false(has_param(&r, "netrc=/build/netrc"));
+	assert_false(has_param(&r, "pure=1"));
+	g.secrets = true;
+	assert_ok(&e, make(&g, &whole, &e));
+	assert_true(has_param(&whole, "netrc=/build/netrc"));
+	strv_done(&b.libs);
+}
+
 static void refuses_what_only_nix_can_do(void **state)
 {
 	static const char *const nix[] = {"sandbox-build-dir", "/nix", NULL};
@@ -506,6 +561,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(provides_a_shell_only_where_nix_did_not_say),
 		cmocka_unit_test(lets_in_impure_host_deps_that_are_allowed),
 		cmocka_unit_test(takes_constraints_from_settings_and_features),
+		cmocka_unit_test(makes_a_builtin_builder_a_run_of_its_program),
 		cmocka_unit_test(refuses_what_only_nix_can_do),
 		cmocka_unit_test(refuses_graphs_that_nix_refuses),
 	};
