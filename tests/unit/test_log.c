@@ -39,7 +39,7 @@ static void writes_lines_that_nix_parses(void **state)
 	log_err(&e);
 	capture_end(&c);
 	assert_string_equal(c.text, "@nix {\"action\":\"msg\",\"level\":0,"
-				    "\"msg\":\"error: reading \\\"x\\\\y\\\"\\nnext\"}\n");
+				    "\"msg\":\"error: reading \\\"x\\\\y\\\"\\n       next\"}\n");
 }
 
 /* The text that comes out of Nix's end when MSG goes in at ours. Free it by json_value_free(V). */
