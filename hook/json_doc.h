@@ -102,7 +102,7 @@ int jdoc_append(struct jdoc *array, struct jdoc *value, struct err *e) MUST_CHEC
 int jdoc_append_string(struct jdoc *array, const char *s, struct err *e) MUST_CHECK;
 
 /* How a double is spelled: what jdoc_print() writes for one. RET has JDOC_FLOAT_MAX bytes. */
-#define JDOC_FLOAT_MAX 40
+#define JDOC_FLOAT_MAX 48
 void jdoc_float_text(double v, char *ret);
 
 #endif
