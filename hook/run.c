@@ -28,6 +28,8 @@
 #include <termios.h>
 #include <time.h>
 
+#include "hook/cgroup.h"
+#include "hook/children.h"
 #include "hook/supervisor.h"
 #include "nar/io.h"
 #include "nar/scope.h"
@@ -50,7 +52,11 @@ struct run {
 	int sock;
 	pid_t supervisor;
 	bool ready;
+	bool clean; /* the supervisor's last word was heard */
 	int stop_fd;
+	/* What the supervisor knows, too, for when it is killed. */
+	struct strv owned, cgroups;
+	char *id; /* of the container; NULL: it makes no cgroups, or there is none */
 };
 
 static int64_t now_ms(void)
@@ -83,6 +89,7 @@ static int receive(struct run *r, struct message *m, struct err *e)
 		if (n >= 0 || errno == ECONNRESET) {
 			m->n = n > 0 ? (size_t)n : 0;
 			m->data[m->n] = '\0';
+			r->clean = r->clean || (n > 0 && m->data[0] == SUP_CLEAN);
 			return n > 0;
 		}
 		if (errno != EINTR)
@@ -150,6 +157,15 @@ static int tell_path(struct run *r, enum sup_type type, const char *path, struct
 	return tell(r, &b, -1, e);
 }
 
+static void run_free(struct run *r)
+{
+	close(r->sock);
+	strv_done(&r->owned);
+	strv_done(&r->cgroups);
+	free(r->id);
+	free(r);
+}
+
 struct run *run_start(const int *keep_fds, struct err *e)
 {
 	int sv[2];
@@ -170,7 +186,12 @@ struct run *run_start(const int *keep_fds, struct err *e)
 		free(r);
 		return NULL;
 	}
-	*r = (struct run){sv[0], pid, false, -1};
+	*r = (struct run){.sock = sv[0], .supervisor = pid, .stop_fd = -1};
+	/* Should the supervisor be killed, what it had becomes ours. */
+	if (children_adopt(e) < 0) {
+		run_free(r);
+		return NULL;
+	}
 	return r;
 }
 
@@ -181,12 +202,46 @@ void run_stop_on(struct run *r, int fd)
 
 int run_own_tree(struct run *r, const char *path, struct err *e)
 {
+	if (strv_add(&r->owned, path, e) < 0)
+		return -1;
 	return tell_path(r, SUP_OWN, path, e);
 }
 
 int run_disown(struct run *r, const char *path, struct err *e)
 {
+	strv_remove(&r->owned, path);
 	return tell_path(r, SUP_DISOWN, path, e);
+}
+
+/* ---- without a supervisor ---- */
+
+static void note_cgroups(void *ctx, pid_t pid)
+{
+	struct run *r = ctx;
+	struct err ignored = ERR_INIT;
+
+	/* What cannot be found cannot be removed. */
+	if (r->id && cgroup_find(pid, r->id, &r->cgroups, &ignored) < 0)
+		return;
+}
+
+/* The supervisor was killed: all that it had started is ours now, and dies. */
+static void kill_orphans(struct run *r)
+{
+	const struct children_watch w = {note_cgroups, NULL, r, -1};
+
+	children_kill(&w);
+}
+
+static int clean_up_for_it(struct run *r, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+
+	kill_orphans(r);
+	if (r->id && cgroup_guess(r->id, &r->cgroups, &ignored) < 0)
+		err_clear(&ignored);
+	int rc = cgroup_remove(&r->cgroups, e);
+	return io_rmtrees(&r->owned, rc < 0 ? &ignored : e) < 0 ? -1 : rc;
 }
 
 int run_finish(struct run *r, struct err *e)
@@ -203,11 +258,12 @@ int run_finish(struct run *r, struct err *e)
 	do
 		pid = waitpid(r->supervisor, &status, 0);
 	while (pid < 0 && errno == EINTR);
-	/* Nobody to wait for: SIGCHLD is ignored. Then it was said by message, or all is well. */
-	if (rc == 0 && pid > 0 && status != 0)
-		rc = gone(e);
-	close(r->sock);
-	free(r);
+	if (!r->clean) {
+		rc = clean_up_for_it(r, e);
+		if (rc == 0)
+			rc = gone(e);
+	}
+	run_free(r);
 	return rc;
 }
 
@@ -388,10 +444,12 @@ static int hear_supervisor(struct pump *p, struct err *e)
 
 	if (n < 0)
 		return -1;
-	if (n == 0)
+	if (n == 0) {
+		kill_orphans(p->run);
 		return err_is_set(p->runtime_err)
 			       ? err_set(e, ERR_SYSTEM, "%s", p->runtime_err->msg)
 			       : gone(e);
+	}
 	if (m.data[0] == SUP_ERROR && !err_is_set(p->runtime_err))
 		err_set(p->runtime_err, ERR_SYSTEM, "%s", m.data + 1);
 	if (m.data[0] == SUP_ENDED && m.n == 1 + sizeof p->end) {
@@ -606,6 +664,8 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const char *bundl
 		return -1;
 	scoped_free char *null = str_fmt(e, "%s/root/dev/null", bundle);
 	if (!null)
+		return -1;
+	if (how.makes_cgroups && !r->id && !(r->id = str_dup(id, e)))
 		return -1;
 	if (buf_addc(&b, SUP_RUN, e) < 0 || buf_add(&b, &how, sizeof how, e) < 0 ||
 	    add_string(&b, id, e) < 0 || add_string(&b, pid_file, e) < 0 ||

@@ -7,7 +7,8 @@
  * reads the log and enforces time limits. A socket joins them: when the hook's end closes, because
  * it is done or because Nix killed it, the supervisor kills whatever of the container still lives,
  * removes what is on its list and exits. So there is one way of cleaning up, and SIGKILL takes it
- * too. A hook that is told to end may therefore just die.
+ * too. A hook that is told to end may therefore just die. Should the supervisor be killed instead,
+ * its descendants become the hook's, which does all of that.
  *
  *	run_start()     before anything is made that must vanish: fork the supervisor
  *	run_own_tree()  put a path on its list, before creating it
@@ -16,7 +17,8 @@
  *	run_finish()    let the supervisor clean up and wait until it has
  *
  * The supervisor has none of our descriptors but those it was given, so nobody who waits for the
- * end of our output (Nix does) waits for it. Not thread-safe; all of it is for one thread.
+ * end of our output (Nix does) waits for it. Not thread-safe; all of it is for one thread, which has
+ * one run at a time and, while that lasts, no other child processes that shall live on.
  */
 #ifndef HOOK_RUN_H
 #define HOOK_RUN_H

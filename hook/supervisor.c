@@ -2,14 +2,16 @@
 /*
  * Theory of operation
  *
- * Every process of the container is a descendant of this one: the runtime is its child, and as a
- * subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) it inherits whatever loses its parent, however often
- * that forked or called setsid(). So killing the container is: kill all children, reap them, and
- * again, until waitpid(2) knows of none. The first process of a pid namespace takes the others
- * along, so nothing inside can outrun that.
+ * Every process of the container is a descendant of this one, which adopts whatever loses its
+ * parent (hook/children.h). The first process of a pid namespace takes the others along, so nothing
+ * inside can outrun that.
  *
  * All signals are blocked and nothing but SIGKILL ends this process; Nix's SIGKILL to the hook's
  * process group does not reach it (setsid). It has copies of no descriptor that anybody waits for.
+ * Should it be killed all the same, its children become the hook's, which then does what this
+ * process would have done (hook/run.c), and the kernel kills the runtime: a stopped one, too. That
+ * the latter does even if the hook was killed with it; the rest is for the next run then
+ * (hook/leftovers.h).
  *
  * How a builder ended is its parent's to know, and crun in the foreground makes 128+N of it. So
  * once the builder has run for a moment crun is stopped (SIGSTOP): it would only wait. The dead
@@ -35,6 +37,7 @@
 #include <config.h>
 
 #include "hook/cgroup.h"
+#include "hook/children.h"
 #include "hook/runtime.h"
 #include "nar/buf.h"
 #include "nar/io.h"
@@ -45,10 +48,10 @@
 /* Most builds that are worth a look run for longer; the others save it. */
 #define LOOK_AFTER_MS 50
 #define LOOK_AT_MOST_MS 5000
-#define KILL_AGAIN_MS 20
-#define PROC_MAX (1 << 20)
+#define PID_FILE_MAX 64
 
 struct sup {
+	pid_t self;
 	int sock, sigfd;
 	sigset_t mask; /* of the hook, for the runtime */
 	struct strv owned, cgroups;
@@ -90,76 +93,10 @@ static void tell_error(int sock, const struct err *e)
 
 /* ---- processes ---- */
 
-static int read_file(const char *path, struct buf *b)
-{
-	struct err ignored = ERR_INIT;
-	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || buf_read_fd(b, fd, path, &ignored) < 0)
-		return -1;
-	return buf_addc(b, '\0', &ignored);
-}
-
-/* The children of PID (of its first thread), at most MAX; how many, or -1: it cannot be told. */
-static ssize_t list_children(pid_t pid, pid_t *ret, size_t max)
-{
-	scoped_buf struct buf b = BUF_INIT(PROC_MAX);
-	char path[64];
-	size_t n = 0;
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
-	if (read_file(path, &b) < 0)
-		return -1;
-	for (const char *p = b.data; *p && n < max;) {
-		const size_t len = strcspn(p, " ");
-		uint64_t child;
-
-		if (num_parse_u64(p, len, INT32_MAX, &child) && child > 0)
-			ret[n++] = (pid_t)child;
-		p += len + strspn(p + len, " ");
-	}
-	return (ssize_t)n;
-}
-
-/* Field FIELD (from 4 on) of /proc/PID/stat, see proc(5). */
-static bool proc_stat_field(pid_t pid, int field, uint64_t *ret)
-{
-	scoped_buf struct buf b = BUF_INIT(PROC_MAX);
-	char path[64];
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (read_file(path, &b) < 0)
-		return false;
-	/* The name, field 2, is in parentheses and may have any bytes. */
-	const char *p = strrchr(b.data, ')');
-	for (int i = 2; p && i < field; i++) {
-		p = strchr(p, ' ');
-		p = p ? p + 1 : NULL;
-	}
-	return p && num_parse_u64(p, strcspn(p, " \n"), UINT64_MAX, ret);
-}
-
-/* Where the kernel has no lists of children (CONFIG_PROC_CHILDREN), look at all processes. */
-static ssize_t scan_children(pid_t parent, pid_t *ret, size_t max)
-{
-	scoped_dir DIR *d = opendir("/proc");
-	size_t n = 0;
-
-	if (!d)
-		return -1;
-	for (const struct dirent *de; n < max && (de = readdir(d));) {
-		uint64_t pid, ppid;
-
-		if (num_parse_u64(de->d_name, strlen(de->d_name), INT32_MAX, &pid) &&
-		    proc_stat_field((pid_t)pid, 4, &ppid) && ppid == (uint64_t)parent)
-			ret[n++] = (pid_t)pid;
-	}
-	return (ssize_t)n;
-}
-
 /* What cannot be found cannot be removed. */
-static void note_cgroups(struct sup *s, pid_t pid)
+static void note_cgroups(void *ctx, pid_t pid)
 {
+	struct sup *s = ctx;
 	struct err ignored = ERR_INIT;
 
 	if (s->how.makes_cgroups && s->id && cgroup_find(pid, s->id, &s->cgroups, &ignored) < 0)
@@ -174,8 +111,10 @@ static void guess_cgroups(struct sup *s)
 		return;
 }
 
-static void note_end(struct sup *s, pid_t pid, int status)
+static void note_end(void *ctx, pid_t pid, int status)
 {
+	struct sup *s = ctx;
+
 	if (pid == s->runtime) {
 		s->runtime_ended = true;
 		s->end.runtime_status = status;
@@ -185,44 +124,16 @@ static void note_end(struct sup *s, pid_t pid, int status)
 	}
 }
 
-/* Reap what is dead. False: there are no children any more. */
-static bool reap_dead(struct sup *s)
+static struct children_watch watch(struct sup *s)
 {
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		note_end(s, pid, status);
-	return pid == 0;
+	return (struct children_watch){note_cgroups, note_end, s, s->sigfd};
 }
 
-static void kill_children(struct sup *s)
-{
-	pid_t pids[256];
-	ssize_t n = list_children(getpid(), pids, ARRAY_SIZE(pids));
-
-	if (n < 0)
-		n = scan_children(getpid(), pids, ARRAY_SIZE(pids));
-	for (ssize_t i = 0; i < n; i++) {
-		note_cgroups(s, pids[i]);
-		kill(pids[i], SIGKILL);
-	}
-}
-
-/*
- * Kill and reap all descendants. The lists of children may miss one while others come and go, so
- * waitpid(2) has the say.
- */
 static void kill_container(struct sup *s)
 {
-	struct signalfd_siginfo info;
+	const struct children_watch w = watch(s);
 
-	while (reap_dead(s)) {
-		kill_children(s);
-		struct pollfd p = {.fd = s->sigfd, .events = POLLIN};
-		if (poll(&p, 1, KILL_AGAIN_MS) > 0 && read(s->sigfd, &info, sizeof info) < 0)
-			continue; /* it is only a hint to look again */
-	}
+	children_kill(&w);
 }
 
 /* ---- the runtime's start ---- */
@@ -277,6 +188,9 @@ static int become_runtime(const struct sup *s, int tty, char *const *argv, struc
 		return -1;
 	if (s->how.personality && personality(s->how.personality) < 0)
 		return err_sys(e, "setting the personality to 0x%lx", s->how.personality);
+	/* As we may have stopped it, it could not even end by itself without us. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->self)
+		return err_sys(e, "tying the runtime to its supervisor process");
 	reset_handlers();
 	sigprocmask(SIG_SETMASK, &s->mask, NULL);
 	execv(argv[0], argv);
@@ -367,10 +281,12 @@ static void container_ended(struct sup *s)
 /* The runtime has gone and left the builder to us. */
 static void adopt_builder(struct sup *s)
 {
-	scoped_buf struct buf b = BUF_INIT(PROC_MAX);
+	scoped_buf struct buf b = BUF_INIT(PID_FILE_MAX);
+	struct err ignored = ERR_INIT;
 	uint64_t pid;
 
-	if (read_file(s->pid_file, &b) < 0 ||
+	if (io_read_file(AT_FDCWD, s->pid_file, &b, &ignored) < 0 ||
+	    buf_addc(&b, '\0', &ignored) < 0 ||
 	    !num_parse_u64(b.data, strcspn(b.data, "\n"), INT32_MAX, &pid))
 		return;
 	s->builder = (pid_t)pid;
@@ -391,7 +307,8 @@ static void reap(struct sup *s)
 		if (s->how.detaches && status == 0)
 			adopt_builder(s);
 	}
-	reap_dead(s);
+	const struct children_watch w = watch(s);
+	children_reap(&w);
 	if (!s->how.detaches || !s->builder || s->end.builder_seen)
 		container_ended(s);
 }
@@ -414,7 +331,7 @@ static void look_for_builder(struct sup *s)
 	pid_t pids[2];
 
 	s->look_at_ms = -1;
-	if (list_children(s->runtime, pids, 2) != 1 || !has_executed(s->runtime, pids[0])) {
+	if (children_list(s->runtime, pids, 2) != 1 || !has_executed(s->runtime, pids[0])) {
 		if (s->look_again_ms < LOOK_AT_MOST_MS)
 			s->look_again_ms *= 2;
 		s->look_at_ms = now_ms() + s->look_again_ms;
@@ -446,19 +363,6 @@ static void read_builder(struct sup *s)
 
 /* ---- the loop ---- */
 
-static void disown(struct sup *s, const char *path)
-{
-	for (size_t i = 0; i < s->owned.n; i++)
-		if (str_eq(s->owned.items[i], path)) {
-			free(s->owned.items[i]);
-			/* The order of the others stays, with the NULL behind them. */
-			memmove(&s->owned.items[i], &s->owned.items[i + 1],
-				(s->owned.n - i) * sizeof *s->owned.items);
-			s->owned.n--;
-			return;
-		}
-}
-
 static int handle(struct sup *s, const char *msg, size_t n, int fd, struct err *e)
 {
 	switch (msg[0]) {
@@ -469,7 +373,7 @@ static int handle(struct sup *s, const char *msg, size_t n, int fd, struct err *
 
 		if (!path)
 			return -1;
-		disown(s, path);
+		strv_remove(&s->owned, path);
 		return 0;
 	}
 	case SUP_RUN:
@@ -539,26 +443,15 @@ static int serve(struct sup *s, struct err *e)
 	}
 }
 
-/* Remove all that the run made, the latest first. */
+/* Remove all that the run made. */
 static int clean_up(struct sup *s, struct err *e)
 {
-	int rc = 0;
+	struct err later = ERR_INIT;
 
 	kill_container(s);
 	guess_cgroups(s);
-	if (cgroup_remove(&s->cgroups, e) < 0)
-		rc = -1;
-	for (size_t i = s->owned.n; i-- > 0;) {
-		struct err one = ERR_INIT;
-		const char *path = s->owned.items[i];
-
-		if (io_rmtree(AT_FDCWD, path, path, &one) == 0)
-			continue;
-		if (rc == 0)
-			*e = one;
-		rc = -1;
-	}
-	return rc;
+	const int rc = cgroup_remove(&s->cgroups, e);
+	return io_rmtrees(&s->owned, rc < 0 ? &later : e) < 0 ? -1 : rc;
 }
 
 /* ---- becoming one ---- */
@@ -626,8 +519,10 @@ static int detach(struct sup *s, const int *keep_fds, struct err *e)
 		if (dup2(null, fd) < 0)
 			return err_sys(e, "opening '/dev/null'");
 	close_others(s->sock, keep_fds);
-	if (setsid() < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+	if (setsid() < 0)
 		return err_sys(e, "detaching from the hook");
+	if (children_adopt(e) < 0)
+		return -1;
 	prctl(PR_SET_NAME, "oci-hook-watch", 0, 0, 0);
 	if (chdir("/") < 0)
 		return err_sys(e, "changing to '/'");
@@ -643,6 +538,7 @@ _Noreturn void supervisor_main(int sock, const int *keep_fds)
 	static struct err e, cleanup;
 	static struct sup s;
 
+	s.self = getpid();
 	s.sock = sock;
 	s.sigfd = s.builder_fd = -1;
 	s.look_at_ms = -1;
@@ -657,5 +553,6 @@ _Noreturn void supervisor_main(int sock, const int *keep_fds)
 		tell_error(sock, &cleanup);
 		rc = -1;
 	}
+	tell(sock, SUP_CLEAN, "", 0);
 	_exit(rc < 0 ? 1 : 0);
 }

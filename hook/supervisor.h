@@ -21,6 +21,7 @@ enum sup_type {
 	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */
 	SUP_ENDED = 'e',  /* from the supervisor: struct sup_ended */
 	SUP_ERROR = 'x',  /* from it: text */
+	SUP_CLEAN = 'c',  /* from it, its last: what can be cleaned up is; without, it was killed */
 };
 
 /* Followed by strings, each ended by NUL: id, pid file, the bundle's null device, argument vector. */

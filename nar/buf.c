@@ -219,6 +219,18 @@ void strv_uniq(struct strv *v)
 		v->items[kept] = NULL;
 }
 
+void strv_remove(struct strv *v, const char *s)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (str_eq(v->items[i], s)) {
+			free(v->items[i]);
+			/* With the NULL behind them. */
+			memmove(&v->items[i], &v->items[i + 1], (v->n - i) * sizeof *v->items);
+			v->n--;
+			return;
+		}
+}
+
 bool strv_has(const struct strv *v, const char *s)
 {
 	for (size_t i = 0; i < v->n; i++)

@@ -79,6 +79,8 @@ int strv_split(struct strv *v, const char *s, const char *seps, struct err *e) M
 /* Sort by byte values; drop equal neighbours of a sorted list. */
 void strv_sort(struct strv *v);
 void strv_uniq(struct strv *v);
+/* Take the first that equals S out; the others keep their order. */
+void strv_remove(struct strv *v, const char *s);
 bool strv_has(const struct strv *v, const char *s);
 /* The same for a sorted list, by bisection. */
 bool strv_has_sorted(const struct strv *v, const char *s);

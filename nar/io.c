@@ -335,3 +335,19 @@ int io_rmtree(int dirfd, const char *name, const char *what, struct err *e)
 	}
 	return 0;
 }
+
+int io_rmtrees(const struct strv *paths, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = paths->n; i-- > 0;) {
+		struct err one = ERR_INIT;
+
+		if (io_rmtree(AT_FDCWD, paths->items[i], paths->items[i], &one) == 0)
+			continue;
+		if (rc == 0)
+			*e = one;
+		rc = -1;
+	}
+	return rc;
+}

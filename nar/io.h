@@ -43,4 +43,7 @@ int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e) MUST
  */
 int io_rmtree(int dirfd, const char *name, const char *what, struct err *e) MUST_CHECK;
 
+/* The same for each of these absolute paths, from the last to the first, all of them. */
+int io_rmtrees(const struct strv *paths, struct err *e) MUST_CHECK;
+
 #endif

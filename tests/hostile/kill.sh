@@ -53,6 +53,9 @@ children() { # children PID
       { s=${s#/proc/}; echo "${s%/stat}"; }
   done
 }
+supervisors() {
+  grep -lx oci-hook-watch /proc/[0-9]*/comm 2>/dev/null | sed 's,^/proc/,,; s,/comm$,,'
+}
 gone() { # gone NAME: nix-build has ended, nothing is left, nothing is valid
   wait $nix 2>/dev/null
   nothing_left "$1" hook
@@ -89,6 +92,19 @@ for runtime in crun runc runsc; do
     # shellcheck disable=SC2086
     kill -TERM $hooks
     gone "$what"
+  fi
+  what="$runtime, SIGKILL to the supervisor"
+  if start stubborn; then
+    watch=$(supervisors)
+    check "$what: there is one" [ -n "$watch" ]
+    # shellcheck disable=SC2086
+    kill -KILL $watch
+    gone "$what"
+    check_log "$what: Nix says so" 'error: the build.s supervisor process has died' "$W/hook.log"
+  else
+    not_ok "$what: the build started" "$W/hook.log"
+    kill -KILL $nix
+    wait
   fi
   # Slots and ids are free again: a build starts and ends.
   check "$runtime: the next build succeeds" nix_build hook "$W/stubborn.nix" --argstr runtime $runtime \

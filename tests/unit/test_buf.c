@@ -40,6 +40,11 @@ static void splits_at_any_separator(void **state)
 	assert_null(v.items[3]);
 	assert_true(strv_has_sorted(&v, "b"));
 	assert_false(strv_has_sorted(&v, "d"));
+	strv_remove(&v, "b");
+	strv_remove(&v, "d");
+	assert_int_equal(v.n, 2);
+	assert_string_equal(v.items[1], "c");
+	assert_null(v.items[2]);
 }
 
 static void parses_numbers_strictly(void **state)

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hook/children.h"
 #include "nar/buf.h"
 #include "nar/io.h"
 #include "nar/scope.h"
@@ -129,6 +130,34 @@ static void removes_it_when_the_hook_is_killed(void **state)
 	assert_true(gone_within_2s(a));
 }
 
+/* The supervisor is a child of this process, and the only one that does not end by itself. */
+static pid_t supervisor_pid(void)
+{
+	const struct children_watch w = {.sigfd = -1};
+	pid_t pids[2];
+
+	while (children_list(getpid(), pids, 2) > 1)
+		assert_true(children_reap(&w));
+	return pids[0];
+}
+
+static void does_itself_what_a_killed_supervisor_should_have(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *a = in_dir("a"), *b = in_dir("b");
+	struct run *r = start();
+
+	assert_ok(&e, run_own_tree(r, a, &e));
+	assert_ok(&e, run_own_tree(r, b, &e));
+	make_tree(a);
+	make_tree(b);
+	assert_ok(&e, run_disown(r, b, &e));
+	assert_int_equal(kill(supervisor_pid(), SIGKILL), 0);
+	assert_err(&e, run_finish(r, &e), "supervisor process has died");
+	assert_false(exists(a));
+	assert_true(exists(b));
+}
+
 static void holds_locks_until_all_is_removed(void **state)
 {
 	struct err e = ERR_INIT;
@@ -186,7 +215,8 @@ static void run_script_as(enum runtime_kind kind, const char *script, const stru
 	ret->rc = run_container(r, &rt, dir, state_dir, "id", false, geteuid(), lim, fd,
 				&ret->result, e);
 	struct err cleanup = ERR_INIT;
-	assert_ok(&cleanup, run_finish(r, &cleanup));
+	if (run_finish(r, &cleanup) < 0)
+		assert_string_equal(cleanup.msg, e->msg); /* its supervisor is dead */
 	assert_false(exists(state_dir));
 	if (flat) {
 		const ssize_t n = pread(fd, ret->log, sizeof ret->log - 1, 0);
@@ -327,6 +357,20 @@ static void a_log_that_nobody_reads_stops_it(void **state)
 	assert_int_equal(e.kind, ERR_STOPPED);
 }
 
+static void kills_the_build_of_a_killed_supervisor(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct run_limits lim = {.timeout_s = 20};
+	struct outcome o;
+	pid_t pids[2];
+
+	/* What the build starts outlives its parent, and holds on to the log. */
+	run_script("(trap '' TERM HUP; sleep 1000 & sleep 1000) & kill -KILL $PPID; sleep 1000",
+		   &lim, true, &o, &e);
+	assert_err(&e, o.rc, "supervisor process has died");
+	assert_int_equal(children_list(getpid(), pids, 2), 0);
+}
+
 static void stops_when_told(void **state)
 {
 	struct err e = ERR_INIT;
@@ -375,6 +419,8 @@ int main(int argc, char **argv)
 		CASE(removes_what_is_on_its_list),
 		CASE(says_what_it_cannot_remove),
 		CASE(removes_it_when_the_hook_is_killed),
+		CASE(does_itself_what_a_killed_supervisor_should_have),
+		CASE(kills_the_build_of_a_killed_supervisor),
 		CASE(holds_locks_until_all_is_removed),
 		CASE(tells_exit_codes_and_faults),
 		CASE(log_is_raw_and_whole),
