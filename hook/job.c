@@ -17,6 +17,7 @@
 #include "hook/log.h"
 #include "hook/machine.h"
 #include "hook/outputs.h"
+#include "hook/record.h"
 #include "hook/users.h"
 #include "nar/io.h"
 #include "nar/scope.h"
@@ -26,16 +27,18 @@
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {
 	char *bundle;
-	char *state; /* the runtime's own; short, as runtimes make sockets in it */
-	char *id;    /* the container's name */
+	char *id; /* the container's name */
+	struct record record; /* its dir is the runtime's own; short, as runtimes make sockets in it */
 };
+
+#define JOB_PATHS_INIT ((struct job_paths){.record = RECORD_INIT})
 
 static void job_paths_done(struct job_paths *p)
 {
 	free(p->bundle);
-	free(p->state);
 	free(p->id);
-	*p = (struct job_paths){0};
+	record_done(&p->record);
+	*p = JOB_PATHS_INIT;
 }
 #define scoped_paths __attribute__((cleanup(job_paths_done)))
 
@@ -46,7 +49,8 @@ static void job_paths_done(struct job_paths *p)
  */
 static int choose_paths(const struct job *j, struct job_paths *ret, struct err *e)
 {
-	scoped_paths struct job_paths p = {0};
+	scoped_paths struct job_paths p = JOB_PATHS_INIT;
+	scoped_free char *run_dir = str_fmt(e, "%s/run", j->conf->state_dir);
 	const char *base = str_base(j->drv->path);
 	const char *dir = j->conf->bundle_dir && j->conf->bundle_dir[0] ? j->conf->bundle_dir
 									: j->store->real_dir;
@@ -58,11 +62,10 @@ static int choose_paths(const struct job *j, struct job_paths *ret, struct err *
 	p.id = str_fmt(e, "nix-%.*s-%ld", STORE_HASH_LEN, base, (long)getpid());
 	if (!p.id)
 		return -1;
-	p.state = str_fmt(e, "%s/run/%ld", j->conf->state_dir, (long)getpid());
-	if (!p.state)
+	if (!run_dir || record_enter(run_dir, &p.record, e) < 0)
 		return -1;
 	*ret = p;
-	p = (struct job_paths){0};
+	p = JOB_PATHS_INIT;
 	return 0;
 }
 
@@ -150,7 +153,7 @@ struct attempt {
 	const struct job *j;
 	const struct build_user *user;
 	struct request *req;
-	const struct job_paths *paths;
+	struct job_paths *paths;
 	struct inputs *inputs;
 	struct run *run;
 };
@@ -192,7 +195,7 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, const str
 	const struct job *j = a->j;
 	const struct job_paths *p = a->paths;
 
-	if (run_container(a->run, j->runtime, p->bundle, p->state, p->id,
+	if (run_container(a->run, j->runtime, p->bundle, p->record.dir, p->id,
 			  a->req->constraints.network, a->user->uid, lim, j->log_fd, ret, e) < 0)
 		return -1;
 	if (report_end(j, p->bundle, ret, e) < 0)
@@ -219,20 +222,26 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	scoped_machine struct machine m = {0};
 	scoped_bundle struct bundle b = BUNDLE_INIT;
 	const struct job *j = a->j;
-	const struct job_paths *p = a->paths;
+	struct job_paths *p = a->paths;
 	struct run_limits lim;
 
 	if (prepare(a, &m, e) < 0 || choose_limits(j, &lim, e) < 0)
 		return -1;
 	lim.builder = a->req->args.items[0];
 	run_stop_on(a->run, j->stop_fd);
-	if (run_own_tree(a->run, p->state, e) < 0 || run_own_tree(a->run, p->bundle, e) < 0)
+	if (run_own_tree(a->run, p->record.path, e) < 0)
 		return -1;
-	scoped_fd int state_fd = io_mkdir(AT_FDCWD, p->state, 0700, e);
+	p->record.left = true;
+	if (run_own_tree(a->run, p->record.dir, e) < 0 || run_own_tree(a->run, p->bundle, e) < 0)
+		return -1;
+	scoped_fd int state_fd = io_mkdir(AT_FDCWD, p->record.dir, 0700, e);
 	if (state_fd < 0)
 		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
 	if (bundle_create(p->bundle, a->req, j->conf->profile, &m.host, a->user, &b, e) < 0)
 		return err_wrap(e, "creating the bundle '%s'", p->bundle);
+	if (record_bundle(&p->record, p->bundle, b.dirfd, e) < 0 ||
+	    record_runtime(&p->record, j->runtime, p->id, e) < 0)
+		return -1;
 	const int rc = run_bundle(a, &b, &lim, ret, e);
 	if (rc < 0 && e->kind != ERR_STOPPED)
 		keep_failed(j, b.build_dir);
@@ -244,7 +253,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	scoped_build_user struct build_user user = BUILD_USER_INIT;
 	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
 	scoped_request struct request req = {0};
-	scoped_paths struct job_paths paths = {0};
+	scoped_paths struct job_paths paths = JOB_PATHS_INIT;
 	scoped_inputs struct inputs inputs = INPUTS_INIT;
 	struct err cleanup = ERR_INIT;
 	const struct drvrequest_in in = {
@@ -260,6 +269,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 
 	if (drv_is_builtin(j->drv) && builtin_find(j->conf, &builtin, e) < 0)
 		return -1;
+	/* Before ids are chosen: a dead run may have left processes that have one. */
 	if (drvrequest_make(&in, &req, e) < 0 || choose_paths(j, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req.constraints.uid_range,
@@ -267,7 +277,8 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 		return -1;
 	if (inputs_open(&inputs, j->conf, j->store, e) < 0)
 		return -1;
-	const int held[] = {j->slot_fd, user.lock_fd, inputs_fd(&inputs)};
+	const int held[] = {j->slot_fd, user.lock_fd, inputs_fd(&inputs),
+			    paths.record.fd};
 	int locks[ARRAY_SIZE(held) + 1];
 	size_t n = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(held); i++)

@@ -655,7 +655,7 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const char *bundl
 			rt->own_cgroups || (rt->kind != RUNTIME_CRUN && rt->kind != RUNTIME_RUNSC),
 		.personality = lim->personality,
 	};
-	scoped_free char *root = str_fmt(e, "%s/r", state_dir);
+	scoped_free char *root = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, state_dir);
 	if (!root)
 		return -1;
 	scoped_free char *pid_file = str_fmt(e, "%s/pid", state_dir);

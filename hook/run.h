@@ -31,6 +31,9 @@
 
 struct run;
 
+/* Below STATE_DIR, what a runtime gets as its --root. */
+#define RUN_RUNTIME_ROOT "r"
+
 enum run_end {
 	RUN_EXITED,    /* status: exit code of the builder */
 	RUN_SIGNALED,  /* status: the signal that killed it */

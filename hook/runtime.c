@@ -199,6 +199,18 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 	return strv_add(ret, id, e);
 }
 
+int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
+			struct strv *ret, struct err *e)
+{
+	const char *const global[] = {rt->path, "--root", state_dir, NULL};
+	const char *const delete[] = {"delete", "--force", id, NULL};
+
+	if (add_all(ret, global, e) < 0 || add_special(rt, false, ret, e) < 0 ||
+	    strv_copy(ret, &rt->extra_args, e) < 0)
+		return -1;
+	return add_all(ret, delete, e);
+}
+
 /* crun wants to see one of the layouts, also when it is to use no cgroups; an empty one does. */
 static int mount_empty_cgroups(struct err *e)
 {

@@ -44,6 +44,9 @@ bool runtime_detaches(const struct runtime *rt);
 int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *state_dir,
 		     const char *log_path, const char *pid_file, const char *id, bool network,
 		     struct strv *ret, struct err *e) MUST_CHECK;
+/* Of `delete --force`, which kills the container first, in the same way. */
+int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
+			struct strv *ret, struct err *e) MUST_CHECK;
 /*
  * In the child that is about to exec the runtime: a mount namespace in which crun finds a layout of
  * cgroups that it takes. It refuses hybrid ones, and machines without any.

@@ -106,6 +106,21 @@ for runtime in crun runc runsc; do
     kill -KILL $nix
     wait
   fi
+  # Nobody is left to clean up: the next hook does.
+  what="$runtime, SIGKILL to hook and supervisor"
+  if start stubborn; then
+    # shellcheck disable=SC2046,SC2086
+    kill -KILL $hooks $(supervisors)
+    wait $nix 2>/dev/null
+    check "$what: the next build succeeds" nix_build hook "$W/stubborn.nix" --argstr runtime \
+      "after-$runtime" -A quick
+    valid=$((valid + 1))
+    gone "$what"
+  else
+    not_ok "$what: the build started" "$W/hook.log"
+    kill -KILL $nix
+    wait
+  fi
   # Slots and ids are free again: a build starts and ends.
   check "$runtime: the next build succeeds" nix_build hook "$W/stubborn.nix" --argstr runtime $runtime \
     -A quick

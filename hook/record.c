@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A record is strings, each ended by NUL and added by one write(2): `boot=ID`, `kind=N`,
+ * `layout=N`, `id=NAME`, `delete=WORD` for each word of a command, `bundle=IDENTITY PATH`. A last
+ * one without its NUL is of a run that died in the middle of it, before the thing was made.
+ *
+ * The directory itself is locked while records are looked at and made. So nobody finds one that is
+ * made but not locked yet; and who is about to make a bundle waits until that of a dead run, maybe
+ * at the same path, is gone.
+ */
+#include "hook/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hook/cgroup.h"
+#include "hook/log.h"
+#include "hook/run.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+#define SUFFIX ".run"
+#define RECORD_MAX (1u << 20)
+#define NAMES_MAX 1000
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+/* ---- writing ---- */
+
+static int add(struct buf *b, const char *key, const char *value, struct err *e)
+{
+	return buf_addf(b, e, "%s=%s", key, value) < 0 ? -1 : buf_addc(b, '\0', e);
+}
+
+static int add_number(struct buf *b, const char *key, unsigned value, struct err *e)
+{
+	char text[16];
+
+	snprintf(text, sizeof text, "%u", value);
+	return add(b, key, text, e);
+}
+
+static int append(const struct record *r, const struct buf *b, struct err *e)
+{
+	return io_write(r->fd, b->data, b->len, r->path, e);
+}
+
+/* Of this start of the machine; empty where it cannot be told. */
+static int boot_id(struct buf *b, struct err *e)
+{
+	scoped_fd int fd = open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
+
+	if (buf_reserve(b, 0, e) < 0 || (fd >= 0 && buf_read_fd(b, fd, BOOT_ID_FILE, e) < 0))
+		return -1;
+	while (b->len && b->data[b->len - 1] == '\n')
+		b->data[--b->len] = '\0';
+	return 0;
+}
+
+/* What no other directory will ever be, on this file system; false: it cannot be told. */
+static bool identity(int dirfd, const char *path, int flags, char ret[128])
+{
+	const unsigned want = STATX_INO | STATX_BTIME | STATX_TYPE;
+	struct statx st;
+
+	if (statx(dirfd, path, flags | AT_SYMLINK_NOFOLLOW, want, &st) < 0 ||
+	    (st.stx_mask & want) != want || !S_ISDIR(st.stx_mode))
+		return false;
+	snprintf(ret, 128, "%u:%u:%" PRIu64 ":%" PRId64 ".%u", st.stx_dev_major, st.stx_dev_minor,
+		 (uint64_t)st.stx_ino, (int64_t)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+	return true;
+}
+
+int record_runtime(const struct record *r, const struct runtime *rt, const char *id, struct err *e)
+{
+	scoped_free char *state_dir = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, r->dir);
+
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX), boot = BUF_INIT(128);
+	scoped_strv struct strv argv = STRV_INIT;
+
+	if (!state_dir || boot_id(&boot, e) < 0 || runtime_delete_argv(rt, state_dir, id, &argv, e) < 0 ||
+	    add(&b, "boot", boot.data, e) < 0 || add(&b, "id", id, e) < 0 ||
+	    add_number(&b, "kind", rt->kind, e) < 0 ||
+	    add_number(&b, "layout", rt->cgroups, e) < 0)
+		return -1;
+	for (size_t i = 0; i < argv.n; i++)
+		if (add(&b, "delete", argv.items[i], e) < 0)
+			return -1;
+	return append(r, &b, e);
+}
+
+int record_bundle(const struct record *r, const char *path, int dirfd, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+	char id[128];
+
+	/* Without, who makes a bundle at that path removes it, as does Nix's garbage collector. */
+	if (!identity(dirfd, "", AT_EMPTY_PATH, id))
+		return 0;
+	if (buf_addf(&b, e, "bundle=%s %s", id, path) < 0 || buf_addc(&b, '\0', e) < 0)
+		return -1;
+	return append(r, &b, e);
+}
+
+/* ---- what dead runs left ---- */
+
+struct dead {
+	const char *boot, *id;
+	unsigned kind, layout;
+	struct strv delete, bundles;
+};
+
+static void dead_done(struct dead *d)
+{
+	strv_done(&d->delete);
+	strv_done(&d->bundles);
+}
+#define scoped_dead __attribute__((cleanup(dead_done)))
+
+/* One of its strings; what is not known is of another version and passed over. */
+static int parse_entry(const char *s, struct dead *ret, struct err *e)
+{
+	const char *eq = strchr(s, '=');
+	const size_t n = eq ? (size_t)(eq - s) : 0;
+	uint64_t number;
+
+	if (!eq)
+		return 0;
+	if (n == 4 && strncmp(s, "boot", n) == 0)
+		ret->boot = eq + 1;
+	else if (n == 2 && strncmp(s, "id", n) == 0)
+		ret->id = eq + 1;
+	else if (n == 6 && strncmp(s, "delete", n) == 0)
+		return strv_add(&ret->delete, eq + 1, e);
+	else if (n == 6 && strncmp(s, "bundle", n) == 0)
+		return strv_add(&ret->bundles, eq + 1, e);
+	else if (num_parse_u64(eq + 1, strlen(eq + 1), UINT8_MAX, &number))
+		*(n == 4 ? &ret->kind : &ret->layout) = (unsigned)number;
+	return 0;
+}
+
+/* ARGV, as the supervisor would start it; how it ends is no matter: there may be no container. */
+static int run_delete(const struct dead *d, struct err *e)
+{
+	const pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return err_sys(e, "starting '%s'", d->delete.items[0]);
+	if (pid == 0) {
+		const int null = open("/dev/null", O_RDWR);
+
+		for (int fd = 0; fd < 3; fd++)
+			if (dup2(null, fd) < 0)
+				_exit(127);
+		if (runtime_prepare_child((enum runtime_kind)d->kind,
+					  (enum cgroup_layout)d->layout, e) == 0)
+			execv(d->delete.items[0], d->delete.items);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return errno == ECHILD ? 0 : err_sys(e, "waiting for a runtime");
+	return 0;
+}
+
+static int kill_dead(const struct dead *d, struct err *e)
+{
+	scoped_buf struct buf boot = BUF_INIT(128);
+	scoped_strv struct strv cgroups = STRV_INIT;
+
+	if (boot_id(&boot, e) < 0)
+		return -1;
+	if (!d->id || !d->boot || !str_eq(boot.data, d->boot))
+		return 0; /* it ran before the machine was started again */
+	if (d->delete.n && run_delete(d, e) < 0)
+		return -1;
+	return cgroup_guess(d->id, &cgroups, e) < 0 ? -1 : cgroup_remove(&cgroups, e);
+}
+
+static int remove_bundle(const char *entry, struct err *e)
+{
+	const char *path = strchr(entry, ' ');
+	char id[128];
+
+	if (!path || path[1] != '/' || !identity(AT_FDCWD, path + 1, 0, id) ||
+	    strlen(id) != (size_t)(path - entry) || strncmp(entry, id, strlen(id)) != 0)
+		return 0;
+	return io_rmtree(AT_FDCWD, path + 1, path + 1, e);
+}
+
+/* FD is the record of a dead run at DIRFD/NAME, and ours now. */
+static int remove_dead(int dirfd, const char *name, int fd, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+	scoped_dead struct dead d = {0};
+	scoped_free char *dir = str_ndup(name, strlen(name) - strlen(SUFFIX), e);
+
+	if (!dir || buf_read_fd(&b, fd, name, e) < 0 || buf_reserve(&b, 0, e) < 0)
+		return -1;
+	for (const char *p = b.data, *nul; p && (nul = memchr(p, '\0', b.len - (size_t)(p - b.data)));
+	     p = nul + 1)
+		if (parse_entry(p, &d, e) < 0)
+			return -1;
+	if (kill_dead(&d, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d.bundles.n; i++)
+		if (remove_bundle(d.bundles.items[i], e) < 0)
+			return -1;
+	if (io_rmtree(dirfd, dir, dir, e) < 0)
+		return -1;
+	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "removing '%s'", name);
+	return 0;
+}
+
+static void look_at(int dirfd, const char *name)
+{
+	scoped_fd int fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_mode & (S_IWGRP | S_IWOTH) || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	log_debug("removing what a killed build left ('%s')", name);
+	if (remove_dead(dirfd, name, fd, &e) < 0)
+		log_warn("what a killed build left is not removed: %s", e.msg);
+}
+
+static int look_at_all(int dirfd, const char *run_dir, struct err *e)
+{
+	const int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		err_sys(e, "reading '%s'", run_dir);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	for (const struct dirent *de; (de = readdir(d));)
+		if (str_ends(de->d_name, SUFFIX))
+			look_at(dirfd, de->d_name);
+	return 0;
+}
+
+/* ---- ours ---- */
+
+static int try_name(int dirfd, const char *run_dir, const char *name, struct record *ret,
+		    struct err *e)
+{
+	scoped_record struct record r = RECORD_INIT;
+
+	r.dir = str_fmt(e, "%s/%s", run_dir, name);
+	r.path = r.dir ? str_fmt(e, "%s" SUFFIX, r.dir) : NULL;
+	if (!r.path)
+		return -1;
+	r.fd = openat(dirfd, str_base(r.path),
+		      O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (r.fd < 0)
+		return errno == EEXIST ? 0 : err_sys(e, "creating '%s'", r.path);
+	if (flock(r.fd, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(e, "locking '%s'", r.path);
+	/* Of an older version, which made no records. */
+	if (io_rmtree(dirfd, name, r.dir, e) < 0)
+		return -1;
+	*ret = r;
+	r = (struct record)RECORD_INIT;
+	return 1;
+}
+
+int record_enter(const char *run_dir, struct record *ret, struct err *e)
+{
+	scoped_fd int dirfd = io_opendir(AT_FDCWD, run_dir, e);
+	struct stat st;
+
+	if (dirfd < 0)
+		return -1;
+	if (fstat(dirfd, &st) < 0 || flock(dirfd, LOCK_EX) < 0)
+		return err_sys(e, "locking '%s'", run_dir);
+	if (st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
+	    look_at_all(dirfd, run_dir, e) < 0)
+		return -1;
+	/* Our pid; that of a living run only where that sees other pids than we. */
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		char name[48];
+
+		snprintf(name, sizeof name, i ? "%ld-%u" : "%ld", (long)getpid(), i);
+		const int rc = try_name(dirfd, run_dir, name, ret, e);
+		if (rc)
+			return rc < 0 ? -1 : 0;
+	}
+	return err_set(e, ERR_SYSTEM, "'%s' has too many runs of pid %ld", run_dir, (long)getpid());
+}
+
+void record_done(struct record *r)
+{
+	if (r->fd >= 0 && !r->left)
+		unlink(r->path);
+	scope_close(&r->fd);
+	free(r->path);
+	free(r->dir);
+	*r = (struct record)RECORD_INIT;
+}

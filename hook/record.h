@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/record.h: what a run would leave behind if both its hook and its supervisor were killed.
+ *
+ *	<state-dir>/run/<name>.run   the record of a run; who is part of it has it locked (flock(2))
+ *	<state-dir>/run/<name>       the directory for the runtime's own files
+ *
+ *	record_enter()       remove what dead runs left, and make a record of our own
+ *	record_runtime()     before the container starts: how to kill it
+ *	record_bundle()      once it is there
+ *
+ * A record without a lock is that of a dead run: the kernel takes a lock away with the last process
+ * that has it, and nothing else does. Then the runtime is told to delete the container by the
+ * state that it keeps itself, and what the record names is removed: the directory above, control
+ * groups named after the container, and the bundle if what is at its path is still the very
+ * directory that was recorded. Outputs are never recorded: those may be valid by then.
+ *
+ * Nothing is believed that another user may have written.
+ */
+#ifndef HOOK_RECORD_H
+#define HOOK_RECORD_H
+
+#include "hook/runtime.h"
+#include "nar/err.h"
+
+struct record {
+	int fd;     /* has the lock; for the supervisor to keep as well */
+	char *path; /* of the record: to be removed last */
+	char *dir;  /* for the runtime; not made yet */
+	bool left;  /* somebody else removes the record */
+};
+#define RECORD_INIT                   \
+	{                             \
+		-1, NULL, NULL, false \
+	}
+
+/* In RUN_DIR, which must exist. What dead runs left and cannot be removed is only warned of. */
+int record_enter(const char *run_dir, struct record *ret, struct err *e) MUST_CHECK;
+/* The container of this ID, as run_container() runs it with our directory. */
+int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
+		   struct err *e) MUST_CHECK;
+/* The directory PATH, open as DIRFD. */
+int record_bundle(const struct record *r, const char *path, int dirfd, struct err *e) MUST_CHECK;
+/* Removes the record unless it is left to others. */
+void record_done(struct record *r);
+#define scoped_record __attribute__((cleanup(record_done)))
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/record.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "nar/buf.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+static char dir[40], bundle[64], runtime[64], witness[64];
+
+static int setup(void **state)
+{
+	snprintf(dir, sizeof dir, "/tmp/test_record.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(bundle, sizeof bundle, "%s/x.drv.chroot", dir);
+	snprintf(runtime, sizeof runtime, "%s/runtime", dir);
+	snprintf(witness, sizeof witness, "%s/witness", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct err e = ERR_INIT;
+
+	return io_rmtree(AT_FDCWD, dir, dir, &e);
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void make_runtime(void)
+{
+	FILE *f = fopen(runtime, "w");
+
+	assert_non_null(f);
+	fprintf(f, "#!/bin/sh\necho \"$@\" >>%s\n", witness);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(runtime, 0755), 0);
+}
+
+/* A process that makes a bundle and dies of SIGKILL; gets as far as CUT says. */
+static void die_in_a_run(int cut)
+{
+	struct err e = ERR_INIT;
+	const pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct record r = RECORD_INIT;
+		const struct runtime rt = {.kind = RUNTIME_OTHER, .path = runtime};
+		int fd = -1;
+
+		if (record_enter(dir, &r, &e) < 0 || mkdir(r.dir, 0700) < 0 ||
+		    (cut > 0 && (fd = io_mkdir(AT_FDCWD, bundle, 0700, &e)) < 0) ||
+		    (cut > 0 && record_bundle(&r, bundle, fd, &e) < 0) ||
+		    (cut > 1 && record_runtime(&r, &rt, "the-id", &e) < 0) ||
+		    (cut > 2 && io_write(r.fd, "bundle=1:2", 10, "record", &e) < 0))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+static unsigned count_entries(void)
+{
+	scoped_dir DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	return n - 2;
+}
+
+static void the_next_run_removes_what_a_killed_one_left(void **state)
+{
+	for (int cut = 0; cut <= 3; cut++) {
+		struct err e = ERR_INIT;
+
+		make_runtime();
+		die_in_a_run(cut);
+		assert_int_equal(exists(bundle), cut > 0);
+		{
+			scoped_record struct record r = RECORD_INIT;
+
+			assert_ok(&e, record_enter(dir, &r, &e));
+			assert_false(exists(bundle));
+			assert_false(exists(r.dir));
+			assert_int_equal(exists(witness), cut > 1);
+		}
+		/* The runtime and what it wrote. */
+		assert_int_equal(count_entries(), cut > 1 ? 2 : 1);
+	}
+}
+
+static void the_runtime_is_told_to_delete(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record r = RECORD_INIT;
+	scoped_buf struct buf b = BUF_INIT(4096);
+
+	make_runtime();
+	die_in_a_run(2);
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_ok(&e, io_read_file(AT_FDCWD, witness, &b, &e));
+	assert_non_null(strstr(b.data, "/r delete --force the-id\n"));
+}
+
+static void a_living_run_keeps_all(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record a = RECORD_INIT, b = RECORD_INIT;
+
+	assert_ok(&e, record_enter(dir, &a, &e));
+	assert_int_equal(mkdir(a.dir, 0700), 0);
+	scoped_fd int fd = io_mkdir(AT_FDCWD, bundle, 0700, &e);
+	assert_ok(&e, record_bundle(&a, bundle, fd, &e));
+	assert_ok(&e, record_enter(dir, &b, &e));
+	assert_true(exists(a.dir) && exists(a.path) && exists(bundle));
+	assert_string_not_equal(a.dir, b.dir);
+}
+
+static void another_directory_at_the_path_stays(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record r = RECORD_INIT;
+
+	make_runtime();
+	die_in_a_run(1);
+	/* As Nix does it; the number of the inode may well be the same again. */
+	assert_int_equal(rmdir(bundle), 0);
+	assert_int_equal(mkdir(bundle, 0700), 0);
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_true(exists(bundle));
+	assert_int_equal(rmdir(bundle), 0);
+	assert_int_equal(symlink("/etc", bundle), 0);
+	die_in_a_run(0);
+	record_done(&r);
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_true(exists(bundle));
+}
+
+static void what_others_could_write_is_not_believed(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record r = RECORD_INIT;
+	char path[80];
+
+	snprintf(path, sizeof path, "%s/1.run", dir);
+	assert_ok(&e, io_write_file(AT_FDCWD, path, 0666, "", 0, &e));
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_true(exists(path));
+	assert_int_equal(chmod(path, 0600), 0);
+	record_done(&r);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_true(exists(path));
+	record_done(&r);
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_false(exists(path));
+}
+
+static void a_fifo_does_not_block(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record r = RECORD_INIT;
+	char path[80];
+
+	snprintf(path, sizeof path, "%s/1.run", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_true(exists(path));
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(the_next_run_removes_what_a_killed_one_left),
+		CASE(the_runtime_is_told_to_delete),
+		CASE(a_living_run_keeps_all),
+		CASE(another_directory_at_the_path_stays),
+		CASE(what_others_could_write_is_not_believed),
+		CASE(a_fifo_does_not_block),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("record", tests, NULL, NULL);
+}
