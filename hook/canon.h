@@ -26,6 +26,7 @@ struct canon {
 	/* Owners that are allowed; uid_min > uid_max: anybody. */
 	uid_t uid_min, uid_max;
 	const struct strv *ignored_xattrs;
+	const char *quote; /* around paths in messages that Nix has too; settings_quote() */
 	/*
 	 * Inodes dealt with already, shared by all outputs of a build: a second name of a file has
 	 * another owner (us) by then.

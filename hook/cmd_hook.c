@@ -101,12 +101,11 @@ static int accept_job(struct hook *h, struct proto *p, struct proto_job *job, st
 /*
  * What to exit with after a builder failed. Nix up to 2.31 takes 100 as the failure of the build
  * and 101 as a time-out, so that nix-build ends as it would for a local build; newer ones take
- * every status alike and print it, so they get the builder's own. `external-builders` is a setting
- * of those.
+ * every status alike and print it, so they get the builder's own.
  */
 static int exit_code_for(const struct run_result *r, const struct settings *s)
 {
-	bool new_nix = settings_get(s, "external-builders") != NULL;
+	bool new_nix = settings_of_2_32(s);
 
 	switch (r->end) {
 	case RUN_EXITED:
@@ -128,6 +127,17 @@ static int exit_code_for(const struct run_result *r, const struct settings *s)
 		return EXIT_TIMED_OUT;
 	}
 	return EXIT_FAILURE;
+}
+
+/* WHY a builder failed, but for what Nix says itself by the exit code or signal it is told. */
+static void log_end(const struct run_result *r, const struct settings *s, const struct err *why)
+{
+	const char *note = strchr(why->msg, '\n');
+
+	if (!settings_of_2_32(s) || (r->end != RUN_EXITED && r->end != RUN_SIGNALED))
+		log_err(why);
+	else if (note)
+		log_msg(LOG_ERROR, "%s", note + 1);
 }
 
 /* Build what was accepted. The exit code; -1: *E. */
@@ -153,7 +163,7 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 		return EXIT_SUCCESS;
 	if (end.end == RUN_EXITED && end.status == 0)
 		return -1; /* the builder itself did well */
-	log_err(e);
+	log_end(&end, &h->settings, e);
 	return exit_code_for(&end, &h->settings);
 }
 

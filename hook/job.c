@@ -106,6 +106,20 @@ static bool disk_is_full(const char *path)
 	       (uint64_t)st.f_bavail * st.f_bsize < UINT64_C(8) * 1024 * 1024;
 }
 
+/* Nix's words for a builder that took too long. */
+static int report_timeout(const struct job *j, const char *setting, const char *more, struct err *e)
+{
+	uint64_t s = 0;
+
+	if (settings_u64(j->settings, setting, 0, &s, e) < 0)
+		return -1;
+	if (settings_of_2_32(j->settings))
+		return err_set(e, ERR_BUILD, "timed out after %" PRIu64 " seconds", s);
+	return err_set(e, ERR_BUILD,
+		       "building of '%s' from .drv file timed out after %" PRIu64 " seconds%s",
+		       j->drv->path, s, more);
+}
+
 /* Nix's words for how a builder ended. */
 static int report_end(const struct job *j, const char *bundle, const struct run_result *r,
 		      struct err *e)
@@ -115,7 +129,6 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 				   ? "\nnote: build failure may have been caused by lack of free "
 				     "disk space"
 				   : "";
-	uint64_t s = 0;
 
 	switch (r->end) {
 	case RUN_EXITED:
@@ -131,19 +144,9 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 			       "builder for '%s' ran out of memory and was killed (signal %d)", drv,
 			       r->status);
 	case RUN_TIMED_OUT:
-		if (settings_u64(j->settings, "timeout", 0, &s, e) < 0)
-			return -1;
-		return err_set(e, ERR_BUILD,
-			       "building of '%s' from .drv file timed out after %" PRIu64
-			       " seconds",
-			       drv, s);
+		return report_timeout(j, "timeout", "", e);
 	case RUN_SILENT:
-		if (settings_u64(j->settings, "max-silent-time", 0, &s, e) < 0)
-			return -1;
-		return err_set(e, ERR_BUILD,
-			       "building of '%s' from .drv file timed out after %" PRIu64
-			       " seconds of silence",
-			       drv, s);
+		return report_timeout(j, "max-silent-time", " of silence", e);
 	}
 	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
 }
@@ -177,12 +180,11 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 /* The build has failed, by whatever; its error comes after what is said here. */
 static void keep_failed(const struct job *j, const char *build_dir)
 {
-	/* Nix's quotes, which changed with 2.33. */
-	const char *quote = settings_get(j->settings, "external-builders") ? "\"" : "'";
+	const char *quote = settings_quote(j->settings);
 	struct err e = ERR_INIT;
 	scoped_free char *kept = NULL;
 
-	if (keep_build_dir(j->drv, j->settings, build_dir, &kept, &e) < 0)
+	if (keep_build_dir(j->drv, j->settings, j->store->state_dir, build_dir, &kept, &e) < 0)
 		log_warn("the build directory is not kept: %s", e.msg);
 	else if (kept)
 		log_msg(LOG_ERROR, "note: keeping build directory %s%s%s", quote, kept, quote);

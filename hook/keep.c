@@ -159,23 +159,42 @@ int keep_copy_tree(int from, int to, const char *what, struct err *e)
 
 /* ---- where to ---- */
 
-static const char *parent_dir(const struct settings *s)
+/* Heap; NULL: *E. */
+static char *parent_dir(const struct settings *s, const char *state_dir, struct err *e)
 {
 	const char *set = settings_get(s, "build-dir");
 	const char *tmp = getenv("TMPDIR");
 
 	if (set && set[0])
-		return set;
-	return tmp && tmp[0] == '/' ? tmp : "/tmp";
+		return str_dup(set, e);
+	if (!settings_of_2_32(s))
+		return str_dup(tmp && tmp[0] == '/' ? tmp : "/tmp", e);
+	scoped_free char *builds = str_fmt(e, "%s/builds", state_dir);
+	if (!builds)
+		return NULL;
+	/* Nix makes it with the first build of its own. */
+	scoped_fd int fd = io_mkdir_p(builds, 0755, e);
+	return fd < 0 ? NULL : TAKE(builds, NULL);
+}
+
+static char *place_name(const char *dir, const struct drv *d, const struct settings *s, unsigned n,
+			struct err *e)
+{
+	if (settings_of_2_32(s))
+		return str_fmt(e, "%s/nix-%ld-%u", dir, (long)getpid(), n);
+	return str_fmt(e, "%s/nix-build-%s.drv-%u", dir, d->name, n);
 }
 
 /* The first directory that is not there yet, made, 0700. Heap; NULL: *E. */
-static char *make_place(const struct drv *d, const struct settings *s, struct err *e)
+static char *make_place(const struct drv *d, const struct settings *s, const char *state_dir,
+			struct err *e)
 {
-	const char *dir = parent_dir(s);
+	scoped_free char *dir = parent_dir(s, state_dir, e);
 
+	if (!dir)
+		return NULL;
 	for (unsigned n = 0; n < NUMBER_MAX; n++) {
-		scoped_free char *path = str_fmt(e, "%s/nix-build-%s.drv-%u", dir, d->name, n);
+		scoped_free char *path = place_name(dir, d, s, n, e);
 
 		if (!path)
 			return NULL;
@@ -227,8 +246,8 @@ static int move_below(const char *build_dir, const char *top, const char *to, st
 	return to == top ? 0 : open_up(top, e);
 }
 
-int keep_build_dir(const struct drv *d, const struct settings *s, const char *build_dir,
-		   char **ret_path, struct err *e)
+int keep_build_dir(const struct drv *d, const struct settings *s, const char *state_dir,
+		   const char *build_dir, char **ret_path, struct err *e)
 {
 	bool keep;
 
@@ -237,7 +256,7 @@ int keep_build_dir(const struct drv *d, const struct settings *s, const char *bu
 		return -1;
 	if (!keep || str_starts(d->builder, "builtin:"))
 		return 0;
-	scoped_free char *top = make_place(d, s, e);
+	scoped_free char *top = make_place(d, s, state_dir, e);
 	if (!top)
 		return -1;
 	/* Sent since 2.22, which leaves two releases without the directory inside to be wrong for.

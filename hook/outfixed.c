@@ -11,16 +11,16 @@
 
 #include "nar/banned.h"
 
-int fixed_check_kind(const struct out *out, struct err *e)
+int fixed_check_kind(const struct out *out, const char *quote, struct err *e)
 {
 	if (out->decl->kind != DRV_FIXED || out->decl->method == CA_NAR)
 		return 0;
 	if (!S_ISREG(out->left.st_mode) || (out->left.st_mode & S_IXUSR))
 		return err_set(e, ERR_BUILD,
-			       "output path '%s' should be a non-executable regular file since "
+			       "output path %s%s%s should be a non-executable regular file since "
 			       "recursive hashing is not enabled "
 			       "(one of outputHashMode={flat,text} is true)",
-			       out->what);
+			       quote, out->what, quote);
 	return 0;
 }
 

@@ -97,21 +97,22 @@ static int collect(struct outs *o, const struct out_job *job, struct err *e)
 static int check_left(struct out *out, const struct out_job *job, struct err *e)
 {
 	const struct build_user *u = job->user;
+	const char *q = settings_quote(job->settings);
 
 	if (fstatat(out->dirfd, out->base, &out->left, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
 			return err_sys(e, "getting status of '%s'", out->what);
 		return err_set(
 			e, ERR_BUILD,
-			"builder for '%s' failed to produce output path for output '%s' at '%s'",
-			job->drv->path, out->decl->name, out->what);
+			"builder for '%s' failed to produce output path for output '%s' at %s%s%s",
+			job->drv->path, out->decl->name, q, out->what, q);
 	}
 	if ((!S_ISLNK(out->left.st_mode) && (out->left.st_mode & (S_IWGRP | S_IWOTH))) ||
 	    (u && out->left.st_uid != u->uid))
 		return err_set(e, ERR_BUILD,
-			       "suspicious ownership or permission on '%s' for output '%s'; "
+			       "suspicious ownership or permission on %s%s%s for output '%s'; "
 			       "rejecting this build output",
-			       out->what, out->decl->name);
+			       q, out->what, q, out->decl->name);
 	return 0;
 }
 
@@ -164,6 +165,7 @@ static int take_all(struct outs *o, const struct out_job *job, struct refscan *s
 		.uid_min = u ? u->uid : 1,
 		.uid_max = u ? u->uid + (u->count ? u->count - 1 : 0) : 0,
 		.ignored_xattrs = &ignored,
+		.quote = settings_quote(job->settings),
 		.seen = &seen,
 	};
 
@@ -240,7 +242,8 @@ static int check_and_publish(struct outs *o, const struct out_job *job, struct e
 	if (attrs_open(&attrs, job->drv, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->n; i++)
-		if (check_left(&o->items[i], job, e) < 0 || fixed_check_kind(&o->items[i], e) < 0)
+		if (check_left(&o->items[i], job, e) < 0 ||
+		    fixed_check_kind(&o->items[i], settings_quote(job->settings), e) < 0)
 			return -1;
 	if (outs_compare_mounts(o, job, e) < 0 || canonicalise_and_digest(o, job, e) < 0 ||
 	    discard_references(o, &attrs, e) < 0)

@@ -62,8 +62,8 @@ int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e) M
 
 /* ---- hook/outfixed.c ---- */
 
-/* Refuse a flat fixed output that is no plain file, as the build left it. */
-int fixed_check_kind(const struct out *out, struct err *e) MUST_CHECK;
+/* Refuse a flat fixed output that is no plain file, as the build left it. QUOTE: settings_quote() */
+int fixed_check_kind(const struct out *out, const char *quote, struct err *e) MUST_CHECK;
 /* Compare the declared hash, refuse references, set OUT's content address. Others: nothing. */
 int fixed_check(struct out *out, const char *drv_path, struct err *e) MUST_CHECK;
 

@@ -95,6 +95,16 @@ int settings_list(const struct settings *s, const char *name, struct strv *ret, 
 	return v ? strv_split(ret, v, SETTINGS_BLANKS, e) : 0;
 }
 
+bool settings_of_2_32(const struct settings *s)
+{
+	return settings_get(s, "external-builders") != NULL;
+}
+
+const char *settings_quote(const struct settings *s)
+{
+	return settings_of_2_32(s) ? "\"" : "'";
+}
+
 void settings_done(struct settings *s)
 {
 	for (size_t i = 0; i < s->n; i++) {

@@ -35,6 +35,13 @@ int settings_u64(const struct settings *s, const char *name, uint64_t def, uint6
 /* Appends the words to RET. */
 int settings_list(const struct settings *s, const char *name, struct strv *ret,
 		  struct err *e) MUST_CHECK;
+/*
+ * Nix does not tell a hook its version, but some settings are only there from one on. From 2.32:
+ * every exit status of a hook is a failure like others, and is printed; paths in messages stand
+ * in double quotes, else in single ones; build directories lie in the state directory.
+ */
+bool settings_of_2_32(const struct settings *s);
+const char *settings_quote(const struct settings *s);
 void settings_done(struct settings *s);
 #define scoped_settings __attribute__((cleanup(settings_done)))
 

@@ -66,6 +66,16 @@ finish() {
   exit
 }
 
+# ---- which Nix ----
+nix_at_least() { # nix_at_least VERSION
+  : "${nix_version:=$(nix-store --version | sed 's/.* //')}"
+  [ "$(printf '%s\n' "$1" "$nix_version" | sort -V | head -n 1)" = "$1" ]
+}
+failure_code() { # failure_code CODE: what nix-build ends with where it would be CODE without a hook
+  # Since 2.32 Nix takes every exit status of a hook alike.
+  if nix_at_least 2.32; then echo 1; else echo "$1"; fi
+}
+
 # ---- the world ----
 need() { # need COMMAND...: or skip
   local c
@@ -158,15 +168,17 @@ nix_build() { # nix_build SIDE ARG...: its paths on stdout, the rest in $W/SIDE.
 
 # ---- comparing the two sides ----
 facts() { # facts SIDE: all that the side's store knows of its valid paths, and what lies on disk
-  local db=$W/$1/var/nix/db/db.sqlite
-  sqlite3 "$db" "
+  facts_at "$W/$1/var/nix" "$W/$1/store"
+}
+facts_at() { # facts_at STATE-DIR STORE
+  sqlite3 "$1/db/db.sqlite" "
     select 'path', path, hash, coalesce(deriver,'-'), narSize, coalesce(ultimate,'-'),
       coalesce(ca,'-'), coalesce(sigs,'-') from ValidPaths order by path;
     select 'ref', a.path, b.path from Refs join ValidPaths a on a.id = referrer
       join ValidPaths b on b.id = reference order by 2, 3;
     select 'output', v.path, d.id, d.path from DerivationOutputs d join ValidPaths v on v.id = d.drv
       order by 2, 3;"
-  (cd "$W/$1/store" && find . -mindepth 1 ! -path './.links*' ! -name '*.lock' -printf '%P %M %U:%G %n %Ts %l\n' |
+  (cd "$2" && find . -mindepth 1 ! -path './.links*' ! -name '*.lock' -printf '%P %M %U:%G %n %Ts %l\n' |
     LC_ALL=C sort)
 }
 compare() { # compare NAME: both stores hold the same, and both are sound

@@ -20,12 +20,14 @@ configured() { # configured [LINE...]
 }
 configured
 
-nix_version=$(nix-store --version | sed 's/.* //')
+nix_at_least 2.8 # sets nix_version
 
-# Words in one form: where a build's root is, and who builds, is no difference; Nix says for each
-# hook that fails that the builder did. The log and messages come by two ways, so no order is kept.
+# Words in one form: where a build's root is, what number its directory has, and who builds, is no
+# difference; Nix says for each hook that fails that the builder did. The log and messages come by
+# two ways, so no order is kept.
 normal() { # normal SIDE
   sed -E -e "s# on 'oci:[^']*'##; s#$W/tmp-[a-z]*/#TMP/#g" \
+    -e 's#/nix/var/nix/builds/nix-[0-9]+-[0-9]+/#BUILDS/#' \
     -e "s#/nix/store/[^/']*\.drv\.chroot(/root|/scratch)?/nix[/-]store/#/nix/store/#g" \
     -e "s#^ *error: +#error: #" "$W/$1.log" | tr -cd '\n\40-\176' | grep -v '^ *$' | sort
 }
@@ -46,7 +48,9 @@ fail_both() { # fail_both NAME ARG...: it fails, with the same words and exit co
   done
   # What Nix adds to what the hook has said.
   comm -13 "$W/ref.words" "$W/hook.words" |
-    sed -E "/^error: builder for '.*' failed with exit code 1(|00|01)\$/d" >"$W/hook.more"
+    sed -E -e "/^error: builder for '.*' failed with exit code 1(|00|01)\$/d" \
+      -e "/^error: Cannot build '.*'\.\$/d; /^ +Reason: builder failed with exit code 1(|01)\.\$/d" \
+      -e "/^ +Output paths:\$/d; \\#^ +/nix/store/[^ ]*\$#d" >"$W/hook.more"
   comm -23 "$W/ref.words" "$W/hook.words" >"$W/ref.more"
   for side in ref hook; do echo "words = $(paste -sd'~' "$W/$side.more")" >>"$W/$side.said"; done
   compared "$name: the words and the exit code"
@@ -84,15 +88,19 @@ fail_both silence --max-silent-time 2 "$expr" -A slow
 # keep-failed: the same files with the same modes, of the build's user.
 rm -rf "$W"/tmp-*
 fail_both kept --keep-failed "$expr" -A kept
+kept_name=/nix-build-kept.drv-0
 for side in ref hook; do
-  find "$W/tmp-$side" -mindepth 1 -printf '%P %M %l\n' | sort >"$W/$side.kept"
-  find "$W/tmp-$side" -name file -printf '%u\n' >>"$W/$side.kept"
+  dir=$W/tmp-$side
+  nix_at_least 2.32 && dir=$W/$side/var/nix/builds kept_name='/nix/var/nix/builds/nix-[0-9]+-[0-9]+/build'
+  find "$dir" -mindepth 1 -printf '%P %M %l\n' | sed -E 's/^nix-[0-9]+-[0-9]+/NAME/' | sort >"$W/$side.kept"
+  find "$dir" -name file -printf '%u\n' >>"$W/$side.kept"
 done
-check_log "kept: the path is told" "note: keeping build directory .*/nix-build-kept.drv-0" "$W/hook.log"
+check_log "kept: the path is told" "note: keeping build directory .*$kept_name" "$W/hook.log"
 check_eq "kept: what is kept" "$(cat "$W/hook.kept")" "$(cat "$W/ref.kept")"
-rm -rf "$W"/tmp-*
+rm -rf "$W"/tmp-* "$W"/*/var/nix/builds/*
 nix_build hook "$expr" -A kept >/dev/null
-check_eq "nothing is kept unless told" "$(find "$TMPDIR" -name 'nix-build-*')" ""
+check_eq "nothing is kept unless told" \
+  "$(find "$TMPDIR" "$W/hook/var/nix" -name 'nix-build-*' -o -name 'nix-[0-9]*')" ""
 
 check "every difference that docs/parity.md lists is there" \
   python3 "$here/parity/compare.py" --unused "$top_srcdir/docs/parity.md" outputs "$nix_version" "$W/seen"

@@ -25,7 +25,7 @@ host_paths="/bin/sh=$busybox /bin/busybox=$busybox /a-dir=$W/dir /a-file=$W/dir/
 host_paths=$(tr -d '\n' <<<"$host_paths")
 export PARITY_SET="from outside"
 unset PARITY_UNSET
-nix_version=$(nix-store --version | sed 's/.* //')
+nix_at_least 2.8 # sets nix_version
 settings=("allowed-impure-host-deps = /etc")
 
 probe() { # probe SIDE ATTR: what it says, in $W/SIDE.probe

@@ -46,12 +46,13 @@ static int teardown(void **state)
 
 static struct canon anybody(void)
 {
-	return (struct canon){.uid_min = 1, .uid_max = 0, .seen = &seen};
+	return (struct canon){.uid_min = 1, .uid_max = 0, .quote = "'", .seen = &seen};
 }
 
 static struct canon builder(void)
 {
-	return (struct canon){.uid_min = BUILDER, .uid_max = BUILDER, .seen = &seen};
+	return (struct canon){
+		.uid_min = BUILDER, .uid_max = BUILDER, .quote = "'", .seen = &seen};
 }
 
 static void make_file(const char *name, mode_t mode)

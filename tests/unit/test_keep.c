@@ -68,7 +68,7 @@ static void moves_to_the_first_free_name(void **state)
 	make_build_dir();
 	assert_int_equal(mkdir(in("nix-build-a.drv-0"), 0700), 0);
 	assert_ok(&e, settings_set(&s, "keep-failed", "true", &e));
-	assert_ok(&e, keep_build_dir(&d, &s, in("b"), &kept, &e));
+	assert_ok(&e, keep_build_dir(&d, &s, in("state"), in("b"), &kept, &e));
 	assert_string_equal(kept, in("nix-build-a.drv-1"));
 	assert_int_equal(mode_of(kept), 0755);
 	assert_int_equal(mode_of(in("nix-build-a.drv-1/file")), 0640);
@@ -86,11 +86,30 @@ static void moves_below_a_directory_for_newer_nix(void **state)
 	assert_int_equal(mkdir(in("builds"), 0755), 0);
 	assert_ok(&e, settings_set(&s, "build-dir", in("builds"), &e));
 	assert_ok(&e, settings_set(&s, "keep-failed", "true", &e));
-	assert_ok(&e, keep_build_dir(&d, &s, in("b"), &kept, &e));
+	assert_ok(&e, keep_build_dir(&d, &s, in("state"), in("b"), &kept, &e));
 	assert_string_equal(kept, in("builds/nix-build-a.drv-0/build"));
 	assert_int_equal(mode_of(in("builds/nix-build-a.drv-0")), 0755);
 	assert_int_equal(mode_of(kept), 0755);
 	assert_int_equal(mode_of(in("builds/nix-build-a.drv-0/build/file")), 0640);
+}
+
+static void moves_to_the_state_directory_for_nix_2_32(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_settings struct settings s = SETTINGS_INIT;
+	scoped_free char *kept = NULL;
+	struct drv d = {.name = name, .builder = builder};
+	char want[256];
+
+	make_build_dir();
+	assert_ok(&e, settings_set(&s, "build-dir", "", &e));
+	assert_ok(&e, settings_set(&s, "external-builders", "[]", &e));
+	assert_ok(&e, settings_set(&s, "keep-failed", "true", &e));
+	assert_ok(&e, keep_build_dir(&d, &s, in("state"), in("b"), &kept, &e));
+	snprintf(want, sizeof want, "%s/nix-%ld-0/build", in("state/builds"), (long)getpid());
+	assert_string_equal(kept, want);
+	assert_int_equal(mode_of(in("state/builds")), 0755);
+	assert_int_equal(mode_of(kept), 0755);
 }
 
 static void keeps_nothing_unless_told(void **state)
@@ -101,11 +120,11 @@ static void keeps_nothing_unless_told(void **state)
 	struct drv d = {.name = name, .builder = builder};
 
 	make_build_dir();
-	assert_ok(&e, keep_build_dir(&d, &s, in("b"), &kept, &e));
+	assert_ok(&e, keep_build_dir(&d, &s, in("state"), in("b"), &kept, &e));
 	assert_null(kept);
 	assert_ok(&e, settings_set(&s, "keep-failed", "true", &e));
 	d.builder = builtin;
-	assert_ok(&e, keep_build_dir(&d, &s, in("b"), &kept, &e));
+	assert_ok(&e, keep_build_dir(&d, &s, in("state"), in("b"), &kept, &e));
 	assert_null(kept);
 	assert_int_equal(access(in("b/file"), F_OK), 0);
 }
@@ -118,7 +137,7 @@ static void leaves_nothing_where_it_cannot_move(void **state)
 	struct drv d = {.name = name, .builder = builder};
 
 	assert_ok(&e, settings_set(&s, "keep-failed", "true", &e));
-	assert_int_equal(keep_build_dir(&d, &s, in("nothing"), &kept, &e), -1);
+	assert_int_equal(keep_build_dir(&d, &s, in("state"), in("nothing"), &kept, &e), -1);
 	assert_non_null(strstr(e.msg, "nothing"));
 	assert_null(kept);
 	assert_int_equal(access(in("nix-build-a.drv-0"), F_OK), -1);
@@ -180,6 +199,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(moves_to_the_first_free_name), CASE(moves_below_a_directory_for_newer_nix),
+		CASE(moves_to_the_state_directory_for_nix_2_32),
 		CASE(keeps_nothing_unless_told),    CASE(leaves_nothing_where_it_cannot_move),
 		CASE(copies_every_type_of_file),    CASE(refuses_to_go_too_deep),
 	};

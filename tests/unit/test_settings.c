@@ -120,6 +120,19 @@ static void asks_nix_old_and_new_or_goes_without(void **state)
 	rmdir(dir);
 }
 
+static void tells_the_nix_that_sent_them(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_settings struct settings s = SETTINGS_INIT;
+
+	assert_ok(&e, settings_set(&s, "build-dir", "", &e));
+	assert_false(settings_of_2_32(&s));
+	assert_string_equal(settings_quote(&s), "'");
+	assert_ok(&e, settings_set(&s, "external-builders", "[]", &e));
+	assert_true(settings_of_2_32(&s));
+	assert_string_equal(settings_quote(&s), "\"");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +141,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(reads_booleans_numbers_and_lists),
 		cmocka_unit_test(refuses_values_of_another_type_and_leaves_the_output_alone),
 		cmocka_unit_test(asks_nix_old_and_new_or_goes_without),
+		cmocka_unit_test(tells_the_nix_that_sent_them),
 	};
 
 	if (argc > 1)
