@@ -155,12 +155,15 @@ static int add_inputs(struct binds *b, const struct spec_job *j)
 	return 0;
 }
 
-/* Without no_new_privs only nosuid keeps a set-id program of the machine from working inside. */
+/*
+ * A set-id program of the machine must not work inside. no_new_privs sees to that, and so does a
+ * user namespace, in which its owner has no number; else only nosuid does.
+ */
 static const char *const *host_path_options(const struct spec_job *j, const struct req_host_path *p)
 {
 	if (p->readonly || j->profile == SPEC_TVIX)
 		return opt_ro;
-	return j->h->no_new_privileges ? opt_plain : opt_nosuid;
+	return j->h->no_new_privileges || j->h->userns ? opt_plain : opt_nosuid;
 }
 
 static int add_host_paths(struct binds *b, const struct spec_job *j)

@@ -271,6 +271,8 @@ static void host_paths_take_the_place_of_our_own_mounts(void **state)
 	assert_null(mount_at(o, "/dev/null"));
 	assert_non_null(mount_at(o, "/dev/shm"));
 	f->h.no_new_privileges = false;
+	assert_mount(print(f), "/dev", "/dev", "rbind");
+	f->h.userns = false;
 	o = print(f);
 	assert_mount(o, "/dev", "/dev", "rbind nosuid");
 	assert_int_equal(json_value_get_boolean(at(o, "process.noNewPrivileges")), 0);
