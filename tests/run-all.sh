@@ -5,13 +5,14 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix e2e parity hostile fuzz.
+# all: deps build check sanitizers distcheck nix e2e parity versions hostile fuzz. NIH_ROOTS is a
+# directory for the root file systems of other releases, to keep them (see tests/versions.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e parity hostile fuzz}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix e2e parity versions hostile fuzz}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -76,6 +77,11 @@ scripts() { # scripts NAME FILE...: TAP scripts that use the built program
     tee "$work/$name.log"
   echo "$name: $(tail -n 1 "$work/$name.log" | sed 's/^# //')" >>"$closing"
 }
+versions() {
+  header versions
+  NIH_ROOTS=${NIH_ROOTS:-$work/roots} NIH_COUNTS=$counts tests/versions.sh | tee "$work/versions.log"
+  echo "versions: $(tail -n 1 "$work/versions.log" | sed 's/^# //')" >>"$closing"
+}
 fuzzing() {
   (mkdir -p "$work/fuzz" && cd "$work/fuzz" &&
     "$top/configure" --quiet --enable-fuzzing --enable-werror CC=clang &&
@@ -105,6 +111,7 @@ for s in $steps; do
   distcheck) step distcheck distcheck ;;
   # The other scripts of tests/parity/ need the build tree and are in `make check`.
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
+  versions) versions ;;
   nix | e2e | hostile) scripts "$s" tests/"$s"/*.sh ;;
   fuzz) step fuzz fuzzing ;;
   *) echo "no step '$s'" >&2; exit 2 ;;

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# versions.sh [SCRIPT...]: build and test the project with the Nix of other releases of Debian. As
+# root.
+#
+# Each release is a root file system of its own, made with mmdebstrap from the mirror that the
+# machine's apt sources name. It is entered with pivot_root, as in a plain chroot there are no user
+# namespaces, and so Nix has no sandbox. The project is built there by the release's own compiler
+# with its libraries; nothing but the kernel is the machine's.
+#
+# SCRIPT is a test script of tests/, with its path from there; all that depend on Nix's version, if
+# none is given. Environment: NIH_SUITES (trixie sid: Nix 2.26 and 2.34), NIH_ROOTS, a directory
+# that keeps the root file systems and the builds in them for the next time. Prints what tests/run.sh
+# prints, for each release.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+roots=${NIH_ROOTS:-$top/build-tests/roots}
+
+# ---- in the release: build, and run the tests ----
+inside() {
+  local jobs build=/var/tmp/build scripts=()
+  jobs=$(nproc)
+  cd /source || return
+  mkdir -p $build
+  (
+    cd $build && { [ config.status -nt /source/configure ] || /source/configure --quiet --enable-werror; } &&
+      make --silent -j"$jobs" && make --silent tests/e2e/out_register tests/parity/decode_protocol
+  ) >$build/build.log 2>&1 || {
+    tail -n 40 $build/build.log
+    echo "not ok - the build on $(nix --version)"
+    return 1
+  }
+  echo "# $(nix --version), $(gcc --version | head -n 1), $(crun --version | head -n 1)"
+  # Those of parity that do not source lib.sh look for the build tree.
+  for s; do scripts+=("tests/$s"); done
+  top_builddir=$build NIX_OCI_HOOK=$build/nix-oci-hook tests/run.sh "${scripts[@]}"
+}
+# ---- in a mount namespace of the machine: turn into the release ----
+enter() { # enter ROOT SCRIPT...
+  local root=$1
+  shift
+  # Cached files of the sources are for the machine's own tests.
+  mount --bind "$root" "$root" && mkdir -p "$root"/{source,counts,old-root} &&
+    mount --bind "$top" "$root/source" && mount -o remount,bind,ro "$root/source" &&
+    mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
+    mount --rbind /sys "$root/sys" && mount -t tmpfs tmpfs "$root/run" &&
+    mount --bind "$counts" "$root/counts" &&
+    cd "$root" && pivot_root . old-root && cd / && umount -l /old-root || return
+  # HOME and such are the machine's.
+  exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TEST_STRICT="${TEST_STRICT-0}" \
+    NIH_COUNTS=/counts/counts NIH_VERSIONS_INSIDE=yes ${NIH_KEEP:+NIH_KEEP=$NIH_KEEP} \
+    /source/tests/versions.sh "$@"
+}
+
+case ${NIH_VERSIONS_INSIDE-} in
+yes)
+  unset NIH_VERSIONS_INSIDE
+  inside "$@"
+  exit
+  ;;
+?*)
+  counts=$NIH_VERSIONS_COUNTS
+  enter "$NIH_VERSIONS_INSIDE" "$@"
+  exit 1
+  ;;
+esac
+
+[ $# -gt 0 ] || set -- e2e/{builtins,fetch,inputs,outputs,setups,small,users}.sh \
+  parity/{outputs,protocol,request,sandbox}.sh
+[ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 2; }
+[ -x "$top/configure" ] || { echo "$0: run ./autogen.sh first" >&2; exit 2; }
+counts=$(mktemp -d)
+trap 'rm -rf "$counts"' EXIT
+passed=0 failed=0 skipped=0
+for suite in ${NIH_SUITES:-trixie sid}; do
+  start=$SECONDS
+  : >"$counts/counts"
+  echo "# ---- $suite"
+  if ! "$top/scripts/debian-root.sh" "$suite" "$roots/$suite" >"$counts/root.log" 2>&1; then
+    tail -n 20 "$counts/root.log"
+    echo "not ok - a root file system of $suite"
+    failed=$((failed + 1))
+    continue
+  fi
+  made=$((SECONDS - start))
+  NIH_VERSIONS_INSIDE=$roots/$suite NIH_VERSIONS_COUNTS=$counts \
+    unshare --mount --pid --fork --kill-child --propagation private -- "$0" "$@"
+  rc=$?
+  read -r p f s <"$counts/counts" || { p=0 f=1 s=0; }
+  [ $rc = 0 ] || [ "$f" != 0 ] || f=1
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  echo "# $suite: $((SECONDS - start)) s, of which $made s for the root file system"
+done
+[ -z "${NIH_COUNTS-}" ] || echo "$passed $failed $skipped" >>"$NIH_COUNTS"
+echo "# $passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
