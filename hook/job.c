@@ -14,6 +14,7 @@
 #include "hook/drvrequest.h"
 #include "hook/inputs.h"
 #include "hook/keep.h"
+#include "hook/launch.h"
 #include "hook/log.h"
 #include "hook/machine.h"
 #include "hook/outputs.h"
@@ -272,7 +273,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	if (drv_is_builtin(j->drv) && builtin_find(j->conf, &builtin, e) < 0)
 		return -1;
 	/* Before ids are chosen: a dead run may have left processes that have one. */
-	if (drvrequest_make(&in, &req, e) < 0 || choose_paths(j, &paths, e) < 0)
+	if (drvrequest_make(&in, &req, e) < 0 || launch_wrap(&req, e) < 0 || choose_paths(j, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req.constraints.uid_range,
 			       j->stop_fd, &user, e) < 0)

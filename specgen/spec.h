@@ -9,7 +9,8 @@
  * builders, see docs/profiles.md.
  *
  * JSON holds Unicode only: a request with other bytes in its command, environment or paths is
- * refused (ERR_INPUT), as is argv0 ignored: a runtime makes it of args[0].
+ * refused (ERR_INPUT), as is argv0 ignored: a runtime makes it of args[0]. Who runs a request has
+ * the launcher take care of both (hook/launch.h).
  */
 #ifndef SPECGEN_SPEC_H
 #define SPECGEN_SPEC_H

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The launcher: the container's first program, which becomes the builder.
+ *
+ * A runtime gets a command and an environment as JSON, so as Unicode; it makes argv[0] of the path,
+ * adds variables of its own, changes the disposition of SIGPIPE, and has words of its own for a
+ * builder that cannot be executed. This program has all of that at the end of its own file, removes
+ * the file, and calls execve(2) as Nix does.
+ *
+ * The container has no loader and no libraries, and this is on the way of every build: so there is
+ * no libc in it, just the system calls. All it allocates is one mapping for two vectors. The
+ * payload was written by the hook and read by nobody before, but its bounds are checked anyhow: a
+ * builder that runs the file again, by a copy of it, harms itself only.
+ */
+#include "launch/launch.h"
+
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/mman.h>
+#include <linux/stat.h>
+#include <stddef.h>
+
+#define SIGPIPE_NUMBER 13
+#define EXIT_FAILED 1
+
+#if defined(__x86_64__)
+#define ENTRY "xor %ebp, %ebp\nmov %rsp, %rdi\nand $-16, %rsp\ncall launch\n"
+static long call6(long n, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#elif defined(__aarch64__)
+#define ENTRY "mov x29, #0\nmov x30, #0\nmov x0, sp\nbl launch\n"
+static long call6(long n, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = n;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc #0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+}
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ENTRY                                                                                      \
+	".option push\n.option norelax\nlla gp, __global_pointer$\n.option pop\nmv a0, sp\n"       \
+	"call launch\n"
+static long call6(long n, long a, long b, long c, long d, long e, long f)
+{
+	register long a7 __asm__("a7") = n;
+	register long a0 __asm__("a0") = a;
+	register long a1 __asm__("a1") = b;
+	register long a2 __asm__("a2") = c;
+	register long a3 __asm__("a3") = d;
+	register long a4 __asm__("a4") = e;
+	register long a5 __asm__("a5") = f;
+
+	__asm__ volatile("ecall"
+			 : "+r"(a0)
+			 : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5)
+			 : "memory");
+	return a0;
+}
+#else
+#error "the launcher does not know this machine's system calls"
+#endif
+
+__asm__(".text\n.global _start\n_start:\n" ENTRY);
+_Noreturn void launch(char **stack);
+
+static size_t length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n]) {
+		n++;
+		__asm__ volatile(""); /* or the compiler makes it a call of strlen() */
+	}
+	return n;
+}
+
+static void say(const char *s)
+{
+	/* It fails where nobody hears it. */
+	call6(__NR_write, 2, (long)s, (long)length(s), 0, 0, 0);
+}
+
+_Noreturn static void quit(void)
+{
+	for (;;)
+		call6(__NR_exit_group, EXIT_FAILED, 0, 0, 0, 0, 0);
+}
+
+_Noreturn static void damaged(void)
+{
+	say("error: the launcher of this build is damaged\n");
+	quit();
+}
+
+/* strerror(3) of what execve(2) can say. */
+static const char *reason(long error)
+{
+	switch (error) {
+	case E2BIG:
+		return "Argument list too long";
+	case EACCES:
+		return "Permission denied";
+	case EFAULT:
+		return "Bad address";
+	case EINVAL:
+		return "Invalid argument";
+	case EIO:
+		return "Input/output error";
+	case EISDIR:
+		return "Is a directory";
+	case ELIBBAD:
+		return "Accessing a corrupted shared library";
+	case ELOOP:
+		return "Too many levels of symbolic links";
+	case EMFILE:
+		return "Too many open files";
+	case ENAMETOOLONG:
+		return "File name too long";
+	case ENFILE:
+		return "Too many open files in system";
+	case ENOENT:
+		return "No such file or directory";
+	case ENOEXEC:
+		return "Exec format error";
+	case ENOMEM:
+		return "Cannot allocate memory";
+	case ENOTDIR:
+		return "Not a directory";
+	case EPERM:
+		return "Operation not permitted";
+	case EAGAIN:
+		return "Resource temporarily unavailable";
+	case ETXTBSY:
+		return "Text file busy";
+	default:
+		return "Unknown error";
+	}
+}
+
+static long map(size_t bytes, int fd)
+{
+	return call6(__NR_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+}
+
+static int failed(long ret)
+{
+	return ret < 0 && ret > -4096;
+}
+
+/* The file at PATH, mapped, and removed. */
+static char *take_file(const char *path, size_t *ret_bytes)
+{
+	const long fd = call6(__NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	const long size = fd < 0 ? -1 : call6(__NR_lseek, fd, 0, 2 /* SEEK_END */, 0, 0, 0);
+	const long at = size <= 0 ? -1 : map((size_t)size, (int)fd);
+
+	if (fd < 0 || size <= 0 || failed(at))
+		damaged();
+	call6(__NR_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
+	call6(__NR_close, fd, 0, 0, 0, 0, 0);
+	*ret_bytes = (size_t)size;
+	return (char *)at;
+}
+
+/* N strings from *P on into V, NULL behind them. */
+static void fill(char **v, uint32_t n, char **p, const char *end)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (*p >= end)
+			damaged();
+		v[i] = *p;
+		*p += length(*p) + 1;
+	}
+	v[n] = NULL;
+}
+
+static void set_sigpipe(uint32_t flags)
+{
+	/* struct sigaction as the kernel has it: the handler first, 1 is SIG_IGN. */
+	const unsigned long action[4] = {flags & LAUNCH_IGNORE_SIGPIPE ? 1 : 0, 0, 0, 0};
+
+	call6(__NR_rt_sigaction, SIGPIPE_NUMBER, (long)action, 0, 8, 0, 0);
+}
+
+/* STACK: argc, then argv. */
+__attribute__((used)) _Noreturn void launch(char **stack)
+{
+	size_t size;
+	char *file = take_file(stack[1], &size);
+	const struct launch_trailer *t =
+		(const void *)(file + size - sizeof(struct launch_trailer));
+
+	if (size < sizeof *t || (size & 7) || t->magic != LAUNCH_MAGIC ||
+	    t->payload_bytes > size - sizeof *t || t->argc > size || t->envc > size)
+		damaged();
+	char *p = file + size - sizeof *t - t->payload_bytes;
+	const char *end = p + t->payload_bytes;
+	/* So that no string is without its end. */
+	if (p == end || end[-1] != '\0')
+		damaged();
+	const long vectors = map(((size_t)t->argc + t->envc + 3) * sizeof(char *), -1);
+	if (failed(vectors))
+		damaged();
+	char **path = (char **)vectors, **argv = path + 1, **env = argv + t->argc + 1;
+	*path = p;
+	p += length(p) + 1;
+	fill(argv, t->argc, &p, end);
+	fill(env, t->envc, &p, end);
+	set_sigpipe(t->flags);
+	const long error = call6(__NR_execve, (long)*path, (long)argv, (long)env, 0, 0, 0);
+	say("error: executing '");
+	say(*path);
+	say("': ");
+	say(reason(-error));
+	say("\n");
+	quit();
+}

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The builder gets what Nix gives it, byte by byte, and if it cannot be executed it is Nix that says
+# why, under each runtime.
+. "$(dirname "$0")/../lib.sh"
+need crun
+world "$@"
+expr=$here/e2e/launch.nix
+left_begin
+
+words() { # words LOG: the reason why the builder was not executed, as often as it is there
+  grep -aoE "executing '[^']*': [A-Za-z ]*[a-z]" "$1"
+}
+for runtime in crun runc runsc; do
+  command -v $runtime >/dev/null || {
+    [ "${TEST_STRICT-0}" != 1 ] || not_ok "$runtime is not installed"
+    continue
+  }
+  export NIX_OCI_HOOK_RUNTIME=$runtime
+  status=SigIgn too_long='Argument list too long'
+  # gVisor shows no signals, and has another errno for strings of more than 128 KiB.
+  [ $runtime != runsc ] || status=Name too_long='File name too long'
+  for attr in plain latin passed; do
+    build_both "$runtime: $attr" "$expr" -A $attr --argstr seed $runtime \
+      --argstr status $status &&
+      compare "$runtime: $attr"
+  done
+  trap '' PIPE
+  build_both "$runtime: with SIGPIPE ignored" "$expr" -A plain --argstr seed "$runtime-pipe" \
+    --argstr status $status &&
+    compare "$runtime: with SIGPIPE ignored"
+  trap - PIPE
+  for attr in missing relative directory through noPermission bigArgument bigVariable; do
+    nix_build ref "$expr" -A $attr --argstr seed $runtime >/dev/null
+    nix_build hook "$expr" -A $attr --argstr seed $runtime >/dev/null
+    check_eq "$runtime: $attr: nix-build's exit code" $? 100
+    check_eq "$runtime: $attr: Nix's words, once" "$(words "$W/hook.log")" \
+      "$(words "$W/ref.log" | sed "s/Argument list too long/$too_long/")"
+    check_log "$runtime: $attr: the builder's exit code" 'failed with exit code 1$' "$W/hook.log"
+    check_eq "$runtime: $attr: and no others" "$(grep -avE "^(this derivation will be built:|  /nix/|building |error: executing '|error: builder for '.* failed with exit code 1(00)?\$)" "$W/hook.log")" ""
+  done
+  nothing_left "$runtime" hook
+done
+finish
