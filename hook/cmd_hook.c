@@ -39,10 +39,12 @@ struct hook {
 	struct store store;
 	struct runtime runtime;
 	struct slots *slots;
+	struct strv told; /* derivations whose refusal was told */
 };
 
 static void hook_done(struct hook *h)
 {
+	strv_done(&h->told);
 	slots_free(h->slots);
 	runtime_done(&h->runtime);
 	store_done(&h->store);
@@ -178,6 +180,25 @@ static int accept_and_fail(struct hook *h, struct proto *p, const struct err *wh
 	return EXIT_FAILURE;
 }
 
+/*
+ * Say why a derivation is declined: to everybody where Nix will not build it either, as its own
+ * error then only says that nobody does. Once, though Nix may ask again.
+ */
+static int tell_why(struct hook *h, enum decision decision, const char *drv, const char *why,
+		    struct err *e)
+{
+	uint64_t jobs;
+
+	if (settings_u64(&h->settings, "max-jobs", 1, &jobs, e) < 0)
+		return -1;
+	if ((decision == DECIDE_DECLINE && jobs > 0) || strv_has(&h->told, drv)) {
+		log_debug("declining '%s': %s", drv, why);
+		return 0;
+	}
+	log_msg(LOG_NOTICE, "nix-oci-hook does not build '%s': %s", drv, why);
+	return strv_add(&h->told, drv, e);
+}
+
 /* One question of Nix. The exit code where it was the last; -1: *E; -2: Nix may ask again. */
 #define ASK_AGAIN (-2)
 static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
@@ -199,8 +220,9 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 	if (!real || drv_read(t->drv_path, real, h->store.dir, &d, &bad) < 0 ||
 	    decide(t, &d, &h->settings, &h->store, &decision, &why, &bad) < 0)
 		return accept_and_fail(h, p, &bad, e);
-	if (decision == DECIDE_DECLINE) {
-		log_debug("declining '%s': %s", t->drv_path, why.data);
+	if (decision != DECIDE_ACCEPT) {
+		if (tell_why(h, decision, t->drv_path, why.data, &bad) < 0)
+			return accept_and_fail(h, p, &bad, e);
 		return proto_decline(e) < 0 ? -1 : ASK_AGAIN;
 	}
 	place = slots_enter(h->slots, &bad);

@@ -70,12 +70,16 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 	if (system_is_ours(t->system, s, &ours, e) < 0)
 		return -1;
 	/* A builtin builder is a part of every machine, whatever system it is for. */
-	if (!ours && !drv_is_builtin(d))
+	if (!ours && !drv_is_builtin(d)) {
+		*ret = DECIDE_FOREIGN;
 		return buf_addf(why, e, "this machine does not build for '%s'", t->system);
+	}
 	if (missing_feature(&t->features, s, &feature, e) < 0)
 		return -1;
-	if (feature)
+	if (feature) {
+		*ret = DECIDE_FOREIGN;
 		return buf_addf(why, e, "the feature '%s' is not in 'system-features'", feature);
+	}
 	if (!drv_paths_known(d))
 		return buf_addf(why, e, "its output paths are not known before the build");
 	if (drv_env_bool(d, "__noChroot"))

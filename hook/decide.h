@@ -13,7 +13,8 @@
 
 enum decision {
 	DECIDE_ACCEPT,
-	DECIDE_DECLINE, /* Nix may build it itself, or say why it cannot */
+	DECIDE_DECLINE, /* Nix may build it itself, where it builds anything itself */
+	DECIDE_FOREIGN, /* neither we nor Nix can build it on this machine */
 };
 
 /*

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Why the hook does not build something is told where Nix will not build it either, and only there.
+. "$(dirname "$0")/../lib.sh"
+need crun
+world "$@"
+expr=$here/e2e/decline.nix
+
+told() { # told ATTR PATTERN: on a line of its own, once
+  nix_build hook "$expr" -A "$1" >/dev/null
+  check "$1: nix-build fails" [ $? != 0 ]
+  check_log "$1: the reason is told" "^nix-oci-hook does not build '/nix/store/.*\\.drv': $2\$" "$W/hook.log"
+  check_eq "$1: it is told once" "$(grep -c 'nix-oci-hook does not build' "$W/hook.log")" "${3-1}"
+}
+nix_conf hook "sandbox = relaxed"
+told noChroot "it asks for no sandbox \\('__noChroot'\\)"
+told foreign "this machine does not build for 'pdp11-linux'"
+told feature "the feature 'levitation' is not in 'system-features'"
+nix_build hook --keep-going "$expr" -A twice >/dev/null
+check_eq "each of two derivations is told once" \
+  "$(grep 'nix-oci-hook does not build' "$W/hook.log" | sort | uniq -c | awk '{ print $1 }' | xargs)" "1 1"
+
+# Nix builds it itself: nobody needs to know why. What it cannot build either is told all the same.
+nix_conf hook "sandbox = relaxed" "max-jobs = 1"
+nix_build hook "$expr" -A noChroot >/dev/null
+check_eq "no sandbox, and Nix may build: it does" $? 0
+check "nothing is said" [ "$(grep -c 'nix-oci-hook' "$W/hook.log")" = 0 ]
+told foreign "this machine does not build for 'pdp11-linux'"
+nix_build hook --quiet --quiet "$expr" -A feature >/dev/null
+check "twice --quiet: no reason" [ "$(grep -c 'nix-oci-hook' "$W/hook.log")" = 0 ]
+finish
