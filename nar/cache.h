@@ -18,8 +18,8 @@
  * where it broke off, and so does its consumer, who does not notice. 403, 404 and 410 mean that a
  * cache does not have it. Redirects lead to http and https only, from https to https only, and at
  * most ten times. A cache that cannot be used (unreachable, of another store directory, without
- * nix-cache-info) is noted and passed over; what only it could have had is then unknown, which is
- * an error and not a negative answer.
+ * nix-cache-info) is noted and passed over: who finds a path nowhere should show cache_trouble(),
+ * too.
  *
  * A set belongs to one thread, which drives all transfers in cache_query() and cache_fetch();
  * consumers run in threads of the library's, which have ended when cache_fetch() returns. Memory
@@ -98,6 +98,7 @@ struct cache_info {
 	struct narinfo info; /* trusted, and of the path that was asked for */
 	const char *from;    /* the cache's URL, without a password */
 	size_t cache;        /* the set's own number of it */
+	bool by_ca;          /* trusted for the hash of its contents only */
 };
 
 enum cache_query_flags {
@@ -112,6 +113,8 @@ int cache_query(struct cache_set *s, const char *const *paths, size_t n, unsigne
 		struct err *e) MUST_CHECK;
 /* What is known of PATH; valid as long as the set. NULL: nobody has it, or it was not asked for. */
 const struct cache_info *cache_find(const struct cache_set *s, const char *path);
+/* Why a cache could not be asked, the first time; NULL: all have answered. */
+const char *cache_trouble(const struct cache_set *s);
 /*
  * Append the closure of PATHS, which was asked for before, to RET: each path once, what a path
  * refers to before itself; and what of it nobody has to RET_MISSING (full paths; may be NULL).
@@ -122,7 +125,7 @@ int cache_closure(const struct cache_set *s, const char *const *paths, size_t n,
 /* ---- NARs ---- */
 
 struct cache_item {
-	const struct cache_info *info;
+	const struct cache_info *info; /* that of another cache afterwards, where one was needed */
 	/*
 	 * Read NAR to its end, in a thread that is not the caller's; nothing else of this set may
 	 * be called there. NAR is decompressed, and ends (read gives 0) only when NarHash, NarSize,

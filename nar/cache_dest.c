@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "nar/cache.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "nar/cache_internal.h"
+#include "nar/io.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+#define TEMPORARY_MAX 32
+
+struct cache_dest {
+	struct cache_options o;
+	struct cache_url url;
+	int dirfd; /* of a file: cache, or -1 */
+	struct http *http;
+	bool global;
+};
+
+struct cache_upload {
+	struct cache_dest *dest;
+	int fd;
+	char name[TEMPORARY_MAX]; /* in the cache's directory; "": it has none */
+};
+
+/* ---- HTTP, one transfer at a time ---- */
+
+struct call {
+	struct http_transfer t;
+	struct buf *body; /* or NULL */
+	bool ended;
+	enum http_result result;
+};
+
+static int on_data(struct http_transfer *t, const void *data, size_t n, struct err *e)
+{
+	struct call *c = t->ctx;
+
+	return buf_add(c->body, data, n, e) < 0 ? -1 : 1;
+}
+
+static void on_done(struct http_transfer *t, enum http_result r)
+{
+	struct call *c = t->ctx;
+
+	c->ended = true;
+	c->result = r;
+}
+
+/* 1: done; 0: it is not there; -1: *E. */
+static int call(struct cache_dest *d, const char *name, struct call *c, struct err *e)
+{
+	scoped_free char *url = NULL, *shown = NULL;
+	const struct cache_progress nothing = {0};
+	int rc;
+
+	if (cache_name_urls(&d->url, name, &url, &shown, e) < 0)
+		return -1;
+	c->t.url = url;
+	c->t.what = shown;
+	c->t.data = on_data;
+	c->t.done = on_done;
+	c->t.ctx = c;
+	rc = http_start(d->http, &c->t, e);
+	while (rc == 0 && !c->ended) {
+		rc = http_step(d->http, CACHE_WAIT_MS, e);
+		if (rc == 0 && d->o.progress && d->o.progress(d->o.ctx, &nothing) != 0)
+			rc = err_set(e, ERR_STOPPED, "stopped");
+	}
+	http_cancel(&c->t);
+	if (rc < 0)
+		return -1;
+	if (c->result == HTTP_FAILED) {
+		*e = c->t.err;
+		return -1;
+	}
+	return c->result == HTTP_OK;
+}
+
+/* As Nix says of what it uploads. */
+static const char *type_of(const char *name)
+{
+	return str_ends(name, ".narinfo")                        ? "text/x-nix-narinfo"
+	       : str_eq(name, "nix-cache-info")                  ? "text/x-nix-cache-info"
+	       : str_ends(name, ".ls")                           ? "application/json"
+	       : str_ends(name, ".nar") || strstr(name, ".nar.") ? "application/x-nix-nar"
+								 : "application/octet-stream";
+}
+
+static int put_http(struct cache_dest *d, const char *name, const void *data, int fd, uint64_t n,
+		    struct err *e)
+{
+	struct call c = {
+		.t =
+			{
+				.method = HTTP_PUT,
+				.put_data = data,
+				.put_fd = fd,
+				.put_bytes = n,
+				.content_type = type_of(name),
+			},
+	};
+
+	return call(d, name, &c, e) < 0 ? -1 : 0;
+}
+
+/* ---- file: ---- */
+
+/* A new file in the cache's directory, which nobody takes for one of the cache. */
+static int new_temporary(struct cache_dest *d, char name[TEMPORARY_MAX], struct err *e)
+{
+	for (int i = 0; i < 100; i++) {
+		uint64_t random;
+
+		if (getrandom(&random, sizeof random, 0) != sizeof random)
+			return err_sys(e, "getting random bytes");
+		snprintf(name, TEMPORARY_MAX, ".tmp-%016" PRIx64, random);
+		int fd = openat(d->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (fd >= 0)
+			return fd;
+		if (errno != EEXIST)
+			break;
+	}
+	name[0] = '\0';
+	return err_sys(e, "creating a file in '%s'", d->url.shown);
+}
+
+/* Give the temporary file its name; directories on the way are made. */
+static int publish_file(struct cache_dest *d, const char *temporary, const char *name,
+			struct err *e)
+{
+	for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+		scoped_free char *dir = str_ndup(name, (size_t)(slash - name), e);
+
+		if (!dir)
+			return -1;
+		if (mkdirat(d->dirfd, dir, 0777) < 0 && errno != EEXIST)
+			return err_sys(e, "creating '%s/%s'", d->url.shown, dir);
+	}
+	if (renameat(d->dirfd, temporary, d->dirfd, name) < 0)
+		return err_sys(e, "creating '%s/%s'", d->url.shown, name);
+	return 0;
+}
+
+/* ---- large files ---- */
+
+struct cache_upload *cache_upload_new(struct cache_dest *d, struct err *e)
+{
+	scoped_cache_upload struct cache_upload *u = mem_new(1, sizeof *u, e);
+	const char *tmp = getenv("TMPDIR");
+
+	if (!u)
+		return NULL;
+	u->dest = d;
+	u->fd = -1;
+	if (d->url.is_file) {
+		u->fd = new_temporary(d, u->name, e);
+	} else {
+		u->fd = open(tmp && *tmp ? tmp : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (u->fd < 0)
+			err_sys(e, "creating a temporary file in '%s'", tmp && *tmp ? tmp : "/tmp");
+	}
+	return u->fd < 0 ? NULL : TAKE(u, NULL);
+}
+
+int cache_upload_fd(const struct cache_upload *u)
+{
+	return u->fd;
+}
+
+int cache_upload_commit(struct cache_upload *u, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (cache_url_check_name(name, e) < 0)
+		return -1;
+	if (!u->dest->url.is_file) {
+		if (fstat(u->fd, &st) < 0)
+			return err_sys(e, "looking at a temporary file");
+		return put_http(u->dest, name, NULL, u->fd, (uint64_t)st.st_size, e);
+	}
+	if (io_close(&u->fd, name, e) < 0 || publish_file(u->dest, u->name, name, e) < 0)
+		return -1;
+	u->name[0] = '\0';
+	return 0;
+}
+
+void cache_upload_free(struct cache_upload *u)
+{
+	if (!u)
+		return;
+	int saved = errno;
+	if (u->fd >= 0)
+		close(u->fd);
+	if (u->name[0])
+		(void)unlinkat(u->dest->dirfd, u->name, 0);
+	free(u);
+	errno = saved;
+}
+
+/* ---- the cache ---- */
+
+int cache_dest_has(struct cache_dest *d, const char *name, struct err *e)
+{
+	scoped_fd int fd = -1;
+
+	if (cache_url_check_name(name, e) < 0)
+		return -1;
+	if (d->url.is_file)
+		return cache_file_open(d->dirfd, d->url.shown, name, &fd, e);
+	struct call c = {.t = {.method = HTTP_HEAD, .is_short = true}};
+	return call(d, name, &c, e);
+}
+
+int cache_dest_get(struct cache_dest *d, const char *name, struct buf *b, struct err *e)
+{
+	if (cache_url_check_name(name, e) < 0)
+		return -1;
+	if (d->url.is_file)
+		return cache_file_read(d->dirfd, d->url.shown, name, b, e);
+	struct call c = {
+		.t = {.is_short = true, .max_bytes = b->max_bytes - b->len},
+		.body = b,
+	};
+	return call(d, name, &c, e);
+}
+
+int cache_dest_put(struct cache_dest *d, const char *name, const void *data, size_t n,
+		   struct err *e)
+{
+	if (cache_url_check_name(name, e) < 0)
+		return -1;
+	if (!d->url.is_file)
+		return put_http(d, name, n ? data : "", -1, n, e);
+	scoped_cache_upload struct cache_upload *u = cache_upload_new(d, e);
+	if (!u || io_write(u->fd, data, n, name, e) < 0)
+		return -1;
+	return cache_upload_commit(u, name, e);
+}
+
+const char *cache_dest_url(const struct cache_dest *d)
+{
+	return d->url.shown;
+}
+
+const char *cache_dest_param(const struct cache_dest *d, const char *name)
+{
+	return cache_url_param(&d->url, name);
+}
+
+/* Is it a cache of our store directory? Make it one where it is none yet. */
+static int check_info(struct cache_dest *d, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(CACHEINFO_MAX_BYTES);
+	scoped_cacheinfo struct cacheinfo info = {0};
+	int rc = cache_dest_get(d, "nix-cache-info", &b, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0) {
+		/* No more than Nix writes. */
+		if (buf_addf(&b, e, "StoreDir: %s\n", d->o.store_dir) < 0)
+			return -1;
+		return cache_dest_put(d, "nix-cache-info", b.data, b.len, e);
+	}
+	if (cacheinfo_parse(b.data ? b.data : "", b.len, &info, e) < 0)
+		return err_wrap(e, "binary cache '%s'", d->url.shown);
+	return cacheinfo_check(&info, d->url.shown, d->o.store_dir, e);
+}
+
+static int open_dest(struct cache_dest *d, const char *url, struct err *e)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return err_set(e, ERR_SYSTEM, "libcurl cannot be initialised");
+	d->global = true;
+	if (cache_url_parse(url, &d->url, e) < 0)
+		return -1;
+	if (d->url.is_file) {
+		d->dirfd = io_mkdir_p(d->url.dir, 0755, e);
+		if (d->dirfd < 0)
+			return -1;
+	} else {
+		d->http = cache_http_new(&d->o, e);
+		if (!d->http)
+			return -1;
+	}
+	return check_info(d, e);
+}
+
+struct cache_dest *cache_dest_open(const char *url, const struct cache_options *o, struct err *e)
+{
+	scoped_cache_dest struct cache_dest *d = mem_new(1, sizeof *d, e);
+
+	if (!d)
+		return NULL;
+	d->dirfd = -1;
+	d->o = *o;
+	cache_options_fill(&d->o);
+	return open_dest(d, url, e) < 0 ? NULL : TAKE(d, NULL);
+}
+
+void cache_dest_free(struct cache_dest *d)
+{
+	if (!d)
+		return;
+	int saved = errno;
+	http_free(d->http);
+	cache_url_done(&d->url);
+	if (d->dirfd >= 0)
+		close(d->dirfd);
+	if (d->global)
+		curl_global_cleanup();
+	free(d);
+	errno = saved;
+}

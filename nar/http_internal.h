@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef NAR_HTTP_INTERNAL_H
+#define NAR_HTTP_INTERNAL_H
+
+#include <curl/curl.h>
+
+#include "nar/http.h"
+
+/* The body of an error: so much is waited for, as the connection can then be used again. */
+#define HTTP_DROPPED_MAX 65536
+
+struct http {
+	struct http_options o;
+	CURLM *multi;
+	struct http_transfer *first; /* all that were started and have not ended */
+	CURL *idle[32];              /* easy handles to be used again */
+	size_t n_idle;
+	unsigned ended; /* in the step that runs */
+	uint64_t noted_at_ms;
+};
+
+/* ---- http_easy.c: one attempt ---- */
+
+/* Set all options of T for an attempt that goes on at t->offset. -1: *E. */
+int http_easy_setup(struct http *h, struct http_transfer *t, CURL *curl, struct err *e) MUST_CHECK;
+
+/* ---- for tests ---- */
+
+/* May another try be worth it? STATUS is 0 where there was none. */
+bool http_is_transient(CURLcode code, long status);
+/* How long to wait after attempt number ATTEMPT (from 1) failed. RANDOM is from 0 to 255. */
+unsigned http_delay_ms(unsigned retry_ms, unsigned attempt, long status, unsigned retry_after_s,
+		       unsigned random);
+/* The first byte of the header line "Content-Range: bytes A-B/C"; UINT64_MAX: it is another. */
+uint64_t http_range_start(const char *line, size_t len);
+
+#endif
