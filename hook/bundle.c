@@ -81,7 +81,7 @@ void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bu
 
 static void work_done(struct bundle_work *w)
 {
-	int *fds[] = {&w->top, &w->root, &w->etc, &w->dev, &w->scratch};
+	int *fds[] = {&w->disk, &w->top, &w->root, &w->etc, &w->dev, &w->scratch};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		scope_close(fds[i]);
@@ -148,9 +148,14 @@ static int make_top(const char *path, struct err *e)
  */
 static int make_scratch(struct bundle_work *w, struct err *e)
 {
-	w->scratch = io_mkdir(w->top, "scratch", 0755, e);
+	w->scratch = io_mkdir(w->disk, "scratch", 0755, e);
 	if (w->scratch < 0)
 		return -1;
+	if (w->in_memory && mkdirat(w->top, "scratch", 0755) < 0)
+		return err_sys(e, "creating 'scratch' in memory for '%s'", w->path);
+	/* As root/tmp is, where that is on the disk. */
+	if (w->in_memory && w->profile == SPEC_NIX && mkdirat(w->scratch, "tmp", 01777) < 0)
+		return err_sys(e, "creating 'scratch/tmp' in '%s'", w->path);
 	for (size_t i = 0; i < w->r->scratch_paths.n; i++) {
 		const char *path = w->r->scratch_paths.items[i];
 		bool store = str_eq(path, w->r->inputs_dir);
@@ -181,6 +186,7 @@ static int write_config(const struct bundle_work *w, struct err *e)
 	h.placed_inputs = w->placed_inputs;
 	h.placed_host_paths = w->placed_host_paths;
 	h.own_null = w->own_null;
+	h.own_tmp = w->in_memory;
 	if (spec_print(w->r, w->profile, &h, &b, e) < 0)
 		return -1;
 	return io_write_file(w->top, "config.json", 0644, b.data, b.len, e);
@@ -246,9 +252,23 @@ static int finish(struct bundle_work *w, struct bundle *ret, struct err *e)
 	return 0;
 }
 
-int bundle_create(const char *path, const struct request *r, enum spec_profile profile,
-		  const struct spec_host *h, const struct build_user *user, struct bundle *ret,
-		  struct err *e)
+bool bundle_fits_memory(const struct request *r, enum spec_profile profile)
+{
+	/* The root of a range of ids may write to all of its file system. */
+	if (r->constraints.uid_range)
+		return false;
+	if (profile == SPEC_NIX && spec_has_target(r, "/tmp"))
+		return false;
+	for (size_t i = 0; i < r->scratch_paths.n; i++)
+		if (str_eq(r->scratch_paths.items[i], "tmp") ||
+		    str_starts(r->scratch_paths.items[i], "tmp/"))
+			return false;
+	return true;
+}
+
+int bundle_create(const char *path, int mem_dirfd, const struct request *r,
+		  enum spec_profile profile, const struct spec_host *h,
+		  const struct build_user *user, struct bundle *ret, struct err *e)
 {
 	/* One thread runs here, so the umask is ours for a moment. */
 	__attribute__((cleanup(umask_restore))) mode_t mask = umask(0);
@@ -258,7 +278,9 @@ int bundle_create(const char *path, const struct request *r, enum spec_profile p
 					    .profile = profile,
 					    .uid = user ? user->uid : NOBODY,
 					    .gid = user ? user->gid : (gid_t)-1,
+					    .disk = -1,
 					    .top = -1,
+					    .in_memory = mem_dirfd >= 0,
 					    .root = -1,
 					    .etc = -1,
 					    .dev = -1,
@@ -268,10 +290,13 @@ int bundle_create(const char *path, const struct request *r, enum spec_profile p
 	assert(path[0] == '/');
 	if (req_check(r, e) < 0)
 		return -1;
-	w.top = make_top(path, e);
-	if (w.top < 0)
+	w.disk = make_top(path, e);
+	if (w.disk < 0)
 		return -1;
-	if (fill(&w, e) < 0 || finish(&w, ret, e) < 0) {
+	w.top = fcntl(mem_dirfd >= 0 ? mem_dirfd : w.disk, F_DUPFD_CLOEXEC, 0);
+	if (w.top < 0)
+		err_sys(e, "duplicating a descriptor");
+	if (w.top < 0 || fill(&w, e) < 0 || finish(&w, ret, e) < 0) {
 		struct err later = ERR_INIT;
 		/* The first error is what the caller needs; a half-made bundle is stale to the
 		 * next. */

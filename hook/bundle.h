@@ -11,6 +11,9 @@
  *	                   empty file to mount that one on): fit for a runtime's standard input
  *	  inputs/<base>    unpacked inputs, where they are not bound from the store
  *
+ * All but scratch/ can be in memory (hook/memdir.h), where scratch/ is an empty directory on which
+ * whoever starts the runtime binds that of the disk. /tmp then is scratch/tmp.
+ *
  * For builds of the hook it lies at `<real store>/<drv base name>.chroot`, as Nix's own does: the
  * same mount as the store, so outputs are moved by rename(2), and the garbage collector knows the
  * name. Modes, owners and file contents are those of Nix's sandbox: docs/parity.md.
@@ -26,8 +29,8 @@
 #include "specgen/spec.h"
 
 struct bundle {
-	char *path;       /* absolute */
-	int dirfd;        /* of path */
+	char *path;       /* absolute; on the disk */
+	int dirfd;        /* of the directory with config.json */
 	char *build_dir;  /* absolute path of scratch/<working dir>, what keep-failed keeps */
 	char *output_dir; /* absolute path of scratch/nix-store, in which outputs appear */
 	int output_dirfd;
@@ -47,14 +50,17 @@ void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bu
 /* Everybody may pass through all directories on the way to PATH. */
 bool bundle_reachable(const char *path);
 
+/* Whether a bundle for R may be in memory: nothing that its build can fill would be. */
+bool bundle_fits_memory(const struct request *r, enum spec_profile profile);
 /*
- * Create the bundle at PATH for REQUEST; a stale one of that name is removed first. USER owns the
- * scratch directories (NULL: the caller). On failure nothing is left of it. Symbolic links among
+ * Create the bundle at PATH for REQUEST; a stale one of that name is removed first. MEM_DIRFD, an
+ * empty directory in memory or -1, gets all but scratch/. USER owns the scratch directories (NULL:
+ * the caller). On failure nothing is left at PATH. Symbolic links among
  * inputs and host paths are made as links, not mounted, as Nix does; `h` tells the profile's
  * facts about the machine, and is what config.json is printed from.
  */
-int bundle_create(const char *path, const struct request *r, enum spec_profile profile,
-		  const struct spec_host *h, const struct build_user *user, struct bundle *ret,
+int bundle_create(const char *path, int mem_dirfd, const struct request *r,
+		  enum spec_profile profile, const struct spec_host *h, const struct build_user *user, struct bundle *ret,
 		  struct err *e) MUST_CHECK;
 /* Frees memory and descriptors; the files stay. */
 void bundle_done(struct bundle *b);

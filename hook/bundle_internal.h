@@ -17,8 +17,11 @@ struct bundle_work {
 	enum spec_profile profile;
 	uid_t uid; /* of the build; (uid_t)-1 with gid: everything is the caller's */
 	gid_t gid;
-	int top, root, etc, dev, scratch; /* descriptors */
-	int *scratch_fds;                 /* one a scratch path of the request, in its order */
+	int disk; /* what scratch/ is in; all of these are descriptors */
+	int top;  /* what all else is in: the same, or in memory */
+	bool in_memory;
+	int root, etc, dev, scratch;
+	int *scratch_fds; /* one a scratch path of the request, in its order */
 	bool *placed_inputs, *placed_host_paths;
 	bool own_null;
 };

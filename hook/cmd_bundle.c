@@ -36,7 +36,7 @@ static int make(const struct preview *p, const char *path, struct err *e)
 	scoped_bundle struct bundle b = BUNDLE_INIT;
 
 	if (refuse_existing(path, e) < 0 ||
-	    bundle_create(path, &p->request, p->conf.profile, &p->machine.host,
+	    bundle_create(path, -1, &p->request, p->conf.profile, &p->machine.host,
 			  p->as_root ? &p->user : NULL, &b, e) < 0)
 		return -1;
 	printf("%s\n", b.path);

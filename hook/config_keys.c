@@ -27,9 +27,10 @@ const struct conf_key conf_keys[] = {
 		 "builtin:buildenv) in the container. Empty: nix-oci-hook-builtin beside "
 		 "nix-oci-hook, or where it is installed."},
 	{"bundle-dir", CONF_PATH, AT(bundle_dir), "",
-	 .help = "Directory for the bundles of builds. Empty: the store directory itself, "
-		 "where outputs are one rename away from their place and the garbage "
-		 "collector knows what is left behind."},
+	 .help = "Directory for the bundles of builds, all of each. Empty: what a build can fill "
+		 "is in the store directory itself, where outputs are one rename away from "
+		 "their place and the garbage collector knows what is left behind; the rest, a "
+		 "few small files, is in memory where kernel and runtime allow it."},
 	{"cache-dir", CONF_PATH, AT(cache_dir), NULL,
 	 .help = "Directory for inputs that were unpacked, which all builds share. The default "
 		 "is /var/cache/nix-oci-hook for root, else nix-oci-hook below $XDG_CACHE_HOME, "

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "hook/launch.h"
 #include "hook/log.h"
 #include "hook/machine.h"
+#include "hook/memdir.h"
 #include "hook/outputs.h"
 #include "hook/record.h"
 #include "hook/users.h"
@@ -27,16 +29,20 @@
 
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {
-	char *bundle;
-	char *id; /* the container's name */
-	struct record record; /* its dir is the runtime's own; short, as runtimes make sockets in it */
+	char *disk;   /* what of the bundle is on the disk */
+	char *bundle; /* as the runtime sees it: the same, or where the memdir is mounted */
+	char *state;  /* the same, the runtime's own; short, as runtimes make sockets in it */
+	char *id;     /* the container's name */
+	struct record record;
 };
 
 #define JOB_PATHS_INIT ((struct job_paths){.record = RECORD_INIT})
 
 static void job_paths_done(struct job_paths *p)
 {
+	free(p->disk);
 	free(p->bundle);
+	free(p->state);
 	free(p->id);
 	record_done(&p->record);
 	*p = JOB_PATHS_INIT;
@@ -46,9 +52,10 @@ static void job_paths_done(struct job_paths *p)
 /*
  * The bundle is `<real store>/<drv>.chroot`, as Nix's own sandbox has it: on the store's mount, so
  * that outputs move by rename(2), and known to the garbage collector. Another directory is taken
- * only where the configuration names one.
+ * only where the configuration names one. What of it can be IN_MEMORY is mounted, for the runtime
+ * alone, at a directory that all runs share.
  */
-static int choose_paths(const struct job *j, struct job_paths *ret, struct err *e)
+static int choose_paths(const struct job *j, bool in_memory, struct job_paths *ret, struct err *e)
 {
 	scoped_paths struct job_paths p = JOB_PATHS_INIT;
 	scoped_free char *run_dir = str_fmt(e, "%s/run", j->conf->state_dir);
@@ -56,7 +63,10 @@ static int choose_paths(const struct job *j, struct job_paths *ret, struct err *
 	const char *dir = j->conf->bundle_dir && j->conf->bundle_dir[0] ? j->conf->bundle_dir
 									: j->store->real_dir;
 
-	p.bundle = str_fmt(e, "%s/%s.chroot", dir, base);
+	p.disk = str_fmt(e, "%s/%s.chroot", dir, base);
+	if (!p.disk)
+		return -1;
+	p.bundle = in_memory ? str_fmt(e, "%s/run", j->conf->state_dir) : str_dup(p.disk, e);
 	if (!p.bundle)
 		return -1;
 	/* The store path's hash and our pid: unique on this machine, and readable in `ps`. */
@@ -64,6 +74,9 @@ static int choose_paths(const struct job *j, struct job_paths *ret, struct err *
 	if (!p.id)
 		return -1;
 	if (!run_dir || record_enter(run_dir, &p.record, e) < 0)
+		return -1;
+	p.state = in_memory ? str_fmt(e, "%s/state", p.bundle) : str_dup(p.record.dir, e);
+	if (!p.state)
 		return -1;
 	*ret = p;
 	p = JOB_PATHS_INIT;
@@ -158,6 +171,7 @@ struct attempt {
 	const struct build_user *user;
 	struct request *req;
 	struct job_paths *paths;
+	const struct memdir *mem;
 	struct inputs *inputs;
 	struct run *run;
 };
@@ -191,17 +205,55 @@ static void keep_failed(const struct job *j, const char *build_dir)
 		log_msg(LOG_ERROR, "note: keeping build directory %s%s%s", quote, kept, quote);
 }
 
+/* The runtime's own directory, in memory or not. */
+static int make_state(const struct attempt *a, struct err *e)
+{
+	const char *exe = str_base(a->j->runtime->path);
+	int fd;
+
+	if (a->mem->dirfd < 0)
+		fd = io_mkdir(AT_FDCWD, a->paths->state, 0700, e);
+	else
+		fd = io_mkdir(a->mem->dirfd, "state", 0700, e);
+	if (fd < 0)
+		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
+	/* Something to mount the runtime on. */
+	if (a->mem->dirfd >= 0 && mknodat(fd, exe, S_IFREG | 0755, 0) < 0) {
+		err_sys(e, "creating '%s' in memory", exe);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int run_in(const struct attempt *a, int state_fd, const struct run_limits *lim,
+		  struct run_result *ret, struct err *e)
+{
+	const struct job_paths *p = a->paths;
+	scoped_free char *scratch = str_fmt(e, "%s/scratch", p->disk);
+
+	if (!scratch)
+		return -1;
+	const struct run_place at = {
+		.bundle = p->bundle,
+		.state_dir = p->state,
+		.state_fd = state_fd,
+		.mount_fd = a->mem->mount_fd,
+		.scratch = scratch,
+	};
+	return run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
+			     a->user->uid, lim, a->j->log_fd, ret, e);
+}
+
 /* Everything between a complete bundle and registered outputs. */
-static int run_bundle(const struct attempt *a, const struct bundle *b, const struct run_limits *lim,
-		      struct run_result *ret, struct err *e)
+static int run_bundle(const struct attempt *a, const struct bundle *b, int state_fd,
+		      const struct run_limits *lim, struct run_result *ret, struct err *e)
 {
 	const struct job *j = a->j;
-	const struct job_paths *p = a->paths;
 
-	if (run_container(a->run, j->runtime, p->bundle, p->record.dir, p->id,
-			  a->req->constraints.network, a->user->uid, lim, j->log_fd, ret, e) < 0)
+	if (run_in(a, state_fd, lim, ret, e) < 0)
 		return -1;
-	if (report_end(j, p->bundle, ret, e) < 0)
+	if (report_end(j, a->paths->disk, ret, e) < 0)
 		return -1;
 	const struct out_job out = {
 		.drv = j->drv,
@@ -235,17 +287,19 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (run_own_tree(a->run, p->record.path, e) < 0)
 		return -1;
 	p->record.left = true;
-	if (run_own_tree(a->run, p->record.dir, e) < 0 || run_own_tree(a->run, p->bundle, e) < 0)
+	if ((a->mem->dirfd < 0 && run_own_tree(a->run, p->state, e) < 0) ||
+	    run_own_tree(a->run, p->disk, e) < 0)
 		return -1;
-	scoped_fd int state_fd = io_mkdir(AT_FDCWD, p->record.dir, 0700, e);
+	scoped_fd int state_fd = make_state(a, e);
 	if (state_fd < 0)
-		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
-	if (bundle_create(p->bundle, a->req, j->conf->profile, &m.host, a->user, &b, e) < 0)
-		return err_wrap(e, "creating the bundle '%s'", p->bundle);
-	if (record_bundle(&p->record, p->bundle, b.dirfd, e) < 0 ||
-	    record_runtime(&p->record, j->runtime, p->id, e) < 0)
 		return -1;
-	const int rc = run_bundle(a, &b, &lim, ret, e);
+	if (bundle_create(p->disk, a->mem->dirfd, a->req, j->conf->profile, &m.host, a->user, &b,
+			  e) < 0)
+		return err_wrap(e, "creating the bundle '%s'", p->disk);
+	if (record_bundle(&p->record, p->disk, e) < 0 ||
+	    record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0)
+		return -1;
+	const int rc = run_bundle(a, &b, state_fd, &lim, ret, e);
 	if (rc < 0 && e->kind != ERR_STOPPED)
 		keep_failed(j, b.build_dir);
 	return rc;
@@ -257,6 +311,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
 	scoped_request struct request req = {0};
 	scoped_paths struct job_paths paths = JOB_PATHS_INIT;
+	scoped_memdir struct memdir mem = MEMDIR_INIT;
 	scoped_inputs struct inputs inputs = INPUTS_INIT;
 	struct err cleanup = ERR_INIT;
 	const struct drvrequest_in in = {
@@ -272,8 +327,13 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 
 	if (drv_is_builtin(j->drv) && builtin_find(j->conf, &builtin, e) < 0)
 		return -1;
+	if (drvrequest_make(&in, &req, e) < 0 || launch_wrap(&req, e) < 0)
+		return -1;
+	const bool in_memory = !(j->conf->bundle_dir && j->conf->bundle_dir[0]) &&
+			       runtime_takes_memory(j->runtime) &&
+			       bundle_fits_memory(&req, j->conf->profile) && memdir_new(&mem);
 	/* Before ids are chosen: a dead run may have left processes that have one. */
-	if (drvrequest_make(&in, &req, e) < 0 || launch_wrap(&req, e) < 0 || choose_paths(j, &paths, e) < 0)
+	if (choose_paths(j, in_memory, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req.constraints.uid_range,
 			       j->stop_fd, &user, e) < 0)
@@ -291,7 +351,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	struct run *run = run_start(locks, e);
 	if (!run)
 		return -1;
-	const struct attempt a = {j, &user, &req, &paths, &inputs, run};
+	const struct attempt a = {j, &user, &req, &paths, &mem, &inputs, run};
 	rc = run_supervised(&a, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
 		/* The build stands; what could not be removed is said, and is no secret. */

@@ -24,6 +24,7 @@
 #include "hook/cgroup.h"
 #include "hook/log.h"
 #include "hook/run.h"
+#include "hook/tenants.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -67,12 +68,12 @@ static int boot_id(struct buf *b, struct err *e)
 }
 
 /* What no other directory will ever be, on this file system; false: it cannot be told. */
-static bool identity(int dirfd, const char *path, int flags, char ret[128])
+static bool identity(const char *path, char ret[128])
 {
 	const unsigned want = STATX_INO | STATX_BTIME | STATX_TYPE;
 	struct statx st;
 
-	if (statx(dirfd, path, flags | AT_SYMLINK_NOFOLLOW, want, &st) < 0 ||
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, want, &st) < 0 ||
 	    (st.stx_mask & want) != want || !S_ISDIR(st.stx_mode))
 		return false;
 	snprintf(ret, 128, "%u:%u:%" PRIu64 ":%" PRId64 ".%u", st.stx_dev_major, st.stx_dev_minor,
@@ -80,14 +81,15 @@ static bool identity(int dirfd, const char *path, int flags, char ret[128])
 	return true;
 }
 
-int record_runtime(const struct record *r, const struct runtime *rt, const char *id, struct err *e)
+int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
+		   bool keeps_state, struct err *e)
 {
 	scoped_free char *state_dir = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, r->dir);
-
 	scoped_buf struct buf b = BUF_INIT(RECORD_MAX), boot = BUF_INIT(128);
 	scoped_strv struct strv argv = STRV_INIT;
 
-	if (!state_dir || boot_id(&boot, e) < 0 || runtime_delete_argv(rt, state_dir, id, &argv, e) < 0 ||
+	if (!state_dir || boot_id(&boot, e) < 0 ||
+	    (keeps_state && runtime_delete_argv(rt, state_dir, id, &argv, e) < 0) ||
 	    add(&b, "boot", boot.data, e) < 0 || add(&b, "id", id, e) < 0 ||
 	    add_number(&b, "kind", rt->kind, e) < 0 ||
 	    add_number(&b, "layout", rt->cgroups, e) < 0)
@@ -98,13 +100,13 @@ int record_runtime(const struct record *r, const struct runtime *rt, const char 
 	return append(r, &b, e);
 }
 
-int record_bundle(const struct record *r, const char *path, int dirfd, struct err *e)
+int record_bundle(const struct record *r, const char *path, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
 	char id[128];
 
 	/* Without, who makes a bundle at that path removes it, as does Nix's garbage collector. */
-	if (!identity(dirfd, "", AT_EMPTY_PATH, id))
+	if (!identity(path, id))
 		return 0;
 	if (buf_addf(&b, e, "bundle=%s %s", id, path) < 0 || buf_addc(&b, '\0', e) < 0)
 		return -1;
@@ -151,6 +153,8 @@ static int parse_entry(const char *s, struct dead *ret, struct err *e)
 /* ARGV, as the supervisor would start it; how it ends is no matter: there may be no container. */
 static int run_delete(const struct dead *d, struct err *e)
 {
+	const struct runtime_view view = {.layout = (enum cgroup_layout)d->layout, .mount_fd = -1};
+	const char *program = d->delete.items[0];
 	const pid_t pid = fork();
 	int status;
 
@@ -162,9 +166,8 @@ static int run_delete(const struct dead *d, struct err *e)
 		for (int fd = 0; fd < 3; fd++)
 			if (dup2(null, fd) < 0)
 				_exit(127);
-		if (runtime_prepare_child((enum runtime_kind)d->kind,
-					  (enum cgroup_layout)d->layout, e) == 0)
-			execv(d->delete.items[0], d->delete.items);
+		if (runtime_prepare_child((enum runtime_kind)d->kind, &view, &program, e) == 0)
+			execv(program, d->delete.items);
 		_exit(127);
 	}
 	while (waitpid(pid, &status, 0) < 0)
@@ -187,15 +190,35 @@ static int kill_dead(const struct dead *d, struct err *e)
 	return cgroup_guess(d->id, &cgroups, e) < 0 ? -1 : cgroup_remove(&cgroups, e);
 }
 
-static int remove_bundle(const char *entry, struct err *e)
+/* The path of an entry's bundle, if that is still there. */
+static const char *bundle_of(const char *entry)
 {
 	const char *path = strchr(entry, ' ');
 	char id[128];
 
-	if (!path || path[1] != '/' || !identity(AT_FDCWD, path + 1, 0, id) ||
+	if (!path || path[1] != '/' || !identity(path + 1, id) ||
 	    strlen(id) != (size_t)(path - entry) || strncmp(entry, id, strlen(id)) != 0)
-		return 0;
-	return io_rmtree(AT_FDCWD, path + 1, path + 1, e);
+		return NULL;
+	return path + 1;
+}
+
+/* Everything of a dead run that the record tells of. */
+static int end_dead(const struct dead *d, struct err *e)
+{
+	/* First of all: control groups with processes cannot be removed. */
+	for (size_t i = 0; i < d->bundles.n; i++) {
+		const char *bundle = bundle_of(d->bundles.items[i]);
+		if (bundle && tenants_kill(bundle, "scratch", e) < 0)
+			return -1;
+	}
+	if (kill_dead(d, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->bundles.n; i++) {
+		const char *bundle = bundle_of(d->bundles.items[i]);
+		if (bundle && io_rmtree(AT_FDCWD, bundle, bundle, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* FD is the record of a dead run at DIRFD/NAME, and ours now. */
@@ -211,12 +234,7 @@ static int remove_dead(int dirfd, const char *name, int fd, struct err *e)
 	     p = nul + 1)
 		if (parse_entry(p, &d, e) < 0)
 			return -1;
-	if (kill_dead(&d, e) < 0)
-		return -1;
-	for (size_t i = 0; i < d.bundles.n; i++)
-		if (remove_bundle(d.bundles.items[i], e) < 0)
-			return -1;
-	if (io_rmtree(dirfd, dir, dir, e) < 0)
+	if (end_dead(&d, e) < 0 || io_rmtree(dirfd, dir, dir, e) < 0)
 		return -1;
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		return err_sys(e, "removing '%s'", name);

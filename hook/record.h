@@ -11,7 +11,8 @@
  *
  * A record without a lock is that of a dead run: the kernel takes a lock away with the last process
  * that has it, and nothing else does. Then the runtime is told to delete the container by the
- * state that it keeps itself, and what the record names is removed: the directory above, control
+ * state that it keeps itself, or, where that was in memory (hook/memdir.h) and so is gone, who has
+ * the bundle mounted is killed; and what the record names is removed: the directory above, control
  * groups named after the container, and the bundle if what is at its path is still the very
  * directory that was recorded. Outputs are never recorded: those may be valid by then.
  *
@@ -36,11 +37,14 @@ struct record {
 
 /* In RUN_DIR, which must exist. What dead runs left and cannot be removed is only warned of. */
 int record_enter(const char *run_dir, struct record *ret, struct err *e) MUST_CHECK;
-/* The container of this ID, as run_container() runs it with our directory. */
+/*
+ * The container of this ID, as run_container() runs it; KEEPS_STATE: with our directory for the
+ * runtime.
+ */
 int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
-		   struct err *e) MUST_CHECK;
-/* The directory PATH, open as DIRFD. */
-int record_bundle(const struct record *r, const char *path, int dirfd, struct err *e) MUST_CHECK;
+		   bool keeps_state, struct err *e) MUST_CHECK;
+/* The directory PATH, with the bundle's scratch directories in its `scratch`. */
+int record_bundle(const struct record *r, const char *path, struct err *e) MUST_CHECK;
 /* Removes the record unless it is left to others. */
 void record_done(struct record *r);
 #define scoped_record __attribute__((cleanup(record_done)))

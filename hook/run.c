@@ -116,12 +116,12 @@ static int await_ready(struct run *r, struct err *e)
 	return 0;
 }
 
-/* Send B, and a copy of descriptor FD (-1: none). */
-static int tell(struct run *r, const struct buf *b, int fd, struct err *e)
+/* Send B, and copies of these N descriptors. */
+static int tell(struct run *r, const struct buf *b, const int *fds, size_t n, struct err *e)
 {
 	union {
 		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(SUP_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {b->data, b->len};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -131,13 +131,14 @@ static int tell(struct run *r, const struct buf *b, int fd, struct err *e)
 	if (b->len > SUP_MESSAGE_MAX)
 		return err_set(e, ERR_LIMIT, "a message for the supervisor process has %zu bytes",
 			       b->len);
-	if (fd >= 0) {
+	if (n > 0) {
+		assert(n <= SUP_FDS_MAX);
 		memset(&control, 0, sizeof control);
 		m.msg_control = &control;
-		m.msg_controllen = sizeof control;
+		m.msg_controllen = CMSG_SPACE(n * sizeof *fds);
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-		*c = (struct cmsghdr){CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS};
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+		*c = (struct cmsghdr){CMSG_LEN(n * sizeof *fds), SOL_SOCKET, SCM_RIGHTS};
+		memcpy(CMSG_DATA(c), fds, n * sizeof *fds);
 	}
 	while (sendmsg(r->sock, &m, MSG_NOSIGNAL) < 0)
 		if (errno != EINTR)
@@ -154,7 +155,7 @@ static int tell_path(struct run *r, enum sup_type type, const char *path, struct
 	assert(path[0] == '/');
 	if (buf_addc(&b, (char)type, e) < 0 || buf_adds(&b, path, e) < 0)
 		return -1;
-	return tell(r, &b, -1, e);
+	return tell(r, &b, NULL, 0, e);
 }
 
 static void run_free(struct run *r)
@@ -410,7 +411,7 @@ static void pump_kill(struct pump *p, enum why why)
 	p->killed = why;
 	p->killed_ms = now_ms();
 	/* If it cannot be told it is dead, and the socket says that next. */
-	if (!p->ended && tell(p->run, &b, -1, &ignored) < 0)
+	if (!p->ended && tell(p->run, &b, NULL, 0, &ignored) < 0)
 		return;
 }
 
@@ -593,7 +594,7 @@ static int runtime_failed(const struct pump *p, const struct runtime *rt, const 
 		       rt->path, said ? said : "it does not say why", WEXITSTATUS(status));
 }
 
-static int interpret(const struct pump *p, const struct runtime *rt, const char *log_path,
+static int interpret(const struct pump *p, const struct runtime *rt, int state_fd,
 		     struct run_result *ret, struct err *e)
 {
 	const int status = p->end.runtime_status;
@@ -627,8 +628,9 @@ static int interpret(const struct pump *p, const struct runtime *rt, const char 
 		return 0;
 	}
 	/* No log at all: it failed before it opened one. */
-	scoped_free char *said = runtime_log_error(log_path);
-	if (said || runtime_detaches(rt) || !WIFEXITED(status) || access(log_path, F_OK) < 0)
+	scoped_free char *said = runtime_log_error(state_fd, SUP_LOG);
+	if (said || runtime_detaches(rt) || !WIFEXITED(status) ||
+	    faccessat(state_fd, SUP_LOG, F_OK, 0) < 0)
 		return runtime_failed(p, rt, said, ret, e);
 	*ret = decode_code(WEXITSTATUS(status), p->end.oom_killed);
 	return 0;
@@ -641,12 +643,27 @@ static int add_string(struct buf *b, const char *s, struct err *e)
 	return buf_add(b, s, strlen(s) + 1, e);
 }
 
-static int ask_to_run(struct run *r, const struct runtime *rt, const char *bundle,
-		      const char *state_dir, const char *log_path, const char *id, bool network,
-		      const struct run_limits *lim, int slave, struct err *e)
+/* The words after struct sup_run, in the order in which the supervisor takes them. */
+static int add_words(struct buf *b, const struct run_place *at, const char *id,
+		     const struct strv *argv, struct err *e)
+{
+	if (add_string(b, id, e) < 0 || add_string(b, at->bundle, e) < 0 ||
+	    add_string(b, at->state_dir, e) < 0 ||
+	    add_string(b, at->scratch ? at->scratch : "", e) < 0)
+		return -1;
+	for (size_t i = 0; i < argv->n; i++)
+		if (add_string(b, argv->items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int ask_to_run(struct run *r, const struct runtime *rt, const struct run_place *at,
+		      const char *id, bool network, const struct run_limits *lim, int slave,
+		      struct err *e)
 {
 	scoped_strv struct strv argv = STRV_INIT;
 	scoped_buf struct buf b = BUF_INIT(SUP_MESSAGE_MAX + 1);
+	const int fds[SUP_FDS_MAX] = {slave, at->state_fd, at->mount_fd};
 	const struct sup_run how = {
 		.kind = (uint8_t)rt->kind,
 		.layout = (uint8_t)rt->cgroups,
@@ -655,44 +672,37 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const char *bundl
 			rt->own_cgroups || (rt->kind != RUNTIME_CRUN && rt->kind != RUNTIME_RUNSC),
 		.personality = lim->personality,
 	};
-	scoped_free char *root = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, state_dir);
+	scoped_free char *root = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, at->state_dir);
 	if (!root)
 		return -1;
-	scoped_free char *pid_file = str_fmt(e, "%s/pid", state_dir);
-	if (!pid_file ||
-	    runtime_run_argv(rt, bundle, root, log_path, pid_file, id, network, &argv, e) < 0)
+	scoped_free char *log_path = str_fmt(e, "%s/" SUP_LOG, at->state_dir);
+	if (!log_path)
 		return -1;
-	scoped_free char *null = str_fmt(e, "%s/root/dev/null", bundle);
-	if (!null)
+	scoped_free char *pid_file = str_fmt(e, "%s/" SUP_PID, at->state_dir);
+	if (!pid_file ||
+	    runtime_run_argv(rt, at->bundle, root, log_path, pid_file, id, network, &argv, e) < 0)
 		return -1;
 	if (how.makes_cgroups && !r->id && !(r->id = str_dup(id, e)))
 		return -1;
 	if (buf_addc(&b, SUP_RUN, e) < 0 || buf_add(&b, &how, sizeof how, e) < 0 ||
-	    add_string(&b, id, e) < 0 || add_string(&b, pid_file, e) < 0 ||
-	    add_string(&b, null, e) < 0)
+	    add_words(&b, at, id, &argv, e) < 0)
 		return -1;
-	for (size_t i = 0; i < argv.n; i++)
-		if (add_string(&b, argv.items[i], e) < 0)
-			return -1;
-	return tell(r, &b, slave, e);
+	return tell(r, &b, fds, at->mount_fd >= 0 ? 3 : 2, e);
 }
 
-int run_container(struct run *r, const struct runtime *rt, const char *bundle,
-		  const char *state_dir, const char *id, bool network, uid_t uid,
-		  const struct run_limits *lim, int log_fd, struct run_result *ret, struct err *e)
+int run_container(struct run *r, const struct runtime *rt, const struct run_place *at,
+		  const char *id, bool network, uid_t uid, const struct run_limits *lim, int log_fd,
+		  struct run_result *ret, struct err *e)
 {
 	struct err runtime_err = ERR_INIT;
 	struct sigaction old, ignore = {.sa_handler = SIG_IGN};
-	scoped_free char *log_path = str_fmt(e, "%s/log", state_dir);
-	if (!log_path)
-		return -1;
 	struct pump p = {.run = r, .log_fd = log_fd, .lim = lim, .runtime_err = &runtime_err};
 	scoped_fd int slave = -1;
 	if ((rt->kind == RUNTIME_RUNSC ? open_pipe(&p.master, &slave, e)
 				       : open_terminal(uid, &p.master, &slave, e)) < 0)
 		return -1;
 	p.started_ms = p.heard_ms = now_ms();
-	int rc = ask_to_run(r, rt, bundle, state_dir, log_path, id, network, lim, slave, e);
+	int rc = ask_to_run(r, rt, at, id, network, lim, slave, e);
 	/* Ours must not keep the terminal from its end. */
 	close(TAKE(slave, -1));
 	/* A log that nobody reads is an error to be told, not the end of us. */
@@ -700,7 +710,7 @@ int run_container(struct run *r, const struct runtime *rt, const char *bundle,
 	if (rc == 0)
 		rc = pump_run(&p, e);
 	if (rc == 0)
-		rc = interpret(&p, rt, log_path, ret, e);
+		rc = interpret(&p, rt, at->state_fd, ret, e);
 	sigaction(SIGPIPE, &old, NULL);
 	if (p.master >= 0)
 		close(p.master);

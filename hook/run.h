@@ -68,10 +68,16 @@ void run_stop_on(struct run *r, int fd);
 int run_own_tree(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /* ... but will not, after all: keep-failed, or it was moved into the store. */
 int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
+/* Where a container's files are. */
+struct run_place {
+	const char *bundle;    /* as the runtime sees it */
+	const char *state_dir; /* the same: fresh, short, for the runtime's own files */
+	int state_fd;          /* the same, opened */
+	int mount_fd;          /* a memdir to be mounted at BUNDLE, STATE_DIR in it; or -1 */
+	const char *scratch;   /* with a memdir: what of the bundle is on the disk */
+};
 /*
- * Run the container of BUNDLE to its end: when this returns, no process of it lives. STATE_DIR is a
- * fresh directory on the supervisor's list, with a short path, for the runtime's own files. What
- * the build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the
+ * Run the container of a bundle to its end: when this returns, no process of it lives. What the build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the
  * build, not the clock of TIMEOUT, and does not count as silence. The builder's standard output and
  * error are one raw pseudo-terminal, owned by UID and nobody's controlling terminal; input is
  * /dev/null. A builder that closes both and goes on is waited for. (With runsc it is a pipe; gVisor
@@ -85,10 +91,9 @@ int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
  * before, SIGSEGV and its kin are taken for signals, others for exit codes. For runsc all but those
  * are exit codes.
  */
-int run_container(struct run *r, const struct runtime *rt, const char *bundle,
-		  const char *state_dir, const char *id, bool network, uid_t uid,
-		  const struct run_limits *lim, int log_fd, struct run_result *ret,
-		  struct err *e) MUST_CHECK;
+int run_container(struct run *r, const struct runtime *rt, const struct run_place *at,
+		  const char *id, bool network, uid_t uid, const struct run_limits *lim, int log_fd,
+		  struct run_result *ret, struct err *e) MUST_CHECK;
 /* Clean up and wait for it. Failing to remove something is an error. R is gone after. */
 int run_finish(struct run *r, struct err *e) MUST_CHECK;
 

@@ -12,6 +12,7 @@
 
 #include <parson.h>
 
+#include "hook/memdir.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -227,16 +228,9 @@ static int mount_empty_cgroups(struct err *e)
 	return 0;
 }
 
-int runtime_prepare_child(enum runtime_kind kind, enum cgroup_layout layout, struct err *e)
+/* A layout that crun takes. */
+static int change_cgroups(enum cgroup_layout layout, struct err *e)
 {
-	if (kind != RUNTIME_CRUN || (layout != CGROUP_HYBRID && layout != CGROUP_NONE))
-		return 0;
-	if (unshare(CLONE_NEWNS) < 0)
-		return errno == EPERM && geteuid() != 0
-			       ? 0 /* crun then says so in its own words, or does without */
-			       : err_sys(e, "making a mount namespace");
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return err_sys(e, "keeping mounts to the runtime's namespace");
 	if (layout == CGROUP_NONE)
 		return mount_empty_cgroups(e);
 	/*
@@ -245,6 +239,51 @@ int runtime_prepare_child(enum runtime_kind kind, enum cgroup_layout layout, str
 	 */
 	if (umount2(UNIFIED, MNT_DETACH) < 0)
 		return err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
+	return 0;
+}
+
+bool runtime_takes_memory(const struct runtime *rt)
+{
+	/* Others may leave the work to a process that was there before and sees no such mount. */
+	return !rt->rootless &&
+	       (rt->kind == RUNTIME_CRUN || rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_RUNSC);
+}
+
+static int mount_bundle(const struct runtime_view *v, struct err *e)
+{
+	char at[4096];
+
+	if (memdir_attach(v->mount_fd, v->bundle, e) < 0)
+		return -1;
+	if ((size_t)snprintf(at, sizeof at, "%s/scratch", v->bundle) >= sizeof at)
+		return err_set(e, ERR_LIMIT, "the path '%s' is too long", v->bundle);
+	if (mount(v->scratch, at, NULL, MS_BIND, NULL) < 0)
+		return err_sys(e, "mounting '%s' at '%s'", v->scratch, at);
+	return 0;
+}
+
+int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
+			  const char **program, struct err *e)
+{
+	const bool crun = kind == RUNTIME_CRUN;
+	const bool cgroups = crun && (v->layout == CGROUP_HYBRID || v->layout == CGROUP_NONE);
+
+	if (!cgroups && v->mount_fd < 0)
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0)
+		return errno == EPERM && geteuid() != 0
+			       ? 0 /* crun then says so in its own words, or does without */
+			       : err_sys(e, "making a mount namespace");
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_sys(e, "keeping mounts to the runtime's namespace");
+	if (cgroups && change_cgroups(v->layout, e) < 0)
+		return -1;
+	if (v->mount_fd < 0)
+		return 0;
+	if (mount_bundle(v, e) < 0)
+		return -1;
+	if (crun && memdir_bind_readonly(*program, v->exe))
+		*program = v->exe;
 	return 0;
 }
 
@@ -269,13 +308,13 @@ static char *line_error(const char *line, size_t len)
 	return found;
 }
 
-char *runtime_log_error(const char *log_path)
+char *runtime_log_error(int dirfd, const char *name)
 {
 	scoped_buf struct buf b = BUF_INIT(LOG_MAX);
 	struct err ignored = ERR_INIT;
 	char *last = NULL;
 
-	if (io_read_file(AT_FDCWD, log_path, &b, &ignored) < 0 || !b.data)
+	if (io_read_file(dirfd, name, &b, &ignored) < 0 || !b.data)
 		return NULL;
 	for (const char *p = b.data, *end = b.data + b.len; p < end;) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));

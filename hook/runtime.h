@@ -47,14 +47,27 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 /* Of `delete --force`, which kills the container first, in the same way. */
 int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
 			struct strv *ret, struct err *e) MUST_CHECK;
+/* Whether a bundle may be where only the runtime and its children see it (hook/memdir.h). */
+bool runtime_takes_memory(const struct runtime *rt);
+/* What the runtime is to find where. */
+struct runtime_view {
+	enum cgroup_layout layout;
+	int mount_fd;        /* of a memdir to be mounted at BUNDLE, or -1 */
+	const char *bundle;
+	const char *scratch; /* with a memdir: what is bound at BUNDLE/scratch */
+	const char *exe;     /* with a memdir: an empty file for *PROGRAM */
+};
 /*
- * In the child that is about to exec the runtime: a mount namespace in which crun finds a layout of
- * cgroups that it takes. It refuses hybrid ones, and machines without any.
+ * In the child that is about to exec the runtime *PROGRAM: a mount namespace in which that finds
+ * this view, and crun a layout of cgroups that it takes. It refuses hybrid ones, and machines
+ * without any. *PROGRAM is changed to V->exe where it is to be started from there: crun makes a
+ * copy of itself, and loads that with all its libraries once more, unless what it is started from
+ * is mounted read-only, which is what keeps a container from writing to it.
  */
-int runtime_prepare_child(enum runtime_kind kind, enum cgroup_layout layout,
-			  struct err *e) MUST_CHECK;
-/* The last error in the runtime's log at LOG_PATH, for a message. Heap; NULL: none (no *E). */
-char *runtime_log_error(const char *log_path);
+int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
+			  const char **program, struct err *e) MUST_CHECK;
+/* The last error in the runtime's log DIRFD/NAME, for a message. Heap; NULL: none (no *E). */
+char *runtime_log_error(int dirfd, const char *name);
 /*
  * If MSG, a runtime's error, says that the builder could not be executed: why, in the words of
  * strerror(3) where it can be told. Else NULL.

@@ -50,6 +50,9 @@
 #define LOOK_AT_MOST_MS 5000
 #define PID_FILE_MAX 64
 
+/* The strings of SUP_RUN. */
+enum { WORD_ID, WORD_BUNDLE, WORD_STATE, WORD_SCRATCH, WORD_ARGV };
+
 struct sup {
 	pid_t self;
 	int sock, sigfd;
@@ -58,7 +61,8 @@ struct sup {
 
 	/* The container, if there is one (runtime > 0). */
 	struct sup_run how;
-	char *id, *pid_file, *null;
+	struct strv words; /* of SUP_RUN */
+	int state_fd, mount_fd;
 	pid_t runtime;
 	bool runtime_ended;
 	pid_t builder;      /* 0: not known */
@@ -99,7 +103,8 @@ static void note_cgroups(void *ctx, pid_t pid)
 	struct sup *s = ctx;
 	struct err ignored = ERR_INIT;
 
-	if (s->how.makes_cgroups && s->id && cgroup_find(pid, s->id, &s->cgroups, &ignored) < 0)
+	if (s->how.makes_cgroups && s->runtime &&
+	    cgroup_find(pid, s->words.items[WORD_ID], &s->cgroups, &ignored) < 0)
 		return;
 }
 
@@ -107,7 +112,8 @@ static void guess_cgroups(struct sup *s)
 {
 	struct err ignored = ERR_INIT;
 
-	if (s->how.makes_cgroups && s->id && cgroup_guess(s->id, &s->cgroups, &ignored) < 0)
+	if (s->how.makes_cgroups && s->runtime &&
+	    cgroup_guess(s->words.items[WORD_ID], &s->cgroups, &ignored) < 0)
 		return;
 }
 
@@ -161,10 +167,15 @@ static int give_stdin(const struct sup *s, struct err *e)
 {
 	struct stat st;
 	int ends[2] = {-1, -1};
+	char null[4096];
+
 	/* runc leaves a null device alone. */
 	if (s->how.kind == RUNTIME_RUNC)
 		return 0;
-	scoped_fd int fd = open(s->null, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if ((size_t)snprintf(null, sizeof null, "%s/root/dev/null", s->words.items[WORD_BUNDLE]) >=
+	    sizeof null)
+		return err_set(e, ERR_LIMIT, "the bundle's path is too long");
+	scoped_fd int fd = open(null, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
 		return dup2(fd, STDIN_FILENO) < 0 ? err_sys(e, "giving the runtime its input") : 0;
@@ -177,14 +188,34 @@ static int give_stdin(const struct sup *s, struct err *e)
 	return 0;
 }
 
-static int become_runtime(const struct sup *s, int tty, char *const *argv, struct err *e)
+/* Where the runtime finds what, and its program if that is another then. */
+static int enter_view(const struct sup *s, char *exe, size_t exe_size, const char **program,
+		      struct err *e)
 {
+	const struct runtime_view v = {
+		.layout = (enum cgroup_layout)s->how.layout,
+		.mount_fd = s->mount_fd,
+		.bundle = s->words.items[WORD_BUNDLE],
+		.scratch = s->words.items[WORD_SCRATCH],
+		.exe = exe,
+	};
+
+	/* Under its own name, which is what `ps` shows. */
+	if ((size_t)snprintf(exe, exe_size, "%s/%s", s->words.items[WORD_STATE],
+			     str_base(*program)) >= exe_size)
+		return err_set(e, ERR_LIMIT, "the state directory's path is too long");
+	return runtime_prepare_child((enum runtime_kind)s->how.kind, &v, program, e);
+}
+
+static int become_runtime(const struct sup *s, int tty, struct err *e)
+{
+	char *const *argv = s->words.items + WORD_ARGV;
+	const char *program = argv[0];
+	char exe[4096];
+
 	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
 		return err_sys(e, "connecting the runtime to its terminal");
-	if (give_stdin(s, e) < 0)
-		return -1;
-	if (runtime_prepare_child((enum runtime_kind)s->how.kind, (enum cgroup_layout)s->how.layout,
-				  e) < 0)
+	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
 		return -1;
 	if (s->how.personality && personality(s->how.personality) < 0)
 		return err_sys(e, "setting the personality to 0x%lx", s->how.personality);
@@ -193,11 +224,11 @@ static int become_runtime(const struct sup *s, int tty, char *const *argv, struc
 		return err_sys(e, "tying the runtime to its supervisor process");
 	reset_handlers();
 	sigprocmask(SIG_SETMASK, &s->mask, NULL);
-	execv(argv[0], argv);
+	execv(program, argv);
 	return err_sys(e, "executing '%s'", argv[0]);
 }
 
-static int start_runtime(struct sup *s, int tty, char *const *argv, struct err *e)
+static int start_runtime(struct sup *s, int tty, struct err *e)
 {
 	/*
 	 * vfork(2) saves copying page tables. The child changes nothing of ours but *WHY:
@@ -209,7 +240,7 @@ static int start_runtime(struct sup *s, int tty, char *const *argv, struct err *
 	if (pid < 0)
 		return err_sys(e, "starting the runtime");
 	if (pid == 0) {
-		become_runtime(s, tty, argv, &why);
+		become_runtime(s, tty, &why);
 		tell_error(s->sock, &why);
 		_exit(127);
 	}
@@ -219,40 +250,48 @@ static int start_runtime(struct sup *s, int tty, char *const *argv, struct err *
 	return 0;
 }
 
-/* The strings of SUP_RUN at P, all within N bytes. */
-static int handle_run(struct sup *s, const char *p, size_t n, int tty, struct err *e)
-{
-	scoped_strv struct strv words = STRV_INIT;
+struct fds {
+	int items[SUP_FDS_MAX]; /* -1 where there are fewer */
+};
 
+static void close_fds(struct fds *f)
+{
+	for (size_t i = 0; i < SUP_FDS_MAX; i++)
+		scope_close(&f->items[i]);
+}
+#define scoped_fds __attribute__((cleanup(close_fds)))
+
+/* The strings of SUP_RUN at P, all within N bytes. */
+static int handle_run(struct sup *s, const char *p, size_t n, struct fds *fds, struct err *e)
+{
 	if (n < sizeof s->how || s->runtime)
 		return err_set(e, ERR_SYSTEM, "a request to run that makes no sense");
 	memcpy(&s->how, p, sizeof s->how);
 	for (size_t at = sizeof s->how; at < n;) {
 		const size_t len = strnlen(p + at, n - at);
 
-		if (strv_addn(&words, p + at, len, e) < 0)
+		if (strv_addn(&s->words, p + at, len, e) < 0)
 			return -1;
 		at += len + 1;
 	}
-	if (words.n < 4 || tty < 0)
+	if (s->words.n <= WORD_ARGV || fds->items[0] < 0 || fds->items[1] < 0)
 		return err_set(e, ERR_SYSTEM, "a request to run that makes no sense");
-	s->id = str_dup(words.items[0], e);
-	s->pid_file = s->id ? str_dup(words.items[1], e) : NULL;
-	s->null = s->pid_file ? str_dup(words.items[2], e) : NULL;
-	if (!s->null)
-		return -1;
-	return start_runtime(s, tty, words.items + 3, e);
+	s->state_fd = TAKE(fds->items[1], -1);
+	s->mount_fd = TAKE(fds->items[2], -1);
+	return start_runtime(s, fds->items[0], e);
 }
 
 /* ---- the container's end ---- */
 
 static void container_done(struct sup *s)
 {
-	free(TAKE(s->id, NULL));
-	free(TAKE(s->pid_file, NULL));
-	free(TAKE(s->null, NULL));
-	if (s->builder_fd >= 0)
-		close(TAKE(s->builder_fd, -1));
+	int *const fds[] = {&s->builder_fd, &s->state_fd, &s->mount_fd};
+
+	strv_done(&s->words);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		scope_close(fds[i]);
+		*fds[i] = -1;
+	}
 	s->runtime = s->builder = 0;
 	s->runtime_ended = false;
 	s->look_at_ms = -1;
@@ -285,7 +324,7 @@ static void adopt_builder(struct sup *s)
 	struct err ignored = ERR_INIT;
 	uint64_t pid;
 
-	if (io_read_file(AT_FDCWD, s->pid_file, &b, &ignored) < 0 ||
+	if (io_read_file(s->state_fd, SUP_PID, &b, &ignored) < 0 ||
 	    buf_addc(&b, '\0', &ignored) < 0 ||
 	    !num_parse_u64(b.data, strcspn(b.data, "\n"), INT32_MAX, &pid))
 		return;
@@ -363,7 +402,7 @@ static void read_builder(struct sup *s)
 
 /* ---- the loop ---- */
 
-static int handle(struct sup *s, const char *msg, size_t n, int fd, struct err *e)
+static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, struct err *e)
 {
 	switch (msg[0]) {
 	case SUP_OWN:
@@ -377,7 +416,7 @@ static int handle(struct sup *s, const char *msg, size_t n, int fd, struct err *
 		return 0;
 	}
 	case SUP_RUN:
-		return handle_run(s, msg + 1, n - 1, fd, e);
+		return handle_run(s, msg + 1, n - 1, fds, e);
 	case SUP_KILL:
 		if (s->runtime) {
 			kill_container(s);
@@ -395,7 +434,7 @@ static int receive(struct sup *s, struct err *e)
 	static char msg[SUP_MESSAGE_MAX];
 	union {
 		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(SUP_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {msg, sizeof msg};
 	struct msghdr m = {.msg_iov = &iov,
@@ -403,16 +442,16 @@ static int receive(struct sup *s, struct err *e)
 			   .msg_control = &control,
 			   .msg_controllen = sizeof control};
 	const ssize_t n = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC);
-	scoped_fd int fd = -1;
+	scoped_fds struct fds fds = {{-1, -1, -1}};
 
 	if (n <= 0)
 		return n < 0 && errno == EINTR ? 1 : 0;
 	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
-		memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len <= CMSG_LEN(sizeof fds))
+		memcpy(&fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	if (m.msg_flags & MSG_TRUNC)
 		return err_set(e, ERR_SYSTEM, "a request is too long");
-	return handle(s, msg, (size_t)n, fd, e) < 0 ? -1 : 1;
+	return handle(s, msg, (size_t)n, &fds, e) < 0 ? -1 : 1;
 }
 
 /* Until the hook's end closes. */
@@ -540,7 +579,7 @@ _Noreturn void supervisor_main(int sock, const int *keep_fds)
 
 	s.self = getpid();
 	s.sock = sock;
-	s.sigfd = s.builder_fd = -1;
+	s.sigfd = s.builder_fd = s.state_fd = s.mount_fd = -1;
 	s.look_at_ms = -1;
 	int rc = detach(&s, keep_fds, &e);
 	if (rc == 0) {

@@ -16,7 +16,7 @@
 enum sup_type {
 	SUP_OWN = 'o',    /* path */
 	SUP_DISOWN = 'd', /* path */
-	SUP_RUN = 'r',    /* struct sup_run and strings, with the terminal's descriptor */
+	SUP_RUN = 'r',    /* struct sup_run and strings, with descriptors */
 	SUP_KILL = 'k',   /* the container, if there is one; SUP_ENDED tells when it is dead */
 	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */
 	SUP_ENDED = 'e',  /* from the supervisor: struct sup_ended */
@@ -24,7 +24,10 @@ enum sup_type {
 	SUP_CLEAN = 'c',  /* from it, its last: what can be cleaned up is; without, it was killed */
 };
 
-/* Followed by strings, each ended by NUL: id, pid file, the bundle's null device, argument vector. */
+/*
+ * Followed by strings, each ended by NUL: id, struct run_place's bundle, state_dir and scratch,
+ * argument vector. The descriptors: the terminal, state_fd, and mount_fd where there is one.
+ */
 struct sup_run {
 	uint8_t kind;        /* enum runtime_kind */
 	uint8_t layout;      /* enum cgroup_layout */
@@ -39,6 +42,11 @@ struct sup_ended {
 	bool builder_seen;
 	bool oom_killed;
 };
+
+#define SUP_FDS_MAX 3
+/* In the runtime's state directory. */
+#define SUP_LOG "log"
+#define SUP_PID "pid"
 
 /* Below what a SOCK_SEQPACKET socket takes by default (net.core.wmem_default). */
 #define SUP_MESSAGE_MAX 65536

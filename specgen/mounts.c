@@ -138,6 +138,12 @@ static int add_scratch(struct binds *b, const struct spec_job *j)
 	return 0;
 }
 
+/* tvix's is a file system of its own. */
+static int add_tmp(struct binds *b, const struct spec_job *j)
+{
+	return j->h->own_tmp ? add_copy(b, "/tmp", "scratch/tmp", opt_rw, j->e) : 0;
+}
+
 static int add_inputs(struct binds *b, const struct spec_job *j)
 {
 	for (size_t i = 0; i < j->r->n_inputs; i++) {
@@ -287,8 +293,9 @@ static int print_nix(const struct spec_job *j)
 {
 	scoped_binds struct binds b = {0};
 
-	if (add_scratch(&b, j) < 0 || add_inputs(&b, j) < 0 || add_host_paths(&b, j) < 0 ||
-	    add_shell(&b, j) < 0 || add_dev(&b, j) < 0 || add_network_files(&b, j) < 0)
+	if (add_scratch(&b, j) < 0 || add_tmp(&b, j) < 0 || add_inputs(&b, j) < 0 ||
+	    add_host_paths(&b, j) < 0 || add_shell(&b, j) < 0 || add_dev(&b, j) < 0 ||
+	    add_network_files(&b, j) < 0)
 		return -1;
 	qsort(b.items, b.n, sizeof *b.items, compare);
 	print_binds(j->w, &b);

@@ -47,6 +47,7 @@ struct spec_host {
 	 * optional and missing. NULL: none of them.
 	 */
 	const bool *placed_inputs, *placed_host_paths;
+	bool own_tmp;       /* /tmp is the bundle's scratch/tmp, not a directory of its root */
 	bool own_null;      /* the bundle has a null device of its own in /dev: it is not mounted */
 	bool has_kvm;       /* the machine has /dev/kvm */
 	uint64_t ram_bytes; /* what a size in percent is of; 0: unknown, "50%" is left to the kernel

@@ -27,6 +27,13 @@ rec {
     ln "$out/one" "$out/two"
     : >"$out/name with spaces"
   '';
+  # Writes wherever a build can.
+  inBundleDir = sh "in-bundle-dir" { } ''
+    echo tmp >/tmp/file
+    echo shm >/dev/shm/file
+    echo build >file
+    cat /tmp/file /dev/shm/file file >"$out"
+  '';
   dep = sh "dep" { } ''echo dep >"$out"'';
   link = sh "link" { inherit dep; } ''ln -s "$dep" "$out"'';
 

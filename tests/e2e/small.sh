@@ -23,6 +23,16 @@ if build_both "200 at once" "$expr" -A many; then
 fi
 nothing_left "after 200 builds" hook
 
+# All of a bundle in a directory of its own, nothing of it in memory.
+mkdir "$W/bundles"
+chmod 755 "$W/bundles"
+export NIX_OCI_HOOK_BUNDLE_DIR=$W/bundles
+left_begin
+build_both "a bundle-dir" "$expr" -A inBundleDir && compare "a bundle-dir"
+nothing_left "a build with a bundle-dir" hook
+check_eq "the bundle-dir is empty after it" "$(ls -A "$W/bundles")" ""
+unset NIX_OCI_HOOK_BUNDLE_DIR
+
 # A failing build: Nix's exit code, the log, no output, and what depends on it is not built.
 nix_build hook "$expr" -A afterFails >/dev/null
 check_eq "a failing build: nix-build's exit code" $? "$(failure_code 100)"

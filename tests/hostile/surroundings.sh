@@ -92,7 +92,7 @@ mkdir "$W/hook"
 mount -t tmpfs -o size=48m none "$W/hook"
 cp -a "$W/hook-store/." "$W/hook/"
 left_mounts=$(cut -d' ' -f5 /proc/self/mountinfo | grep -F "$W")
-for kib in 0 8 64; do
+for kib in 0 4 8; do
   fill "$kib"
   NIX_OCI_HOOK=$W/hook-on-full-disk
   nix_build hook "$expr" -A multi >/dev/null

@@ -45,8 +45,9 @@ static int go(struct run *r, const struct options *o, char **argv, struct run_re
 	scoped_fd int fd = io_mkdir(AT_FDCWD, argv[2], 0700, e);
 	if (fd < 0 || io_write_file(fd, "owned", 0600, "", 0, e) < 0)
 		return -1;
-	return run_container(r, &rt, argv[1], argv[2], argv[3], o->network, o->uid, &o->lim,
-			     STDOUT_FILENO, ret, e);
+	const struct run_place at = {argv[1], argv[2], fd, -1, NULL};
+	return run_container(r, &rt, &at, argv[3], o->network, o->uid, &o->lim, STDOUT_FILENO, ret,
+			     e);
 }
 
 static void say(const struct run_result *r)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "hook/bundle.h"
+#include "hook/memdir.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -88,7 +89,7 @@ static void create(struct fixture *f)
 	struct err e = ERR_INIT;
 
 	bundle_done(&f->b);
-	assert_ok(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e));
+	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e));
 }
 
 static struct stat stat_of(const struct fixture *f, const char *path)
@@ -286,7 +287,7 @@ static void a_file_cannot_be_laid_out_twice_or_behind_a_link(void **state)
 	struct err e = ERR_INIT;
 
 	assert_ok(&e, req_add_file(&f->r, "etc/passwd", 0644, "root::0:0:::\n", 13, &e));
-	assert_err(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
+	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
 		   "laying out the file 'etc/passwd'");
 	assert_int_equal(access(f->path, F_OK), -1);
 	free(f->r.files[0].path);
@@ -294,7 +295,7 @@ static void a_file_cannot_be_laid_out_twice_or_behind_a_link(void **state)
 	f->r.n_files = 0;
 	assert_ok(&e, req_add_host_path(&f->r, "/lib", in_dir("l"), false, false, &e));
 	assert_ok(&e, req_add_file(&f->r, "lib/x", 0644, "", 0, &e));
-	assert_err(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
+	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
 		   "'lib/x' lies behind a file or a link");
 	assert_int_equal(access(f->path, F_OK), -1);
 }
@@ -305,15 +306,15 @@ static void what_is_missing_is_named_and_nothing_is_left(void **state)
 	struct err e = ERR_INIT;
 
 	assert_ok(&e, req_add_host_path(&f->r, "/gone", in_dir("gone"), false, false, &e));
-	assert_err(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
+	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
 		   "/gone': No such file");
 	assert_int_equal(access(f->path, F_OK), -1);
 	assert_ok(&e, req_add_host_path(&f->r, "/gone", in_dir("gone"), true, false, &e));
 	assert_ok(&e, req_add_input(&f->r, DIGITS "-z", in_dir("gone"), NULL, &e));
-	assert_err(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
+	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
 		   "getting attributes of path '");
 	assert_ok(&e, req_add_input(&f->r, DIGITS "-z", NULL, NULL, &e));
-	assert_err(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
+	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
 		   "where the input '" DIGITS "-z' is");
 	assert_int_equal(access(f->path, F_OK), -1);
 }
@@ -324,7 +325,7 @@ static void a_configuration_that_cannot_be_said_leaves_nothing(void **state)
 	struct err e = ERR_INIT;
 
 	assert_ok(&e, req_set_env(&f->r, "A", "\xff", 1, &e));
-	assert_err(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
+	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
 		   "variable 'A' is not UTF-8");
 	assert_int_equal(access(f->path, F_OK), -1);
 }
@@ -375,7 +376,7 @@ static void owners_are_those_of_nix(void **state)
 	assert_ok(&e, req_add_file(&f->r, "build/sub/x", 0644, "", 0, &e));
 	f->h.uid_map[0] = (struct spec_idmap){1000, 12345, 1};
 	f->h.n_uid_map = 1;
-	assert_ok(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, &user, &f->b, &e));
+	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, &user, &f->b, &e));
 	/* crun looks in as the build's user then. */
 	assert_int_equal(stat_of(f, ".").st_uid, 12345);
 	assert_int_equal(stat_of(f, "root").st_uid, 0);
@@ -393,7 +394,7 @@ static void owners_are_those_of_nix(void **state)
 
 	spec_host_init(&f->h);
 	bundle_done(&f->b);
-	assert_ok(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, &user, &f->b, &e));
+	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, &user, &f->b, &e));
 	assert_int_equal(stat_of(f, ".").st_uid, 0);
 }
 
@@ -436,7 +437,7 @@ static void a_range_of_ids_owns_root_and_etc(void **state)
 	f->h.uid_map[0] = f->h.gid_map[0] = (struct spec_idmap){0, 1u << 20, 65536};
 	f->h.n_uid_map = f->h.n_gid_map = 1;
 	f->h.uid = f->h.gid = 0;
-	assert_ok(&e, bundle_create(f->path, &f->r, SPEC_NIX, &f->h, geteuid() == 0 ? &user : NULL,
+	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, geteuid() == 0 ? &user : NULL,
 				    &f->b, &e));
 	assert_mode(f, "root", S_IFDIR | 0755);
 	assert_mode(f, "root/etc", S_IFDIR | 0755);
@@ -453,11 +454,47 @@ static void tvix_has_an_empty_etc(void **state)
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 
-	assert_ok(&e, bundle_create(f->path, &f->r, SPEC_TVIX, &f->h, NULL, &f->b, &e));
+	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_TVIX, &f->h, NULL, &f->b, &e));
 	assert_false(is_there(f, "root/etc/passwd"));
 	assert_false(is_there(f, "root/dev/null"));
 	assert_mode(f, "root/sys", S_IFDIR | 0755);
 	assert_true(config_has(f, "\"readonly\": true"));
+}
+
+static void what_a_build_can_fill_is_on_the_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct stat st;
+	char path[sizeof f->path + 32];
+	scoped_memdir struct memdir mem = MEMDIR_INIT;
+
+	if (!memdir_new(&mem))
+		skip(); /* needs root and Linux 5.2 */
+	assert_true(bundle_fits_memory(&f->r, SPEC_NIX));
+	assert_ok(&e, bundle_create(f->path, mem.dirfd, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e));
+	assert_mode(f, "root/etc/passwd", S_IFREG | 0644);
+	assert_mode(f, "scratch", S_IFDIR | 0755);
+	assert_false(is_there(f, "scratch/build"));
+	assert_true(config_has(f, "\"source\": \"scratch/tmp\""));
+	snprintf(path, sizeof path, "%s/scratch/tmp", f->path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 01777);
+	assert_string_equal(f->b.build_dir + strlen(f->path), "/scratch/build");
+	snprintf(path, sizeof path, "%s/root", f->path);
+	assert_int_equal(stat(path, &st), -1);
+}
+
+static void not_all_bundles_fit_in_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	f->r.constraints.uid_range = true;
+	assert_false(bundle_fits_memory(&f->r, SPEC_NIX));
+	f->r.constraints.uid_range = false;
+	assert_ok(&e, strv_add(&f->r.scratch_paths, "tmp/build", &e));
+	assert_false(bundle_fits_memory(&f->r, SPEC_NIX));
 }
 
 /* A machine as the hook describes it: the build's ids only. */
@@ -547,6 +584,8 @@ int main(int argc, char **argv)
 		CASE(a_runtime_with_roots_power_gets_a_null_device_of_its_own),
 		CASE(a_range_of_ids_owns_root_and_etc),
 		CASE(tvix_has_an_empty_etc),
+		CASE(what_a_build_can_fill_is_on_the_disk),
+		CASE(not_all_bundles_fit_in_memory),
 		CASE(only_crun_does_without_root_in_the_namespace),
 		CASE(crun_needs_root_where_not_everybody_may_go),
 		CASE(without_root_there_is_one_id),

@@ -62,8 +62,8 @@ static void die_in_a_run(int cut)
 
 		if (record_enter(dir, &r, &e) < 0 || mkdir(r.dir, 0700) < 0 ||
 		    (cut > 0 && (fd = io_mkdir(AT_FDCWD, bundle, 0700, &e)) < 0) ||
-		    (cut > 0 && record_bundle(&r, bundle, fd, &e) < 0) ||
-		    (cut > 1 && record_runtime(&r, &rt, "the-id", &e) < 0) ||
+		    (cut > 0 && record_bundle(&r, bundle, &e) < 0) ||
+		    (cut > 1 && record_runtime(&r, &rt, "the-id", true, &e) < 0) ||
 		    (cut > 2 && io_write(r.fd, "bundle=1:2", 10, "record", &e) < 0))
 			_exit(1);
 		kill(getpid(), SIGKILL);
@@ -126,7 +126,7 @@ static void a_living_run_keeps_all(void **state)
 	assert_ok(&e, record_enter(dir, &a, &e));
 	assert_int_equal(mkdir(a.dir, 0700), 0);
 	scoped_fd int fd = io_mkdir(AT_FDCWD, bundle, 0700, &e);
-	assert_ok(&e, record_bundle(&a, bundle, fd, &e));
+	assert_ok(&e, record_bundle(&a, bundle, &e));
 	assert_ok(&e, record_enter(dir, &b, &e));
 	assert_true(exists(a.dir) && exists(a.path) && exists(bundle));
 	assert_string_not_equal(a.dir, b.dir);

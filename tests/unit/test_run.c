@@ -212,8 +212,9 @@ static void run_script_as(enum runtime_kind kind, const char *script, const stru
 	struct run *r = start();
 	assert_ok(e, run_own_tree(r, state_dir, e));
 	assert_int_equal(mkdir(state_dir, 0700), 0);
-	ret->rc = run_container(r, &rt, dir, state_dir, "id", false, geteuid(), lim, fd,
-				&ret->result, e);
+	scoped_fd int state_fd = io_opendir(AT_FDCWD, state_dir, e);
+	const struct run_place at = {dir, state_dir, state_fd, -1, NULL};
+	ret->rc = run_container(r, &rt, &at, "id", false, geteuid(), lim, fd, &ret->result, e);
 	struct err cleanup = ERR_INIT;
 	if (run_finish(r, &cleanup) < 0)
 		assert_string_equal(cleanup.msg, e->msg); /* its supervisor is dead */
@@ -383,11 +384,13 @@ static void stops_when_told(void **state)
 	int p[2];
 
 	assert_int_equal(mkdir(state_dir, 0700), 0);
+	scoped_fd int state_fd = io_opendir(AT_FDCWD, state_dir, &e);
+	const struct run_place at = {dir, state_dir, state_fd, -1, NULL};
 	assert_int_equal(pipe(p), 0);
 	close(p[1]);
 	run_stop_on(r, p[0]);
-	assert_int_equal(run_container(r, &rt, dir, state_dir, "id", false, geteuid(), &lim,
-				       STDOUT_FILENO, &result, &e),
+	assert_int_equal(run_container(r, &rt, &at, "id", false, geteuid(), &lim, STDOUT_FILENO,
+				       &result, &e),
 			 -1);
 	assert_int_equal(e.kind, ERR_STOPPED);
 	err_clear(&e);
@@ -405,9 +408,11 @@ static void missing_runtime_is_told(void **state)
 	struct run *r = start();
 
 	assert_int_equal(mkdir(state_dir, 0700), 0);
+	scoped_fd int state_fd = io_opendir(AT_FDCWD, state_dir, &e);
+	const struct run_place at = {dir, state_dir, state_fd, -1, NULL};
 	assert_err(&e,
-		   run_container(r, &rt, dir, state_dir, "id", false, geteuid(), &lim,
-				 STDOUT_FILENO, &result, &e),
+		   run_container(r, &rt, &at, "id", false, geteuid(), &lim, STDOUT_FILENO, &result,
+				 &e),
 		   "executing");
 	assert_ok(&e, run_finish(r, &e));
 }

@@ -183,14 +183,11 @@ static void the_last_error_of_a_log_counts(void **state)
 	};
 	struct err e = ERR_INIT;
 	scoped_fd int fd = io_opendir(AT_FDCWD, dir, &e);
-	char path[64];
-
-	snprintf(path, sizeof path, "%s/log", dir);
-	assert_null(runtime_log_error(path));
+	assert_null(runtime_log_error(fd, "log"));
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_ok(&e,
 			  io_write_file(fd, "log", 0600, cases[i].log, strlen(cases[i].log), &e));
-		scoped_free char *got = runtime_log_error(path);
+		scoped_free char *got = runtime_log_error(fd, "log");
 		if (cases[i].wanted)
 			assert_string_equal(got, cases[i].wanted);
 		else
