@@ -9,6 +9,7 @@
 #include "hook/derivation.h"
 #include "hook/drvrequest.h"
 #include "hook/store.h"
+#include "nar/io.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -42,10 +43,10 @@ static int from_json(const char *arg, struct request *ret, struct err *e)
 {
 	scoped_buf struct buf text = BUF_INIT(REQ_JSON_MAX);
 	scoped_fd int fd = str_eq(arg, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-					    : open(arg, O_RDONLY | O_CLOEXEC);
+					    : io_open_input(arg, e);
 
 	if (fd < 0)
-		return err_sys(e, "opening '%s'", arg);
+		return err_is_set(e) ? -1 : err_sys(e, "reading standard input");
 	if (buf_read_fd(&text, fd, arg, e) < 0)
 		return -1;
 	if (req_parse(text.data ? text.data : "", text.len, ret, e) < 0)

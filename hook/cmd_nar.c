@@ -113,9 +113,9 @@ static int read_needles(const char *file, struct refscan *s, struct strv *lines,
 	size_t line = 0;
 
 	/* Not by io_read_file(): a pipe is welcome, as in --scan <(nix-store -qR ...). */
-	scoped_fd int fd = open(file, O_RDONLY | O_CLOEXEC);
+	scoped_fd int fd = io_open_input(file, e);
 	if (fd < 0)
-		return err_sys(e, "opening '%s'", file);
+		return -1;
 	if (buf_read_fd(&b, fd, file, e) < 0)
 		return -1;
 	for (char *p = b.data, *end = b.data + b.len; p < end;) {

@@ -11,6 +11,7 @@
 #include "hook/cmd.h"
 #include "hook/json_doc.h"
 #include "nar/reader.h"
+#include "nar/io.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -57,9 +58,9 @@ static int pass_open(struct pass *p, const char *nar, const char *path, int *ret
 	if (str_eq(nar, "-")) {
 		p->file = "standard input";
 	} else {
-		fd = open(nar, O_RDONLY | O_CLOEXEC);
+		fd = io_open_input(nar, e);
 		if (fd < 0)
-			return err_sys(e, "opening '%s'", nar);
+			return -1;
 		*ret_fd = fd;
 	}
 	p->r = nar_reader_new(fd, NULL, e);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "hook/config_internal.h"
+#include "nar/io.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -254,12 +255,14 @@ int conf_parse(struct conf *c, const char *path, const char *text, size_t len, s
 static int read_file(struct source *s, bool may_be_missing, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(CONF_FILE_MAX);
-	scoped_fd int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	scoped_fd int fd = io_open_input(s->path, e);
 
-	if (fd < 0 && may_be_missing && (errno == ENOENT || errno == ENOTDIR))
+	if (fd < 0 && may_be_missing && (e->sys == ENOENT || e->sys == ENOTDIR)) {
+		err_clear(e);
 		return 0;
+	}
 	if (fd < 0)
-		return err_sys(e, "opening configuration file '%s'", s->path);
+		return err_wrap(e, "the configuration file");
 	(*s->files)++;
 	if (buf_read_fd(&b, fd, s->path, e) < 0)
 		return -1;

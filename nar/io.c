@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "nar/scope.h"
@@ -51,6 +52,23 @@ int io_close(int *fd, const char *what, struct err *e)
 	if (close(TAKE(*fd, -1)) < 0 && errno != EINTR)
 		return err_sys(e, "closing '%s'", what);
 	return 0;
+}
+
+int io_open_input(const char *path, struct err *e)
+{
+	scoped_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "opening '%s'", path);
+	if (S_ISDIR(st.st_mode))
+		return err_set(e, ERR_INPUT, "'%s' is a directory", path);
+	if (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev != makedev(1, 3)))
+		return err_set(e, ERR_INPUT, "'%s' is a device", path);
+	/* Who writes to a pipe may take time. */
+	if (fcntl(fd, F_SETFL, 0) < 0)
+		return err_sys(e, "opening '%s'", path);
+	return TAKE(fd, -1);
 }
 
 int io_opendir(int dirfd, const char *name, struct err *e)

@@ -23,6 +23,11 @@ ssize_t io_read(int fd, void *data, size_t n, const char *what, struct err *e) M
 /* Close a descriptor whose data counts: a delayed write error is reported. *FD is -1 after. */
 int io_close(int *fd, const char *what, struct err *e) MUST_CHECK;
 
+/*
+ * Open PATH, which a person has named and may be a link, to be read: a file, or a pipe. A FIFO that
+ * nobody writes to is at its end, instead of blocking; a device is refused, but for /dev/null.
+ */
+int io_open_input(const char *path, struct err *e) MUST_CHECK;
 /* Create directory DIRFD/NAME with exactly MODE (umask does not count) and open it. -1: *E. */
 int io_mkdir(int dirfd, const char *name, mode_t mode, struct err *e) MUST_CHECK;
 /* The same for all of PATH; what is there already keeps its mode. An open descriptor, or -1. */

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The command line from outside: help, version, exit codes, where messages go. TAP.
 prog=${top_builddir:-.}/nix-oci-hook
-out=$(mktemp) err=$(mktemp)
-trap 'rm -f "$out" "$err"' EXIT
+out=$(mktemp) err=$(mktemp) t=$(mktemp -d)
+trap 'rm -rf "$out" "$err" "$t"' EXIT
 n=0 bad=0
 result() { # result OK TEXT: print a line of TAP
   n=$((n + 1))
@@ -56,6 +56,25 @@ done
 run --wrong 3
 [ $rc = 2 ] && grep -q "there is no option '--wrong'" "$err"
 result $? "the verb hook refuses an option it has not"
+
+# What is no file: it is said at once, whatever a person has named.
+mkfifo "$t/fifo" && ln -s /dev/zero "$t/zero" && echo "include fifo" >"$t/to-fifo" &&
+  echo "include loop" >"$t/loop" || exit 1
+for words in "spec $t/fifo" "request $t/zero" "bundle $t" "nar ls $t/fifo" "nar ls $t/zero" \
+  "config --config $t/zero" "config --config $t"; do
+  # shellcheck disable=SC2086
+  timeout 10 "$prog" $words >"$out" 2>"$err" </dev/null
+  [ $? = 1 ] && grep -q "$t" "$err"
+  result $? "'${words%"$t"*}' refuses what is no file, and names it"
+done
+timeout 10 "$prog" config --config "$t/to-fifo" >"$out" 2>"$err"
+result $? "a configuration is not held up by a pipe that nobody writes to"
+printf '{' | "$prog" spec /dev/stdin >"$out" 2>"$err"
+[ $? = 1 ] && grep -q "reading '/dev/stdin'" "$err"
+result $? "a pipe is read"
+run config --config "$t/loop"
+[ $rc = 1 ] && grep -q "$t/loop:1: .*: files are included in too many files" "$err"
+result $? "a configuration that includes itself is refused, with file and line"
 
 # Every verb that --help lists has a --help of its own, and refuses what is no option of it.
 run --help

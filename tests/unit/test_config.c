@@ -181,7 +181,7 @@ static void includes_files_beside_it(void **state)
 			   &e));
 	assert_string_equal(c.runtime, "runc");
 	assert_int_equal(c.max_jobs, 3);
-	refuse("\ninclude missing.conf\n", "x.conf:2: opening configuration file '");
+	refuse("\ninclude missing.conf\n", "x.conf:2: the configuration file: opening '");
 	put("wrong.conf", "\nuserns = 1\n");
 	refuse("include wrong.conf\n", "wrong.conf:2: key 'userns' is '1'");
 	refuse("include wrong.conf\n", "x.conf:1: ");
@@ -194,12 +194,18 @@ static void including_itself_ends(void **state)
 	refuse("include twice.conf\n", "files are included in too many files");
 }
 
-static void refuses_a_file_that_is_too_large(void **state)
+static void refuses_a_file_that_is_too_large_or_none(void **state)
 {
 	struct err e = ERR_INIT;
 	scoped_conf struct conf c = CONF_INIT;
 
-	assert_err(&e, conf_load(&c, "/dev/zero", NULL, &e), "larger than the limit");
+	scoped_free char *large = str_fmt(&e, "%s/large.conf", dir);
+
+	put("large.conf", "");
+	assert_int_equal(truncate(large, 1 << 21), 0);
+	assert_err(&e, conf_load(&c, large, NULL, &e), "larger than the limit");
+	assert_err(&e, conf_load(&c, "/dev/zero", NULL, &e), "is a device");
+	assert_ok(&e, conf_load(&c, "/dev/null", NULL, &e));
 	assert_err(&e, conf_load(&c, "/", NULL, &e), "'/'");
 }
 
@@ -288,7 +294,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_bytes_that_are_no_text),
 		cmocka_unit_test(includes_files_beside_it),
 		cmocka_unit_test(including_itself_ends),
-		cmocka_unit_test(refuses_a_file_that_is_too_large),
+		cmocka_unit_test(refuses_a_file_that_is_too_large_or_none),
 		cmocka_unit_test(a_file_that_is_named_must_be_there),
 		cmocka_unit_test(wrong_variables_and_options_are_named),
 		cmocka_unit_test(prints_a_file_that_gives_the_same),
