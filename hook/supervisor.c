@@ -231,6 +231,13 @@ static int become_runtime(const struct sup *s, int tty, struct err *e)
 static int start_runtime(struct sup *s, int tty, struct err *e)
 {
 	/*
+	 * runsc mounts its sandbox's root on TMPDIR, which it then enters as nobody; where it could
+	 * not pass through all directories on the way it says "cannot read client sync file". All
+	 * it wants of it is a directory, which /tmp, its default, is for everybody.
+	 */
+	if (s->how.kind == RUNTIME_RUNSC)
+		unsetenv("TMPDIR");
+	/*
 	 * vfork(2) saves copying page tables. The child changes nothing of ours but *WHY:
 	 * descriptors, signals, personality and mount namespace are its own.
 	 */

@@ -77,6 +77,14 @@ runtime 'crun "$@" & sleep 0.3; kill -KILL $!; wait $!; kill -KILL $$'
 says "a runtime that is killed with its container running" '.' 'PATH=/bin; sleep 100'
 unset NIX_OCI_HOOK_RUNTIME
 
+# runsc enters its TMPDIR as nobody.
+if command -v runsc >/dev/null; then
+  mkdir -p "$W/closed/tmp" && chmod 700 "$W/closed"
+  TMPDIR=$W/closed/tmp NIX_OCI_HOOK_RUNTIME=runsc \
+    check "runsc where TMPDIR is closed to others" nix_build hook "$expr" -A dep
+  nothing_left "runsc where TMPDIR is closed to others" hook
+fi
+
 # The disk. Nix's own files need some of it, so it is filled when the hook starts.
 fill() { # fill KIB: a hook that leaves that much
   cat >"$W/hook-on-full-disk" <<END
