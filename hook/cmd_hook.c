@@ -147,6 +147,9 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 {
 	struct run_result end = {0};
 
+	if (h->store.why_not_sqlite && h->conf.registration == REG_AUTO)
+		log_msg(LOG_TALKATIVE, "outputs are registered by nix-store --load-db: %s",
+			h->store.why_not_sqlite);
 	if (slots_wait(h->slots, PROTO_LOG_FD, e) < 0)
 		return -1;
 	const struct job job = {

@@ -12,7 +12,8 @@
 # Results are TAP. A script that cannot run here calls skip_all, which is a failure when
 # TEST_STRICT is 1.
 #
-# Environment: NIX_OCI_HOOK is the binary under test, NIH_CACHE a directory for fetched sources.
+# Environment: NIX_OCI_HOOK is the binary under test, NIH_CACHE a directory for fetched sources,
+# NIH_REGISTRATION a value for the key `registration`.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top_srcdir=$(dirname "$here")
@@ -102,7 +103,7 @@ world() { # world "$@": returns in the private world
     XDG_CONFIG_DIRS MAKEFLAGS MAKELEVEL CFLAGS LDFLAGS
   export NIX_OCI_HOOK_CONFIG=$W/oci-hook.conf
   mkdir -p "$HOME" "$TMPDIR"
-  : >"$NIX_OCI_HOOK_CONFIG"
+  echo ${NIH_REGISTRATION:+"registration = $NIH_REGISTRATION"} >"$NIX_OCI_HOOK_CONFIG"
   mkdir -p "$W"/{ref,hook,etc-ref,etc-hook}
   build_users yes || exit 1
 }
@@ -167,12 +168,16 @@ nix_build() { # nix_build SIDE ARG...: its paths on stdout, the rest in $W/SIDE.
 }
 
 # ---- comparing the two sides ----
+registered=${NIH_REGISTRATION:-auto}
 facts() { # facts SIDE: all that the side's store knows of its valid paths, and what lies on disk
   facts_at "$W/$1/var/nix" "$W/$1/store"
 }
 facts_at() { # facts_at STATE-DIR STORE
+  local ultimate="coalesce(ultimate,'-')"
+  # What --load-db registers was not built here, as far as Nix knows.
+  [ "$registered" != load-db ] || ultimate="'-'"
   sqlite3 "$1/db/db.sqlite" "
-    select 'path', path, hash, coalesce(deriver,'-'), narSize, coalesce(ultimate,'-'),
+    select 'path', path, hash, coalesce(deriver,'-'), narSize, $ultimate,
       coalesce(ca,'-'), coalesce(sigs,'-') from ValidPaths order by path;
     select 'ref', a.path, b.path from Refs join ValidPaths a on a.id = referrer
       join ValidPaths b on b.id = reference order by 2, 3;

@@ -113,7 +113,12 @@ for s in $steps; do
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
   cache) step build-cache make -C "$work/plain" --silent tests/cache/fetch && scripts cache tests/cache/*.sh ;;
   versions) versions ;;
-  nix | e2e | hostile) scripts "$s" tests/"$s"/*.sh ;;
+  nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
+  e2e)
+    scripts e2e tests/e2e/*.sh
+    NIH_REGISTRATION=load-db scripts e2e-load-db tests/e2e/small.sh tests/e2e/outputs.sh \
+      tests/e2e/users.sh
+    ;;
   fuzz) step fuzz fuzzing ;;
   *) echo "no step '$s'" >&2; exit 2 ;;
   esac
