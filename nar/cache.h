@@ -62,7 +62,7 @@ struct cache_options {
 	const char *ca_file;         /* certificates in PEM; libcurl's own */
 	const char *user_agent;      /* "nix-oci-hook" */
 	unsigned connect_timeout_ms; /* 15,000 */
-	unsigned stall_timeout_ms;   /* 60,000: without a byte; rounded up to seconds */
+	unsigned stall_timeout_ms;   /* 60,000: without a byte */
 	unsigned attempts;           /* 5, of which the last counts; begins anew after each MiB */
 	unsigned retry_ms;           /* 250: before the second attempt */
 	unsigned connections;        /* 24: at most, a server */

@@ -99,6 +99,7 @@ void http_resume(struct http_transfer *t)
 	t->paused = false;
 	/* What this gives is the transfer's result too, and comes again from curl_multi_perform. */
 	(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
+	t->alive_at_ms = http_now_ms();
 }
 
 /* ---- attempts ---- */
@@ -106,6 +107,7 @@ void http_resume(struct http_transfer *t)
 static int attempt(struct http *h, struct http_transfer *t, struct err *e)
 {
 	t->again_at_ms = 0;
+	t->alive_at_ms = http_now_ms();
 	t->attempt++;
 	t->easy = h->n_idle ? h->idle[--h->n_idle] : curl_easy_init();
 	if (!t->easy)
@@ -306,27 +308,46 @@ static void attempt_ended(struct http *h, struct http_transfer *t, CURLcode code
 
 /* ---- the loop ---- */
 
-/* Begin the attempts whose time has come. The milliseconds until the next one, at most WAIT_MS. */
-static unsigned begin_due(struct http *h, unsigned wait_ms)
+/*
+ * When there is something to do for T, if nothing happens: begin the next attempt, or give up this
+ * one. UINT64_MAX: never. libcurl has a limit of speed of its own, which looks at an average and is
+ * some seconds late.
+ */
+static uint64_t due_at_ms(const struct http *h, const struct http_transfer *t)
 {
-	struct http_transfer *next;
-	uint64_t now = 0;
+	if (t->again_at_ms)
+		return t->again_at_ms;
+	return t->paused ? UINT64_MAX : t->alive_at_ms + h->o.stall_timeout_ms;
+}
 
-	for (struct http_transfer *t = h->first; t; t = next) {
-		next = t->next;
-		if (!t->again_at_ms)
-			continue;
-		now = now ? now : http_now_ms();
-		if (t->again_at_ms > now) {
-			if (t->again_at_ms - now < wait_ms)
-				wait_ms = (unsigned)(t->again_at_ms - now);
+static void do_due(struct http *h, struct http_transfer *t)
+{
+	if (!t->again_at_ms) {
+		snprintf(t->text, sizeof t->text, "nothing came for %u ms", h->o.stall_timeout_ms);
+		attempt_ended(h, t, CURLE_OPERATION_TIMEDOUT);
+		return;
+	}
+	if (attempt(h, t, &t->err) < 0)
+		finish(h, t, HTTP_FAILED);
+}
+
+/* Do all that is due. The milliseconds until something is, at most WAIT_MS. */
+static unsigned do_all_due(struct http *h, unsigned wait_ms)
+{
+	uint64_t now = http_now_ms();
+
+	for (struct http_transfer *t = h->first; t;) {
+		uint64_t at = due_at_ms(h, t);
+
+		if (at > now) {
+			if (at - now < wait_ms)
+				wait_ms = (unsigned)(at - now);
+			t = t->next;
 			continue;
 		}
-		if (attempt(h, t, &t->err) < 0) {
-			finish(h, t, HTTP_FAILED);
-			/* done() may have changed the list. */
-			next = h->first;
-		}
+		do_due(h, t);
+		/* done() may have changed the list; what was due is so no more. */
+		t = h->first;
 	}
 	return wait_ms;
 }
@@ -354,7 +375,7 @@ static int perform(struct http *h, struct err *e)
 int http_step(struct http *h, unsigned wait_ms, struct err *e)
 {
 	h->ended = 0;
-	wait_ms = begin_due(h, wait_ms);
+	wait_ms = do_all_due(h, wait_ms);
 	if (perform(h, e) < 0)
 		return -1;
 	if (h->ended)

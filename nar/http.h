@@ -74,6 +74,7 @@ struct http_transfer {
 	void *easy;              /* CURL *, while an attempt runs */
 	void *headers;           /* struct curl_slist * */
 	uint64_t again_at_ms;    /* while it waits for the next attempt */
+	uint64_t alive_at_ms;    /* when something came or went, while an attempt runs */
 	unsigned attempt;        /* from 1 */
 	uint64_t progress_bytes; /* taken_bytes when attempts were counted from 1 */
 	uint64_t offset;         /* where the bytes of this attempt begin */

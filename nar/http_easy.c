@@ -40,6 +40,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 {
 	struct http_transfer *t = ctx;
 
+	t->alive_at_ms = http_now_ms();
 	if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
 		t->range_start = UINT64_MAX; /* of another answer, before a redirect */
 	uint64_t start = http_range_start(line, n);
@@ -89,6 +90,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 {
 	struct http_transfer *t = ctx;
 
+	t->alive_at_ms = http_now_ms();
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 	if (t->method != HTTP_GET || (t->status != 200 && t->status != 206)) {
 		t->dropped_bytes += n;
@@ -114,6 +116,7 @@ static size_t on_read(char *data, size_t size, size_t n, void *ctx)
 	struct http_transfer *t = ctx;
 	uint64_t left = t->put_bytes - t->put_pos;
 
+	t->alive_at_ms = http_now_ms();
 	n *= size;
 	if (n > left)
 		n = (size_t)left;
@@ -173,16 +176,12 @@ static CURLcode set_schemes(CURL *curl, const char *url)
 static CURLcode set_limits(const struct http *h, const struct http_transfer *t, CURL *curl)
 {
 	CURLcode rc = CURLE_OK;
-	long stall_s = ((long)h->o.stall_timeout_ms + 999) / 1000;
-
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)h->o.connect_timeout_ms);
-	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, stall_s);
 	SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX);
 	/* A byte now and then would otherwise hold it for ever. */
 	if (t->is_short)
-		SET(CURLOPT_TIMEOUT_MS, (long)h->o.connect_timeout_ms + stall_s * 2000);
+		SET(CURLOPT_TIMEOUT_MS, (long)h->o.connect_timeout_ms + 2L * h->o.stall_timeout_ms);
 	else
 		SET(CURLOPT_BUFFERSIZE, NAR_BUFFER);
 	return rc;
