@@ -192,10 +192,29 @@ static int write_config(const struct bundle_work *w, struct err *e)
 	return io_write_file(w->top, "config.json", 0644, b.data, b.len, e);
 }
 
+/* Let the caller add to the request, under its own umask. */
+static int ask(const struct bundle_work *w, struct err *e)
+{
+	__attribute__((cleanup(umask_restore))) mode_t mask = umask(w->umask);
+	scoped_free char *root = str_fmt(e, "%s/root", w->path);
+
+	(void)mask;
+	return root ? w->ask(w->ask_ctx, root, e) : -1;
+}
+
 static int fill(struct bundle_work *w, struct err *e)
 {
 	const struct request *r = w->r;
 
+	w->scratch_fds = mem_new(r->scratch_paths.n, sizeof *w->scratch_fds, e);
+	if (!w->scratch_fds)
+		return -1;
+	for (size_t i = 0; i < r->scratch_paths.n; i++)
+		w->scratch_fds[i] = -1;
+	if (give_top(w, e) < 0 || make_scratch(w, e) < 0 || bundle_make_root(w, e) < 0)
+		return -1;
+	if (w->ask && ask(w, e) < 0)
+		return -1;
 	w->placed_inputs = mem_new(r->n_inputs, sizeof *w->placed_inputs, e);
 	if (!w->placed_inputs)
 		return -1;
@@ -203,13 +222,7 @@ static int fill(struct bundle_work *w, struct err *e)
 		mem_new(r->constraints.n_host_paths, sizeof *w->placed_host_paths, e);
 	if (!w->placed_host_paths)
 		return -1;
-	w->scratch_fds = mem_new(r->scratch_paths.n, sizeof *w->scratch_fds, e);
-	if (!w->scratch_fds)
-		return -1;
-	for (size_t i = 0; i < r->scratch_paths.n; i++)
-		w->scratch_fds[i] = -1;
-	if (give_top(w, e) < 0 || make_scratch(w, e) < 0 || bundle_make_root(w, e) < 0 ||
-	    bundle_make_mount_points(w, e) < 0 || bundle_make_files(w, e) < 0)
+	if (bundle_make_mount_points(w, e) < 0 || bundle_make_files(w, e) < 0)
 		return -1;
 	return write_config(w, e);
 }
@@ -266,45 +279,69 @@ bool bundle_fits_memory(const struct request *r, enum spec_profile profile)
 	return true;
 }
 
-int bundle_create(const char *path, int mem_dirfd, const struct request *r,
-		  enum spec_profile profile, const struct spec_host *h,
-		  const struct build_user *user, struct bundle *ret, struct err *e)
+static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, struct err *e)
 {
 	/* One thread runs here, so the umask is ours for a moment. */
 	__attribute__((cleanup(umask_restore))) mode_t mask = umask(0);
-	scoped_work struct bundle_work w = {.path = path,
-					    .r = r,
-					    .h = h,
-					    .profile = profile,
-					    .uid = user ? user->uid : NOBODY,
-					    .gid = user ? user->gid : (gid_t)-1,
-					    .disk = -1,
-					    .top = -1,
-					    .in_memory = mem_dirfd >= 0,
-					    .root = -1,
-					    .etc = -1,
-					    .dev = -1,
-					    .scratch = -1};
-	(void)mask;
 
-	assert(path[0] == '/');
-	if (req_check(r, e) < 0)
+	assert(w->path[0] == '/');
+	w->umask = mask;
+	if (req_check(w->r, e) < 0)
 		return -1;
-	w.disk = make_top(path, e);
-	if (w.disk < 0)
+	w->disk = make_top(w->path, e);
+	if (w->disk < 0)
 		return -1;
-	w.top = fcntl(mem_dirfd >= 0 ? mem_dirfd : w.disk, F_DUPFD_CLOEXEC, 0);
-	if (w.top < 0)
+	w->top = fcntl(mem_dirfd >= 0 ? mem_dirfd : w->disk, F_DUPFD_CLOEXEC, 0);
+	if (w->top < 0)
 		err_sys(e, "duplicating a descriptor");
-	if (w.top < 0 || fill(&w, e) < 0 || finish(&w, ret, e) < 0) {
+	if (w->top < 0 || fill(w, e) < 0 || finish(w, ret, e) < 0) {
 		struct err later = ERR_INIT;
 		/* The first error is what the caller needs; a half-made bundle is stale to the
 		 * next. */
-		if (bundle_remove(path, &later) < 0)
+		if (bundle_remove(w->path, &later) < 0)
 			err_clear(&later);
 		return -1;
 	}
 	return 0;
+}
+
+static struct bundle_work work_for(const char *path, const struct request *r,
+				   enum spec_profile profile, const struct spec_host *h,
+				   const struct build_user *user)
+{
+	return (struct bundle_work){.path = path,
+				    .r = r,
+				    .h = h,
+				    .profile = profile,
+				    .uid = user ? user->uid : NOBODY,
+				    .gid = user ? user->gid : (gid_t)-1,
+				    .disk = -1,
+				    .top = -1,
+				    .root = -1,
+				    .etc = -1,
+				    .dev = -1,
+				    .scratch = -1};
+}
+
+int bundle_create(const char *path, int mem_dirfd, const struct request *r,
+		  enum spec_profile profile, const struct spec_host *h,
+		  const struct build_user *user, struct bundle *ret, struct err *e)
+{
+	scoped_work struct bundle_work w = work_for(path, r, profile, h, user);
+
+	w.in_memory = mem_dirfd >= 0;
+	return create(&w, mem_dirfd, ret, e);
+}
+
+int bundle_create_asking(const char *path, const struct request *r, enum spec_profile profile,
+			 const struct spec_host *h, const struct build_user *user,
+			 bundle_ask *asked, void *ctx, struct bundle *ret, struct err *e)
+{
+	scoped_work struct bundle_work w = work_for(path, r, profile, h, user);
+
+	w.ask = asked;
+	w.ask_ctx = ctx;
+	return create(&w, -1, ret, e);
 }
 
 void bundle_done(struct bundle *b)

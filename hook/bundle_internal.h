@@ -24,6 +24,9 @@ struct bundle_work {
 	int *scratch_fds; /* one a scratch path of the request, in its order */
 	bool *placed_inputs, *placed_host_paths;
 	bool own_null;
+	mode_t umask; /* the caller's */
+	bundle_ask *ask;
+	void *ask_ctx;
 };
 
 /* Make NAME in DIRFD what lstat said of SOURCE: a link, or something to mount SOURCE on. */

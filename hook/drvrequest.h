@@ -6,8 +6,8 @@
  * (.attrs.json, .attrs.sh byte-equal to Nix's), exportReferencesGraph, sandbox paths. Source: Nix's
  * src/libstore/build/derivation-env-desugar.cc, src/libstore/unix/build/derivation-builder.cc.
  *
- * Not in a request, as only Nix or the machine knows it: what the pre-build-hook says, ids, limits,
- * personality. Builders that are a part of Nix ("builtin:...") become a run of hook/builtin.h's
+ * Not in a request, as only Nix or the machine knows it: ids, limits, personality, and what the
+ * pre-build-hook says, which is added later. Builders that are a part of Nix ("builtin:...") become a run of hook/builtin.h's
  * program. Refused: those that it does not know, recursive Nix.
  */
 #ifndef HOOK_DRVREQUEST_H
@@ -33,6 +33,14 @@ struct drvrequest_in {
 
 /* A RET that is not cleared leaks; the result keeps the rules of req_check(). */
 int drvrequest_make(const struct drvrequest_in *in, struct request *ret, struct err *e) MUST_CHECK;
+
+/*
+ * Add ITEMS, `target=source` or a path that is both, to R, which was made of IN: paths of the
+ * machine that have to be there. What R has a place for already stays: inputs, outputs, the build
+ * directory.
+ */
+int drvrequest_add_host_paths(const struct drvrequest_in *in, const struct strv *items,
+			      struct request *r, struct err *e) MUST_CHECK;
 
 /*
  * Where the builder has to write output O: its path, or where that is known only after the build,

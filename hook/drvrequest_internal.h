@@ -47,6 +47,9 @@ struct maker {
 	char *build_dir;         /* absolute, as the builder sees it, clean */
 };
 
+void maker_done(struct maker *m);
+#define scoped_maker __attribute__((cleanup(maker_done)))
+
 /* Absolute PATH without empty, "." and ".." components and trailing '/'. NULL: *E. Heap. */
 char *path_clean(const char *path, struct err *e) MUST_CHECK;
 

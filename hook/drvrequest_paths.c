@@ -253,3 +253,29 @@ int maker_add_host_paths(struct maker *m, struct err *e)
 	drop_taken(m);
 	return 0;
 }
+
+int drvrequest_add_host_paths(const struct drvrequest_in *in, const struct strv *items,
+			      struct request *r, struct err *e)
+{
+	scoped_maker struct maker m = {in, r, ATTRS_INIT, {NULL, 0}, STRV_INIT, NULL};
+
+	m.build_dir = str_fmt(e, "/%s", r->working_dir);
+	if (!m.build_dir)
+		return -1;
+	for (size_t i = 0; i < in->drv->n_outputs; i++)
+		if (in->drv->outputs[i].path &&
+		    strv_add(&m.own_outputs, in->drv->outputs[i].path, e) < 0)
+			return -1;
+	strv_sort(&m.own_outputs);
+	for (size_t i = 0; i < items->n; i++) {
+		const char *item = items->items[i], *equals = strchr(item, '=');
+		scoped_free char *target =
+			equals ? str_ndup(item, (size_t)(equals - item), e) : str_dup(item, e);
+
+		if (!target || add_host_path(&m, target, equals ? equals + 1 : item, false, e) < 0)
+			return -1;
+	}
+	drop_taken(&m);
+	req_sort(r);
+	return req_check(r, e);
+}

@@ -20,6 +20,7 @@
 #include "hook/machine.h"
 #include "hook/memdir.h"
 #include "hook/outputs.h"
+#include "hook/prebuild.h"
 #include "hook/record.h"
 #include "hook/users.h"
 #include "nar/io.h"
@@ -168,6 +169,7 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 /* A job with all that it holds while it runs. */
 struct attempt {
 	const struct job *j;
+	const struct drvrequest_in *in; /* what the request was made of */
 	const struct build_user *user;
 	struct request *req;
 	struct job_paths *paths;
@@ -176,19 +178,58 @@ struct attempt {
 	struct run *run;
 };
 
-/* Describe the machine, and have the inputs of the request where they are mounted from. */
+/* Have the inputs of the request where they are mounted from. */
+static int prepare_inputs(const struct attempt *a, struct machine *m, struct err *e)
+{
+	const struct inputs_job in = {a->j->store, a->req, m, a->run, a->j->stop_fd};
+
+	return inputs_prepare(a->inputs, &in, e);
+}
+
+/* Describe the machine, and have what the request names ready. */
 static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 {
 	const struct job *j = a->j;
-	const struct inputs_job in = {j->store, a->req, m, a->run, j->stop_fd};
 	const char *where = a->paths->bundle;
 
 	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0 ||
-	    inputs_prepare(a->inputs, &in, e) < 0)
+	    (!prebuild_is_set(j->settings) && prepare_inputs(a, m, e) < 0))
 		return -1;
 	if (inputs_dir(a->inputs) && bundle_reachable(where))
 		where = inputs_dir(a->inputs);
 	bundle_fit_host(&m->host, j->runtime->kind, where);
+	return 0;
+}
+
+/* What can be asked only when there is a root directory: the pre-build hook. */
+struct asking {
+	const struct attempt *a;
+	struct machine *m;
+};
+
+static int ask_for_more(void *ctx, const char *root, struct err *e)
+{
+	const struct asking *asking = ctx;
+	const struct attempt *a = asking->a;
+
+	if (prebuild_run(a->in, root, a->j->log_fd, a->req, e) < 0)
+		return -1;
+	return prepare_inputs(a, asking->m, e);
+}
+
+static int create_bundle(const struct attempt *a, struct machine *m, struct bundle *ret,
+			 struct err *e)
+{
+	const struct job *j = a->j;
+	const char *path = a->paths->disk;
+	struct asking asking = {a, m};
+
+	if (prebuild_is_set(j->settings))
+		return bundle_create_asking(path, a->req, j->conf->profile, &m->host, a->user,
+					    ask_for_more, &asking, ret, e);
+	if (bundle_create(path, a->mem->dirfd, a->req, j->conf->profile, &m->host, a->user, ret,
+			  e) < 0)
+		return err_wrap(e, "creating the bundle '%s'", path);
 	return 0;
 }
 
@@ -293,9 +334,8 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	scoped_fd int state_fd = make_state(a, e);
 	if (state_fd < 0)
 		return -1;
-	if (bundle_create(p->disk, a->mem->dirfd, a->req, j->conf->profile, &m.host, a->user, &b,
-			  e) < 0)
-		return err_wrap(e, "creating the bundle '%s'", p->disk);
+	if (create_bundle(a, &m, &b, e) < 0)
+		return -1;
 	if (record_bundle(&p->record, p->disk, e) < 0 ||
 	    record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0)
 		return -1;
@@ -330,7 +370,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	if (drvrequest_make(&in, &req, e) < 0 || launch_wrap(&req, e) < 0)
 		return -1;
 	const bool in_memory = !(j->conf->bundle_dir && j->conf->bundle_dir[0]) &&
-			       runtime_takes_memory(j->runtime) &&
+			       runtime_takes_memory(j->runtime) && !prebuild_is_set(j->settings) &&
 			       bundle_fits_memory(&req, j->conf->profile) && memdir_new(&mem);
 	/* Before ids are chosen: a dead run may have left processes that have one. */
 	if (choose_paths(j, in_memory, &paths, e) < 0)
@@ -340,8 +380,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 		return -1;
 	if (inputs_open(&inputs, j->conf, j->store, e) < 0)
 		return -1;
-	const int held[] = {j->slot_fd, user.lock_fd, inputs_fd(&inputs),
-			    paths.record.fd};
+	const int held[] = {j->slot_fd, user.lock_fd, inputs_fd(&inputs), paths.record.fd};
 	int locks[ARRAY_SIZE(held) + 1];
 	size_t n = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(held); i++)
@@ -351,7 +390,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	struct run *run = run_start(locks, e);
 	if (!run)
 		return -1;
-	const struct attempt a = {j, &user, &req, &paths, &mem, &inputs, run};
+	const struct attempt a = {j, &in, &user, &req, &paths, &mem, &inputs, run};
 	rc = run_supervised(&a, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
 		/* The build stands; what could not be removed is said, and is no secret. */

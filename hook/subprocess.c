@@ -84,6 +84,48 @@ static const char *last_words(int fd, struct buf *b)
 	return str_starts(b->data, "error: ") ? b->data + strlen("error: ") : b->data;
 }
 
+/* Run ARGV with these descriptors to its end. */
+static int run(char *const *argv, const int fds[3], int *ret_status, struct err *e)
+{
+	pid_t pid;
+
+	if (spawn(argv, fds, &pid, e) < 0)
+		return -1;
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "waiting for '%s'", argv[0]);
+	return 0;
+}
+
+static int read_output(int fd, const char *what, struct buf *out, struct err *e)
+{
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, "rewinding a memory file");
+	return buf_read_fd(out, fd, what, e);
+}
+
+int subprocess_run_told(char *const *argv, int err_fd, struct buf *out, struct err *e)
+{
+	scoped_fd int in_fd = memory_file(NULL, 0, e);
+	if (in_fd < 0)
+		return -1;
+	scoped_fd int out_fd = memory_file(NULL, 0, e);
+	if (out_fd < 0)
+		return -1;
+	const int fds[3] = {in_fd, out_fd, err_fd};
+	int status;
+
+	if (run(argv, fds, &status, e) < 0)
+		return -1;
+	if (WIFSIGNALED(status))
+		return err_set(e, ERR_SYSTEM, "program '%s' failed due to signal %d (%s)", argv[0],
+			       WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (WEXITSTATUS(status) != 0)
+		return err_set(e, ERR_SYSTEM, "program '%s' failed with exit code %d", argv[0],
+			       WEXITSTATUS(status));
+	return read_output(out_fd, argv[0], out, e);
+}
+
 int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf *out, struct err *e)
 {
 	scoped_fd int in_fd = memory_file(in, in_len, e);
@@ -98,13 +140,9 @@ int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf 
 	const int fds[3] = {in_fd, out_fd, err_fd};
 	scoped_buf struct buf words = BUF_INIT(STDERR_MAX);
 	int status;
-	pid_t pid;
 
-	if (spawn(argv, fds, &pid, e) < 0)
+	if (run(argv, fds, &status, e) < 0)
 		return -1;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "waiting for '%s'", argv[0]);
 	if (WIFSIGNALED(status))
 		return err_set(e, ERR_SYSTEM, "'%s %s' was killed by signal %d", argv[0],
 			       argv[1] ? argv[1] : "", WTERMSIG(status));
@@ -112,9 +150,5 @@ int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf 
 		return err_set(e, ERR_SYSTEM, "'%s %s' failed with exit code %d: %s", argv[0],
 			       argv[1] ? argv[1] : "", WEXITSTATUS(status),
 			       last_words(err_fd, &words));
-	if (!out)
-		return 0;
-	if (lseek(out_fd, 0, SEEK_SET) < 0)
-		return err_sys(e, "rewinding a memory file");
-	return buf_read_fd(out, out_fd, argv[0], e);
+	return out ? read_output(out_fd, argv[0], out, e) : 0;
 }

@@ -88,7 +88,7 @@ fails bad.toFile 'unable to download'
 fails bad.mismatch 'hash mismatch in fixed-output derivation'
 fails bad.notXz 'failed to decompress'
 fails bad.notNar "unpacking '$url/file'" 'bad archive|not a Nix archive|archive'
-fails bad.shadow "unable to download 'file:///etc/shadow': Couldn't read a file://.* \(37\)"
+fails bad.shadow "unable to download 'file:///etc/shadow': Could.* read a file://.* \(37\)"
 fails bad.netrc "unable to download 'file:///build/netrc'"
 fails bad.params "unable to download 'file:///build/.builtin'"
 fails bad.scheme "unable to download 'gopher://127.0.0.1/': Unsupported protocol \(1\)"

@@ -79,6 +79,17 @@ in
       broken = build "broken" { } ''echo it breaks; exit 2'';
     } ''echo >$out'';
   };
+  # What the pre-build-hook of the test adds; it fails for some names.
+  prebuild = {
+    good = build "prebuild" { } ''
+      busybox cat /extra/file >$out
+      busybox cat /file >>$out
+      busybox cat ${input} >>$out
+    '';
+    fails = build "prebuild-fails" { } ''echo >$out'';
+    unknown = build "prebuild-unknown" { } ''echo >$out'';
+    nowhere = build "prebuild-nowhere" { } ''echo >$out'';
+  };
   slow = build "slow" { } ''echo started; busybox sleep 60'';
   kept = build "kept" { passAsFile = [ "text" ]; text = "t"; } ''
     busybox mkdir d

@@ -80,10 +80,39 @@ for name in lines tree; do
 done
 configured
 
+# pre-build-hook: called with the same, and what it says is there.
+mkdir "$W/extra" && echo extra >"$W/extra/file"
+cat >"$W/pre-build-hook" <<END
+#!/bin/sh
+{
+  echo "\$# \${1#/nix/store/*-}" "\$(cd "\$2" && ls -d etc nix/store tmp | tr '\\n' ' ')"
+  umask
+} >>"$W/prebuild.\$(cat /nix/side)"
+case \$1 in
+*-fails.drv) echo "this is why" >&2; exit 3 ;;
+*-unknown.drv) echo nonsense ;;
+*-nowhere.drv) printf 'extra-sandbox-paths\n/nowhere\n\n' ;;
+*) printf 'extra-sandbox-paths\n/extra=%s\n\nextra-chroot-dirs\n%s\n/file=%s\n\nno end of line' \\
+  "$W/extra" "$W/extra/file" "$W/extra/file" ;;
+esac
+END
+chmod 755 "$W/pre-build-hook"
+configured "pre-build-hook = $W/pre-build-hook"
+for side in ref hook; do echo $side >"$W/$side/side"; done
+build_both prebuild "$expr" -A prebuild.good && compare prebuild
+configured
+
 # Builds that fail.
 for name in $(attrs bad); do fail_both "$name" "$expr" -A "bad.$name"; done
 fail_both timeout --timeout 2 "$expr" -A slow
 fail_both silence --max-silent-time 2 "$expr" -A slow
+
+configured "pre-build-hook = $W/pre-build-hook"
+for name in fails unknown nowhere; do
+  fail_both "prebuild-$name" "$expr" -A "prebuild.$name"
+done
+check_eq "pre-build-hook is called with the same" "$(cat "$W/prebuild.hook")" "$(cat "$W/prebuild.ref")"
+configured
 
 # keep-failed: the same files with the same modes, of the build's user.
 rm -rf "$W"/tmp-*
