@@ -69,8 +69,11 @@ int fixed_check(struct out *out, const char *drv_path, struct err *e)
 			storepath_name(out->base));
 	if (actual_hash(out, &actual, e) < 0)
 		return -1;
-	if (!hash_equal(&actual, &decl->hash))
+	if (!hash_equal(&actual, &decl->hash)) {
+		out->mismatched = out->refs.n == 0;
+		out->actual = actual;
 		return mismatch(out, &actual, drv_path, e);
+	}
 	if (out->refs.n)
 		return err_set(e, ERR_BUILD,
 			       "fixed-output derivations must not reference store paths: "

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "hook/canon.h"
+#include "hook/optimise.h"
 #include "hook/outputs_internal.h"
 #include "hook/store_sign.h"
+#include "nar/io.h"
 #include "nar/refscan.h"
 #include "nar/scope.h"
 #include "nar/storepath.h"
@@ -220,7 +222,7 @@ static int discard_references(struct outs *o, const struct attrs *a, struct err 
 
 /* ---- all together ---- */
 
-static int sign_all(struct outs *o, const struct settings *s, struct err *e)
+int outs_sign(struct outs *o, const struct settings *s, struct err *e)
 {
 	scoped_sign_keys struct sign_keys keys = SIGN_KEYS_INIT;
 
@@ -231,6 +233,28 @@ static int sign_all(struct outs *o, const struct settings *s, struct err *e)
 
 		if (sign_registration(&keys, &r, &o->items[i].sigs, e) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+/* Before anything is moved into the store, as it may take its time. */
+static int optimise_all(const struct outs *o, const struct out_job *job, struct err *e)
+{
+	bool wanted;
+
+	if (settings_bool(job->settings, "auto-optimise-store", false, &wanted, e) < 0)
+		return -1;
+	if (!wanted)
+		return 0;
+	scoped_fd int store_fd = io_opendir(AT_FDCWD, job->store->real_dir, e);
+	if (store_fd < 0)
+		return -1;
+	for (size_t i = 0; i < o->n; i++) {
+		const struct out *out = &o->items[i];
+
+		if (optimise_tree(store_fd, out->dirfd, out->base, out->what, e) < 0)
+			return err_wrap(e, "optimising output '%s' of '%s'", out->decl->name,
+					job->drv->path);
 	}
 	return 0;
 }
@@ -249,10 +273,13 @@ static int check_and_publish(struct outs *o, const struct out_job *job, struct e
 	    discard_references(o, &attrs, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->n; i++)
-		if (fixed_check(&o->items[i], job->drv->path, e) < 0)
+		if (fixed_check(&o->items[i], job->drv->path, e) < 0) {
+			outs_keep_mismatched(o, job);
 			return -1;
+		}
 	if (outs_check_cycles(o, job->drv->path, e) < 0 ||
-	    outs_check_allowed(o, &attrs, job->store, e) < 0 || sign_all(o, job->settings, e) < 0)
+	    outs_check_allowed(o, &attrs, job->store, e) < 0 ||
+	    outs_sign(o, job->settings, e) < 0 || optimise_all(o, job, e) < 0)
 		return -1;
 	return outs_publish(o, job, e);
 }

@@ -6,8 +6,10 @@
  *	canonicalise modes, owner, times, extended attributes        hook/canon.h
  *	fixed        the declared hash, on a copy of our own         hook/outfixed.c
  *	digest       NAR hash, size, references in one pass          hook/outputs.c
+ *	             (what has another one is kept under its own     hook/outkeep.c)
  *	sort         cycles between outputs                          hook/outsort.c
  *	allowed      allowedReferences and their kin                 hook/outcheck.c
+ *	optimise     equal files become one, if wanted               hook/optimise.h
  *	publish      rename into the store, register                 hook/outpublish.c
  *
  * in that order: every check comes before the first file is moved. Everything a build left is
@@ -52,7 +54,8 @@ struct out_job {
 
 /*
  * The whole of it. An output that is valid already is left alone, whatever the build made. On
- * failure nothing of this build is in the store or its database.
+ * failure nothing of this build is in the store or its database, but a fixed output with another
+ * hash than declared under the path of that.
  */
 int out_register(const struct out_job *job, struct err *e) MUST_CHECK;
 

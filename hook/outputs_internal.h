@@ -23,6 +23,8 @@ struct out {
 	struct strv refs; /* full paths, sorted, self included */
 	struct strv sigs;
 	char *ca;
+	bool mismatched;    /* a fixed output without references, whose hash is another one: */
+	struct hash actual; /* this one */
 };
 
 struct outs {
@@ -45,6 +47,9 @@ struct out *outs_find(const struct outs *o, const char *path);
 /* What the store is told of OUT, which it points into. */
 struct store_registration out_registration(const struct out *out, const char *deriver);
 
+/* Sign all by the keys of the setting secret-key-files. */
+int outs_sign(struct outs *o, const struct settings *s, struct err *e) MUST_CHECK;
+
 /* ---- hook/outcopy.c: outputs that have to be copied before they are ours ---- */
 
 /* Find out whether outputs can be renamed into the store. */
@@ -66,6 +71,14 @@ int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e) M
 int fixed_check_kind(const struct out *out, const char *quote, struct err *e) MUST_CHECK;
 /* Compare the declared hash, refuse references, set OUT's content address. Others: nothing. */
 int fixed_check(struct out *out, const char *drv_path, struct err *e) MUST_CHECK;
+
+/* ---- hook/outkeep.c ---- */
+
+/*
+ * After fixed_check() has refused one for its hash: register what was built under the path that
+ * its real hash gives. Where that cannot be, a warning says so.
+ */
+void outs_keep_mismatched(struct outs *o, const struct out_job *job);
 
 /* ---- hook/outsort.c ---- */
 

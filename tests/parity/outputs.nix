@@ -79,6 +79,26 @@ in
       broken = build "broken" { } ''echo it breaks; exit 2'';
     } ''echo >$out'';
   };
+  # For auto-optimise-store: what is equal, within a build and between them.
+  same = {
+    tree = build "same-tree" { outputs = [ "out" "dev" ]; } ''
+      busybox mkdir -p $out/d/d $dev
+      for f in $out/a $out/d/b $out/d/d/c $dev/e; do echo equal >$f; done
+      busybox cp $out/a $out/program
+      busybox chmod 755 $out/program
+      : >$out/empty
+      : >$dev/empty
+      busybox ln -s a $out/link
+      busybox ln -s a $dev/link
+      echo other >$out/other
+      busybox ln $out/other $out/other-name
+    '';
+    file = build "same-file" { } ''echo equal >$out'';
+    program = build "same-program" { } ''echo equal >$out; busybox chmod 755 $out'';
+    link = build "same-link" { } ''busybox ln -s a $out'';
+    fixed = build "same-fixed" (fixed "flat" hello) ''echo hello >$out'';
+    again = build "same-again" { } ''busybox mkdir $out; echo hello >$out/hello'';
+  };
   # What the pre-build-hook of the test adds; it fails for some names.
   prebuild = {
     good = build "prebuild" { } ''

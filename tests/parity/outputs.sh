@@ -104,6 +104,14 @@ configured
 
 # Builds that fail.
 for name in $(attrs bad); do fail_both "$name" "$expr" -A "bad.$name"; done
+for side in ref hook; do
+  sqlite3 "$W/$side/var/nix/db/db.sqlite" "select path, hash, narSize, deriver, ultimate, ca from
+    ValidPaths where path glob '*-hash' or path glob '*-hash-recursive' order by 1" >"$W/$side.real"
+  (cd "$W/$side/store" && find ./*-hash ./*-hash-recursive -printf '%P %M %U:%G %n %Ts\n' | sort) \
+    >>"$W/$side.real"
+done
+check_eq "a wrong hash: what was built is valid under its own" "$(cat "$W/hook.real")" "$(cat "$W/ref.real")"
+check_eq "a wrong hash: there are two" "$(grep -c 'fixed:' "$W/hook.real")" 2
 fail_both timeout --timeout 2 "$expr" -A slow
 fail_both silence --max-silent-time 2 "$expr" -A slow
 
@@ -130,6 +138,21 @@ rm -rf "$W"/tmp-* "$W"/*/var/nix/builds/*
 nix_build hook "$expr" -A kept >/dev/null
 check_eq "nothing is kept unless told" \
   "$(find "$TMPDIR" "$W/hook/var/nix" -name 'nix-build-*' -o -name 'nix-[0-9]*')" ""
+
+# auto-optimise-store: the same files are one, in stores that hold nothing else.
+for side in ref hook; do rm -rf "${W:?}/$side" && mkdir "$W/$side"; done
+configured "auto-optimise-store = true"
+for name in $(attrs same); do build_both "same.$name" "$expr" -A "same.$name"; done
+compare "an optimised store"
+one_file() { # one_file SIDE: which names of the store are one file, a line each
+  (cd "$W/$1/store" && find . \( -type f -o -type l \) ! -name '*.lock' -printf '%i %P\n' | sort |
+    awk '{ if ($1 == last) printf " %s", $2; else printf "%s%s", n++ ? "\n" : "", $2; last = $1 }' | sort)
+}
+for side in ref hook; do one_file $side >"$W/$side.files"; done
+check_eq "an optimised store: the same names are one file" "$(cat "$W/hook.files")" "$(cat "$W/ref.files")"
+check_eq "an optimised store: equal files of three builds are one" \
+  "$(grep -E 'same-tree/a .*same-tree/d/d/c' "$W/hook.files" | grep same-file | grep -c same-tree-dev/e)" 1
+configured
 
 check "every difference that docs/parity.md lists is there" \
   python3 "$here/parity/compare.py" --unused "$top_srcdir/docs/parity.md" outputs "$nix_version" "$W/seen"

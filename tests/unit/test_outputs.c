@@ -545,8 +545,13 @@ static void checks_fixed_outputs_of_every_algorithm_and_mode(void **state)
 static void says_which_hash_a_fixed_output_should_have_had(void **state)
 {
 	scoped_fixture struct fixture f;
+	struct err e = ERR_INIT;
+	struct hash empty;
 	char text[1024];
+	static const char empty_text[] =
+		"sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73";
 
+	assert_ok(&e, hash_parse_any(empty_text, strlen(empty_text), &empty, &e));
 	fixture_init(&f, REG_AUTO,
 		     FIXED("wrong", "flat", "sha256",
 			   "0000000000000000000000000000000000000000000000000000", ""));
@@ -557,6 +562,17 @@ static void says_which_hash_a_fixed_output_should_have_had(void **state)
 		 "     got:    sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
 		 f.drv.path);
 	assert_refused(&f, text);
+	/* What was built is kept as what it is: the flat file of nothing, of that name. */
+	scoped_free char *path =
+		storepath_make_ca(CA_FLAT, &empty, NULL, false, "/nix/store", "wrong", &e);
+	assert_non_null(path);
+	assert_int_equal(store_is_valid(&f.store, path, &e), 1);
+	scoped_store_path_info struct store_path_info info = {0};
+	assert_ok(&e, store_path_info(&f.store, path, &info, &e));
+	assert_string_equal(info.deriver, f.drv.path);
+	assert_true(str_starts(info.ca, "fixed:"));
+	assert_string_equal(info.ca + strlen("fixed:"), empty_text);
+	verify_store();
 }
 
 static void flat_fixed_outputs_are_plain_files(void **state)
