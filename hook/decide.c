@@ -7,7 +7,7 @@
 #include "nar/banned.h"
 
 /* Features that need no machine of a special kind, only a hook that can do them. */
-static const char *const own_features[] = {"uid-range"};
+static const char *const own_features[] = {"ca-derivations", "uid-range"};
 
 static int system_is_ours(const char *system, const struct settings *s, bool *ret, struct err *e)
 {
@@ -45,7 +45,8 @@ static int missing_feature(const struct strv *wanted, const struct settings *s, 
 static int all_valid(const struct drv *d, struct store *st, bool *ret, struct err *e)
 {
 	for (size_t i = 0; i < d->n_outputs; i++) {
-		int valid = store_is_valid(st, d->outputs[i].path, e);
+		/* Nix itself knows whether a floating one was built before. */
+		int valid = d->outputs[i].path ? store_is_valid(st, d->outputs[i].path, e) : 0;
 
 		if (valid < 0)
 			return -1;
@@ -56,6 +57,22 @@ static int all_valid(const struct drv *d, struct store *st, bool *ret, struct er
 	}
 	*ret = true;
 	return 0;
+}
+
+/* Whether a derivation whose paths are not known can be built: else WHY not. */
+static int decide_floating(const struct drv *d, struct store *st, struct buf *why, struct err *e)
+{
+	int place;
+
+	if (!drv_is_floating(d))
+		return buf_addf(why, e, "its output paths are not known before the build");
+	place = store_has_realisations(st, e);
+	if (place < 0)
+		return -1;
+	return place ? 0
+		     : buf_addf(why, e,
+				"Nix's database has no known place for what its outputs turn out "
+				"to be");
 }
 
 int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
@@ -80,8 +97,10 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 		*ret = DECIDE_FOREIGN;
 		return buf_addf(why, e, "the feature '%s' is not in 'system-features'", feature);
 	}
-	if (!drv_paths_known(d))
-		return buf_addf(why, e, "its output paths are not known before the build");
+	if (strv_has(&t->features, "recursive-nix"))
+		return buf_addf(why, e, "it wants Nix inside ('recursive-nix')");
+	if (!drv_paths_known(d) && (decide_floating(d, st, why, e) < 0 || why->len))
+		return err_is_set(e) ? -1 : 0;
 	if (drv_env_bool(d, "__noChroot"))
 		return buf_addf(why, e, "it asks for no sandbox ('__noChroot')");
 	if (all_valid(d, st, &valid, e) < 0)

@@ -125,6 +125,11 @@ bool drv_is_impure(const struct drv *d)
 	return d->outputs[0].kind == DRV_IMPURE;
 }
 
+bool drv_is_floating(const struct drv *d)
+{
+	return d->outputs[0].kind == DRV_FLOATING;
+}
+
 bool drv_paths_known(const struct drv *d)
 {
 	for (size_t i = 0; i < d->n_outputs; i++)

@@ -109,6 +109,12 @@ typedef int drv_reader(void *ctx, const char *path, struct drv *ret, struct err 
  */
 int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 			 struct err *e) MUST_CHECK;
+/*
+ * The hash of D modulo fixed outputs, with its own output paths left blank: what its outputs are
+ * known by where they are content-addressed.
+ */
+int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
+		    struct hash *ret, struct err *e) MUST_CHECK;
 /* The store path that the file of D has, which follows from its bytes. Heap. */
 char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e) MUST_CHECK;
 
@@ -120,6 +126,7 @@ const struct drv_output *drv_output(const struct drv *d, const char *name);
 /* All outputs are of one kind of family; these ask for it. */
 bool drv_is_fixed(const struct drv *d);  /* one fixed output */
 bool drv_is_impure(const struct drv *d); /* __impure */
+bool drv_is_floating(const struct drv *d); /* content-addressed, paths known after the build */
 static inline bool drv_has_network(const struct drv *d)
 {
 	return drv_is_fixed(d) || drv_is_impure(d);

@@ -329,6 +329,17 @@ int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader 
 	return 0;
 }
 
+int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
+		    struct hash *ret, struct err *e)
+{
+	scoped_walk struct walk w = {.store_dir = store_dir, .read = read, .ctx = ctx};
+	bool deferred;
+
+	if (walk_inputs(&w, d, e) < 0 || hash_modulo(&w, d, true, ret, &deferred, e) < 0)
+		return err_wrap(e, "hashing derivation '%s'", d->path ? d->path : d->name);
+	return 0;
+}
+
 char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(2 * DRV_BYTES_MAX);

@@ -203,6 +203,19 @@ static int bad_word(const struct check *c, const struct out *out, const char *wo
 		c->drv->path, out->decl->name, word, names.data);
 }
 
+/* The final path of output NAME; NULL: there is none of that name. */
+static const char *output_path(const struct check *c, const char *name)
+{
+	const struct drv_output *decl = drv_output(c->drv, name);
+
+	if (!decl || decl->path)
+		return decl ? decl->path : NULL;
+	for (size_t i = 0; i < c->o->n; i++)
+		if (c->o->items[i].decl == decl)
+			return c->o->items[i].path;
+	return NULL;
+}
+
 /* What the words of a list stand for: a store path is itself, a name is that output's path. */
 static int resolve(const struct check *c, const struct out *out, const struct strv *words,
 		   struct strv *ret, struct err *e)
@@ -216,10 +229,10 @@ static int resolve(const struct check *c, const struct out *out, const struct st
 			 * Among all outputs, also those that are valid already; Nix knows only
 			 * those of this build, so that a second build of one output fails.
 			 */
-			const struct drv_output *named = drv_output(c->drv, word);
-			if (!named || !named->path)
+			const char *named = output_path(c, word);
+			if (!named)
 				return bad_word(c, out, word, e);
-			word = named->path;
+			word = named;
 		}
 		if (strv_add(ret, word, e) < 0)
 			return -1;

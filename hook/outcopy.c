@@ -66,8 +66,10 @@ static char *copies_path(const struct outs *o, const struct out_job *job, struct
 	return str_fmt(e, "%.*s/" COPIES_NAME, (int)(slash - job->output_dir), job->output_dir);
 }
 
-static int copies_open(struct outs *o, const struct out_job *job, struct err *e)
+int outs_open_copies(struct outs *o, const struct out_job *job, struct err *e)
 {
+	if (o->copies_fd >= 0)
+		return 0;
 	o->copies_path = copies_path(o, job, e);
 	if (!o->copies_path)
 		return -1;
@@ -83,7 +85,7 @@ static int copies_open(struct outs *o, const struct out_job *job, struct err *e)
 int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct refscan *scan,
 	      struct err *e)
 {
-	if (o->copies_fd < 0 && copies_open(o, job, e) < 0)
+	if (outs_open_copies(o, job, e) < 0)
 		return -1;
 	scoped_free char *to = str_fmt(e, "%s/%s", o->copies_path, out->base);
 	if (!to)

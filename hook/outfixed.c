@@ -13,7 +13,8 @@
 
 int fixed_check_kind(const struct out *out, const char *quote, struct err *e)
 {
-	if (out->decl->kind != DRV_FIXED || out->decl->method == CA_NAR)
+	if ((out->decl->kind != DRV_FIXED && out->decl->kind != DRV_FLOATING) ||
+	    out->decl->method == CA_NAR)
 		return 0;
 	if (!S_ISREG(out->left.st_mode) || (out->left.st_mode & S_IXUSR))
 		return err_set(e, ERR_BUILD,

@@ -28,13 +28,15 @@ struct publish {
 	const struct outs *o;
 	const struct out_job *job;
 	int store_fd;
-	size_t moved; /* of the outputs, how many are at their final path */
+	size_t moved; /* up to where the outputs are at their final path */
 };
 
 static int each_real_path(const struct publish *p,
 			  int (*tell)(struct run *, const char *, struct err *), struct err *e)
 {
 	for (size_t i = 0; tell && i < p->o->n; i++) {
+		if (p->o->items[i].skip)
+			continue;
 		scoped_free char *real = store_real_path(p->job->store, p->o->items[i].path, e);
 
 		if (!real || tell(p->job->run, real, e) < 0)
@@ -46,7 +48,8 @@ static int each_real_path(const struct publish *p,
 static int remove_leftovers(const struct publish *p, struct err *e)
 {
 	for (size_t i = 0; i < p->o->n; i++)
-		if (io_rmtree(p->store_fd, p->o->items[i].base, p->o->items[i].path, e) < 0)
+		if (!p->o->items[i].skip &&
+		    io_rmtree(p->store_fd, p->o->items[i].base, p->o->items[i].path, e) < 0)
 			return -1;
 	return 0;
 }
@@ -66,7 +69,7 @@ static int rename_out(struct publish *p, const struct out *out, struct err *e)
 	     renameat(out->dirfd, out->base, p->store_fd, out->base) < 0))
 		return err_sys(e, "moving output '%s' from '%s' to '%s'", out->decl->name,
 			       out->what, out->path);
-	p->moved++;
+	p->moved = (size_t)(out - p->o->items) + 1;
 	if (unlock && fchmodat(p->store_fd, out->base, 0555, 0) < 0)
 		return err_sys(e, "setting the mode of '%s'", out->path);
 	return 0;
@@ -75,7 +78,7 @@ static int rename_out(struct publish *p, const struct out *out, struct err *e)
 static int move_all(struct publish *p, struct err *e)
 {
 	for (size_t i = 0; i < p->o->n; i++)
-		if (rename_out(p, &p->o->items[i], e) < 0)
+		if (!p->o->items[i].skip && rename_out(p, &p->o->items[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -86,6 +89,9 @@ static void take_back(const struct publish *p)
 	for (size_t i = 0; i < p->moved; i++) {
 		struct err ignored = ERR_INIT;
 
+		/* Valid, and not ours. */
+		if (p->o->items[i].skip)
+			continue;
 		if (io_rmtree(p->store_fd, p->o->items[i].base, p->o->items[i].path, &ignored) < 0)
 			continue;
 	}
@@ -114,12 +120,16 @@ int outs_publish(const struct outs *o, const struct out_job *job, struct err *e)
 	regs = mem_new(o->n, sizeof *regs, e);
 	if (!regs)
 		return -1;
+	size_t n = 0;
 	for (size_t i = 0; i < o->n; i++)
-		regs[i] = out_registration(&o->items[i], job->drv->path);
-	struct store_txn *t = store_begin(job->store, regs, o->n, e);
+		if (!o->items[i].skip)
+			regs[n++] = out_registration(&o->items[i], job->drv->path);
+	struct store_txn *t = store_begin(job->store, regs, n, e);
 	if (!t)
 		return err_wrap(e, "registering the outputs of '%s'", job->drv->path);
-	int rc = move_and_commit(&p, t, e);
+	int rc = store_txn_realise(t, o->reals, o->n_reals, e);
+	if (rc == 0)
+		rc = move_and_commit(&p, t, e);
 	store_txn_free(t);
 	if (rc < 0)
 		take_back(&p);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "hook/canon.h"
+#include "hook/drvrequest.h"
 #include "hook/optimise.h"
 #include "hook/outputs_internal.h"
 #include "hook/store_sign.h"
@@ -23,6 +24,8 @@ void outs_done(struct outs *o)
 	for (size_t i = 0; i < o->n; i++) {
 		free(o->items[i].what);
 		free(o->items[i].ca);
+		free(o->items[i].made_up);
+		free(o->items[i].final);
 		strv_done(&o->items[i].refs);
 		strv_done(&o->items[i].sigs);
 	}
@@ -30,6 +33,15 @@ void outs_done(struct outs *o)
 	free(o->copies_path);
 	if (o->copies_fd >= 0)
 		close(o->copies_fd);
+	strv_done(&o->known_from);
+	strv_done(&o->known);
+	for (size_t i = 0; i < o->n_reals; i++)
+		strv_done(&o->real_sigs[i]);
+	free(o->reals);
+	free(o->real_sigs);
+	for (size_t i = 0; i < o->n_locks; i++)
+		pathlock_done(&o->locks[i]);
+	free(o->locks);
 	*o = (struct outs)OUTS_INIT;
 }
 
@@ -60,16 +72,26 @@ static int add_out(struct outs *o, const struct out_job *job, const struct drv_o
 		   struct err *e)
 {
 	struct out *out = &o->items[o->n];
+	scoped_free char *made_up = NULL;
 
-	if (!decl->path)
+	if (decl->kind == DRV_FLOATING) {
+		if (float_collect(o, job, decl, &made_up, e) < 0)
+			return -1;
+		if (!made_up)
+			return 0;
+	} else if (!decl->path) {
 		return err_set(e, ERR_INPUT,
 			       "the path of output '%s' of derivation '%s' is only known after the "
 			       "build, which is not supported",
 			       decl->name, job->drv->path);
-	int valid = store_is_valid(job->store, decl->path, e);
-	if (valid)
-		return valid < 0 ? -1 : 0;
+	} else {
+		int valid = store_is_valid(job->store, decl->path, e);
+		if (valid)
+			return valid < 0 ? -1 : 0;
+	}
 	*out = (struct out){.decl = decl, .path = decl->path, .dirfd = job->output_dirfd};
+	if (made_up)
+		out->path = out->made_up = TAKE(made_up, NULL);
 	o->n++;
 	if (storepath_check(out->path, job->store->dir, &out->base, e) < 0)
 		return -1;
@@ -82,6 +104,8 @@ static int collect(struct outs *o, const struct out_job *job, struct err *e)
 {
 	const struct drv *d = job->drv;
 
+	if (drv_is_floating(d) && float_open(o, job, e) < 0)
+		return -1;
 	o->items = mem_new(d->n_outputs, sizeof *o->items, e);
 	if (!o->items)
 		return -1;
@@ -89,8 +113,9 @@ static int collect(struct outs *o, const struct out_job *job, struct err *e)
 		if (!drv_output(d, job->wanted->items[i]))
 			return err_set(e, ERR_INPUT, "derivation '%s' has no output '%s'", d->path,
 				       job->wanted->items[i]);
+	/* Of floating outputs all, as their references to each other follow from all. */
 	for (size_t i = 0; i < d->n_outputs; i++)
-		if (strv_has(job->wanted, d->outputs[i].name) &&
+		if ((strv_has(job->wanted, d->outputs[i].name) || drv_is_floating(d)) &&
 		    add_out(o, job, &d->outputs[i], e) < 0)
 			return -1;
 	return 0;
@@ -126,9 +151,12 @@ static int needles(const struct out_job *job, struct strv *paths, struct refscan
 {
 	const struct drv *d = job->drv;
 
-	for (size_t i = 0; i < d->n_outputs; i++)
-		if (d->outputs[i].path && strv_add(paths, d->outputs[i].path, e) < 0)
+	for (size_t i = 0; i < d->n_outputs; i++) {
+		scoped_free char *path =
+			drvrequest_output_path(d, &d->outputs[i], job->store->dir, e);
+		if (!path || strv_add(paths, path, e) < 0)
 			return -1;
+	}
 	if (strv_copy(paths, job->inputs, e) < 0)
 		return -1;
 	for (size_t i = 0; i < paths->n; i++) {
@@ -277,9 +305,14 @@ static int check_and_publish(struct outs *o, const struct out_job *job, struct e
 			outs_keep_mismatched(o, job);
 			return -1;
 		}
-	if (outs_check_cycles(o, job->drv->path, e) < 0 ||
-	    outs_check_allowed(o, &attrs, job->store, e) < 0 ||
+	scoped_free size_t *order = mem_new(o->n, sizeof *order, e);
+	if (!order || outs_sort(o, job->drv->path, order, e) < 0 ||
+	    (drv_is_floating(job->drv) && float_finalise(o, job, order, e) < 0))
+		return -1;
+	if (outs_check_allowed(o, &attrs, job->store, e) < 0 ||
 	    outs_sign(o, job->settings, e) < 0 || optimise_all(o, job, e) < 0)
+		return -1;
+	if (drv_is_floating(job->drv) && float_realise(o, job, e) < 0)
 		return -1;
 	return outs_publish(o, job, e);
 }

@@ -8,6 +8,7 @@
  *	digest       NAR hash, size, references in one pass          hook/outputs.c
  *	             (what has another one is kept under its own     hook/outkeep.c)
  *	sort         cycles between outputs                          hook/outsort.c
+ *	float        paths of content-addressed outputs, rewriting   hook/outfloat.c
  *	allowed      allowedReferences and their kin                 hook/outcheck.c
  *	optimise     equal files become one, if wanted               hook/optimise.h
  *	publish      rename into the store, register                 hook/outpublish.c

@@ -9,12 +9,16 @@
 
 #include "hook/attrs.h"
 #include "hook/outputs.h"
+#include "hook/pathlock.h"
 #include "nar/dump.h"
 
 /* An output that is to be registered. */
 struct out {
 	const struct drv_output *decl; /* the derivation's */
-	const char *path;              /* full final path; decl's */
+	const char *path; /* full path: decl's, or made_up, or final */
+	char *made_up;    /* a floating one's path while it was built, else NULL */
+	char *final;      /* its path after float_finalise() */
+	bool skip;        /* that is valid already */
 	const char *base;              /* its base name, in path */
 	char *what;                    /* where the build left it, for messages */
 	struct stat left;              /* as the build left it */
@@ -33,15 +37,23 @@ struct outs {
 	bool other_mount; /* the build's outputs cannot be renamed into the store */
 	int copies_fd;    /* directory of our own for copies, -1 while there is none */
 	char *copies_path;
+	/* Of floating outputs (hook/outfloat.c): */
+	char drv_hash[HASH_TEXT_MAX];  /* the derivation's, by which realisations are known */
+	struct strv known_from, known; /* outputs realised before: path in this build, real path */
+	struct store_realisation *reals;
+	struct strv *real_sigs; /* of reals */
+	size_t n_reals;
+	struct pathlock *locks;
+	size_t n_locks;
 };
-#define OUTS_INIT                        \
-	{                                \
-		NULL, 0, false, -1, NULL \
+#define OUTS_INIT                                \
+	{                                        \
+		.items = NULL, .copies_fd = -1,  \
 	}
 void outs_done(struct outs *o);
 #define scoped_outs __attribute__((cleanup(outs_done)))
 
-/* The one of PATH, or NULL. */
+/* The one of PATH, or NULL. Before float_finalise() a floating one's path is made up. */
 struct out *outs_find(const struct outs *o, const char *path);
 
 /* What the store is told of OUT, which it points into. */
@@ -62,6 +74,8 @@ bool outs_needs_copy(const struct outs *o, const struct out *out);
  */
 int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct refscan *scan,
 	      struct err *e) MUST_CHECK;
+/* Have that directory. */
+int outs_open_copies(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
 /* Remove that directory with what is left in it. */
 int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
 
@@ -82,8 +96,25 @@ void outs_keep_mismatched(struct outs *o, const struct out_job *job);
 
 /* ---- hook/outsort.c ---- */
 
-/* Refuse cycles among the references of the outputs; DRV_PATH is for the message. */
-int outs_check_cycles(const struct outs *o, const char *drv_path, struct err *e) MUST_CHECK;
+/*
+ * Refuse cycles among the references of the outputs; DRV_PATH is for the message. RET_ORDER: places
+ * of O->n outputs, each after those that it refers to.
+ */
+int outs_sort(const struct outs *o, const char *drv_path, size_t *ret_order,
+	      struct err *e) MUST_CHECK;
+
+/* ---- hook/outfloat.c ---- */
+
+/* Before the outputs are collected: by what hash the derivation is known. */
+int float_open(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
+/* *RET_PATH (heap): where the build has left DECL; NULL: that is not wanted, O knows its path. */
+int float_collect(struct outs *o, const struct out_job *job, const struct drv_output *decl,
+		  char **ret_path, struct err *e) MUST_CHECK;
+/* Give all outputs, in ORDER, their final paths, contents and locks. */
+int float_finalise(struct outs *o, const struct out_job *job, const size_t *order,
+		   struct err *e) MUST_CHECK;
+/* Just before they are published: what is valid already, and what is to be registered besides. */
+int float_realise(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
 
 /* ---- hook/outcheck.c ---- */
 

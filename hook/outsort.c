@@ -23,6 +23,8 @@ struct sort {
 	enum mark *marks;
 	struct visit *stack; /* o->n at most: each output is open once */
 	size_t depth;
+	size_t *order; /* done ones */
+	size_t n_done;
 };
 
 static void push(struct sort *s, size_t at)
@@ -39,6 +41,7 @@ static int step(struct sort *s, const char *drv_path, struct err *e)
 
 	if (v->next == o->n) {
 		s->marks[v->at] = DONE;
+		s->order[s->n_done++] = v->at;
 		s->depth--;
 		return 0;
 	}
@@ -55,11 +58,11 @@ static int step(struct sort *s, const char *drv_path, struct err *e)
 	return 0;
 }
 
-int outs_check_cycles(const struct outs *o, const char *drv_path, struct err *e)
+int outs_sort(const struct outs *o, const char *drv_path, size_t *ret_order, struct err *e)
 {
 	scoped_free enum mark *marks = mem_new(o->n + 1, sizeof *marks, e);
 	scoped_free struct visit *stack = marks ? mem_new(o->n + 1, sizeof *stack, e) : NULL;
-	struct sort s = {.o = o, .marks = marks, .stack = stack};
+	struct sort s = {.o = o, .marks = marks, .stack = stack, .order = ret_order};
 
 	if (!stack)
 		return -1;

@@ -51,7 +51,8 @@ int prebuild_run(const struct drvrequest_in *in, const char *root, int log_fd, s
 	scoped_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 	scoped_strv struct strv paths = STRV_INIT;
 
-	if (subprocess_run_told((char *const *)(uintptr_t)argv, log_fd, &out, e) < 0 ||
+	if (subprocess_run_told((char *const *)(uintptr_t)argv, log_fd,
+				settings_quote(in->settings), &out, e) < 0 ||
 	    prebuild_parse(out.data, out.len, &paths, e) < 0)
 		return -1;
 	if (drvrequest_add_host_paths(in, &paths, r, e) < 0)

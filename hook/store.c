@@ -182,6 +182,32 @@ struct store_txn *store_begin(struct store *st, const struct store_registration 
 	return t;
 }
 
+int store_has_realisations(struct store *st, struct err *e)
+{
+	int rc = st->registration == REG_LOAD_DB ? 0 : need_db(st, e);
+
+	return rc > 0 ? store_db_has_realisations(st->db, e) : rc;
+}
+
+int store_realisation(struct store *st, const char *drv_hash, const char *output, char **ret_path,
+		      struct err *e)
+{
+	int rc = store_has_realisations(st, e);
+
+	return rc > 0 ? store_db_realisation(st->db, drv_hash, output, ret_path, e) : rc;
+}
+
+int store_txn_realise(struct store_txn *t, const struct store_realisation *r, size_t n,
+		      struct err *e)
+{
+	if (n && !t->sqlite)
+		return err_set(e, ERR_SYSTEM, "there is no place for realisations");
+	for (size_t i = 0; i < n; i++)
+		if (store_db_realise(t->st->db, &r[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 int store_commit(struct store_txn *t, struct err *e)
 {
 	if (!t->sqlite)

@@ -95,6 +95,24 @@ void store_path_info_done(struct store_path_info *i);
 struct store_txn;
 struct store_txn *store_begin(struct store *st, const struct store_registration *regs, size_t n,
 			      struct err *e) MUST_CHECK;
+/*
+ * Realisations: which path an output of a content-addressed derivation has turned out to have. The
+ * derivation counts by its hash modulo fixed outputs, "sha256:<hex>". Only SQLite has a place for
+ * them, and only where Nix has made their table (experimental feature ca-derivations).
+ */
+struct store_realisation {
+	const char *drv_hash, *output;
+	const char *path;        /* valid, or one of the transaction's */
+	const struct strv *sigs; /* or NULL */
+};
+/* 1: there is a place for them; 0: there is none; -1: *E. */
+int store_has_realisations(struct store *st, struct err *e) MUST_CHECK;
+/* 1: *RET_PATH (heap) is known; 0: nothing is; -1: *E. */
+int store_realisation(struct store *st, const char *drv_hash, const char *output, char **ret_path,
+		      struct err *e) MUST_CHECK;
+/* Another path that is known already for one of them is ERR_INPUT, in Nix's words. */
+int store_txn_realise(struct store_txn *t, const struct store_realisation *r, size_t n,
+		      struct err *e) MUST_CHECK;
 int store_commit(struct store_txn *t, struct err *e) MUST_CHECK;
 void store_txn_free(struct store_txn *t); /* rolls back what was not committed; NULL is fine */
 

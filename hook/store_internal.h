@@ -24,6 +24,11 @@ int store_db_closure(struct store_db *db, const struct strv *paths, struct strv 
 /* Open the transaction and put everything into it; on failure it is rolled back already. */
 int store_db_begin(struct store_db *db, const struct store_registration *regs, size_t n,
 		   struct err *e) MUST_CHECK;
+int store_db_has_realisations(struct store_db *db, struct err *e) MUST_CHECK;
+int store_db_realisation(struct store_db *db, const char *drv_hash, const char *output,
+			 char **ret_path, struct err *e) MUST_CHECK;
+int store_db_realise(struct store_db *db, const struct store_realisation *r,
+		     struct err *e) MUST_CHECK;
 int store_db_commit(struct store_db *db, struct err *e) MUST_CHECK;
 void store_db_rollback(struct store_db *db);
 

@@ -130,6 +130,14 @@ static int sign(const struct sign_key *key, const struct buf *b, struct strv *re
 	return strv_addf(ret, e, "%s:%s", key->name, text);
 }
 
+static int sign_all(const struct sign_keys *k, const struct buf *b, struct strv *ret, struct err *e)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (sign(&k->items[i], b, ret, e) < 0)
+			return -1;
+	return 0;
+}
+
 int sign_registration(const struct sign_keys *k, const struct store_registration *r,
 		      struct strv *ret, struct err *e)
 {
@@ -137,10 +145,19 @@ int sign_registration(const struct sign_keys *k, const struct store_registration
 
 	if (!k->n)
 		return 0;
-	if (fingerprint(r, &b, e) < 0)
+	return fingerprint(r, &b, e) < 0 ? -1 : sign_all(k, &b, ret, e);
+}
+
+int sign_realisation(const struct sign_keys *k, const struct store_realisation *r, struct strv *ret,
+		     struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(FINGERPRINT_MAX);
+
+	if (!k->n)
+		return 0;
+	/* Nothing in it that JSON would escape: hashes, and names as store paths may have. */
+	if (buf_addf(&b, e, "{\"dependentRealisations\":{},\"id\":\"%s!%s\",\"outPath\":\"%s\"}",
+		     r->drv_hash, r->output, str_base(r->path)) < 0)
 		return -1;
-	for (size_t i = 0; i < k->n; i++)
-		if (sign(&k->items[i], &b, ret, e) < 0)
-			return -1;
-	return 0;
+	return sign_all(k, &b, ret, e);
 }

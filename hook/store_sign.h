@@ -31,4 +31,11 @@ void sign_keys_done(struct sign_keys *k);
 int sign_registration(const struct sign_keys *k, const struct store_registration *r,
 		      struct strv *ret, struct err *e) MUST_CHECK;
 
+/*
+ * The same for a realisation of a derivation without dependent ones: its fingerprint is JSON with
+ * the base name of the path (Nix's realisation.cc).
+ */
+int sign_realisation(const struct sign_keys *k, const struct store_realisation *r,
+		     struct strv *ret, struct err *e) MUST_CHECK;
+
 #endif

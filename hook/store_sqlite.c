@@ -28,6 +28,7 @@
 #include "nar/banned.h"
 
 #define SCHEMA_KNOWN "10"
+#define REALISATION_COLUMNS_KNOWN "id,drvPath,outputName,outputPath,signatures"
 #define COLUMNS_KNOWN \
 	"id,path,hash,registrationTime,deriver,narSize,ultimate,sigs,ca/referrer,reference"
 /* As Nix: whoever holds the write lock is at most a garbage collector, which lets go in time. */
@@ -38,6 +39,8 @@ enum stmt {
 	STMT_REFS,
 	STMT_ADD_PATH,
 	STMT_ADD_REF,
+	STMT_REALISATION,
+	STMT_ADD_REALISATION,
 	STMT_COUNT,
 };
 
@@ -49,6 +52,11 @@ static const char *const stmt_sql[] = {
 	[STMT_ADD_PATH] = "insert into ValidPaths (path, hash, registrationTime, deriver, narSize, "
 			  "ultimate, sigs, ca) values (?, ?, ?, ?, ?, ?, ?, ?)",
 	[STMT_ADD_REF] = "insert or replace into Refs (referrer, reference) values (?, ?)",
+	[STMT_REALISATION] = "select path from Realisations join ValidPaths on ValidPaths.id = "
+			     "outputPath where drvPath = ? and outputName = ?",
+	[STMT_ADD_REALISATION] =
+		"insert into Realisations (drvPath, outputName, outputPath, signatures) values "
+		"(?, ?, (select id from ValidPaths where path = ?), ?)",
 };
 _Static_assert(ARRAY_SIZE(stmt_sql) == STMT_COUNT, "one text a statement");
 
@@ -201,24 +209,34 @@ static int big_lock(const char *state_dir, int *ret_fd, char **ret_why, struct e
 	return 1;
 }
 
+/* Whether SQL, a query of one text, says KNOWN. */
+static int columns_are(struct store_db *db, const char *sql, const char *known, bool *ret)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = -1;
+
+	if (sqlite3_prepare_v2(db->sql, sql, -1, &s, NULL) == SQLITE_OK &&
+	    sqlite3_step(s) == SQLITE_ROW) {
+		*ret = column_text(s, 0) && str_eq(column_text(s, 0), known);
+		rc = 0;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
 static int columns_check(struct store_db *db, char **ret_why, struct err *e)
 {
 	static const char sql[] =
 		"select (select group_concat(name) from pragma_table_info('ValidPaths')) || '/' || "
 		"(select group_concat(name) from pragma_table_info('Refs'))";
-	sqlite3_stmt *s = NULL;
-	int rc;
+	bool known = false;
 
-	if (sqlite3_prepare_v2(db->sql, sql, -1, &s, NULL) != SQLITE_OK ||
-	    sqlite3_step(s) != SQLITE_ROW)
-		rc = why(ret_why, e, "'%s': %s", db->path, sqlite3_errmsg(db->sql));
-	else if (!column_text(s, 0) || !str_eq(column_text(s, 0), COLUMNS_KNOWN))
-		rc = why(ret_why, e, "the tables in '%s' have other columns than those known",
-			 db->path);
-	else
-		rc = 1;
-	sqlite3_finalize(s);
-	return rc;
+	if (columns_are(db, sql, COLUMNS_KNOWN, &known) < 0)
+		return why(ret_why, e, "'%s': %s", db->path, sqlite3_errmsg(db->sql));
+	if (!known)
+		return why(ret_why, e, "the tables in '%s' have other columns than those known",
+			   db->path);
+	return 1;
 }
 
 static int db_setup(const struct store *st, struct store_db *db, char **ret_why, struct err *e)
@@ -427,6 +445,14 @@ int store_db_closure(struct store_db *db, const struct strv *paths, struct strv 
 
 /* ---- registration ---- */
 
+static int join_sigs(const struct strv *sigs, struct buf *b, struct err *e)
+{
+	for (size_t i = 0; sigs && i < sigs->n; i++)
+		if (buf_addf(b, e, "%s%s", i ? " " : "", sigs->items[i]) < 0)
+			return -1;
+	return 0;
+}
+
 static int add_path(struct store_db *db, const struct store_registration *r, struct err *e)
 {
 	scoped_buf struct buf sigs = BUF_INIT(1u << 20);
@@ -435,9 +461,8 @@ static int add_path(struct store_db *db, const struct store_registration *r, str
 
 	if (!s)
 		return -1;
-	for (size_t i = 0; r->sigs && i < r->sigs->n; i++)
-		if (buf_addf(&sigs, e, "%s%s", i ? " " : "", r->sigs->items[i]) < 0)
-			return -1;
+	if (join_sigs(r->sigs, &sigs, e) < 0)
+		return -1;
 	hash_print(&r->nar_sha256, HASH_BASE16, true, hash);
 	bind_text(s, 1, r->path);
 	bind_text(s, 2, hash);
@@ -499,6 +524,58 @@ int store_db_begin(struct store_db *db, const struct store_registration *regs, s
 		return -1;
 	}
 	return 0;
+}
+
+int store_db_has_realisations(struct store_db *db, struct err *e)
+{
+	bool known = false;
+
+	if (columns_are(db, "select group_concat(name) from pragma_table_info('Realisations')",
+			REALISATION_COLUMNS_KNOWN, &known) < 0)
+		return db_err(db, "looking for realisations", e);
+	return known;
+}
+
+int store_db_realisation(struct store_db *db, const char *drv_hash, const char *output,
+			 char **ret_path, struct err *e)
+{
+	scoped_stmt sqlite3_stmt *s = stmt(db, STMT_REALISATION, e);
+
+	if (!s)
+		return -1;
+	bind_text(s, 1, drv_hash);
+	bind_text(s, 2, output);
+	int rc = stmt_step(db, s, "looking for a realisation", e);
+	if (rc <= 0)
+		return rc;
+	*ret_path = str_dup(column_text(s, 0) ? column_text(s, 0) : "", e);
+	return *ret_path ? 1 : -1;
+}
+
+int store_db_realise(struct store_db *db, const struct store_realisation *r, struct err *e)
+{
+	scoped_buf struct buf sigs = BUF_INIT(1u << 20);
+	scoped_free char *known = NULL;
+	int rc = store_db_realisation(db, r->drv_hash, r->output, &known, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc > 0 && str_eq(known, r->path))
+		return 0;
+	if (rc > 0)
+		return err_set(e, ERR_INPUT,
+			       "Trying to register a realisation of '%s!%s', but we already have "
+			       "another one locally.\nLocal:  %s\nRemote: %s",
+			       r->drv_hash, r->output, known, r->path);
+	scoped_stmt sqlite3_stmt *s = stmt(db, STMT_ADD_REALISATION, e);
+	if (!s || join_sigs(r->sigs, &sigs, e) < 0)
+		return -1;
+	bind_text(s, 1, r->drv_hash);
+	bind_text(s, 2, r->output);
+	bind_text(s, 3, r->path);
+	/* Nix writes the empty string where there are none. */
+	bind_text(s, 4, sigs.len ? sigs.data : "");
+	return stmt_step(db, s, "registering a realisation", e);
 }
 
 int store_db_commit(struct store_db *db, struct err *e)

@@ -104,7 +104,8 @@ static int read_output(int fd, const char *what, struct buf *out, struct err *e)
 	return buf_read_fd(out, fd, what, e);
 }
 
-int subprocess_run_told(char *const *argv, int err_fd, struct buf *out, struct err *e)
+int subprocess_run_told(char *const *argv, int err_fd, const char *quote, struct buf *out,
+			struct err *e)
 {
 	scoped_fd int in_fd = memory_file(NULL, 0, e);
 	if (in_fd < 0)
@@ -118,11 +119,11 @@ int subprocess_run_told(char *const *argv, int err_fd, struct buf *out, struct e
 	if (run(argv, fds, &status, e) < 0)
 		return -1;
 	if (WIFSIGNALED(status))
-		return err_set(e, ERR_SYSTEM, "program '%s' failed due to signal %d (%s)", argv[0],
-			       WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return err_set(e, ERR_SYSTEM, "program %s%s%s failed due to signal %d (%s)", quote,
+			       argv[0], quote, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	if (WEXITSTATUS(status) != 0)
-		return err_set(e, ERR_SYSTEM, "program '%s' failed with exit code %d", argv[0],
-			       WEXITSTATUS(status));
+		return err_set(e, ERR_SYSTEM, "program %s%s%s failed with exit code %d", quote,
+			       argv[0], quote, WEXITSTATUS(status));
 	return read_output(out_fd, argv[0], out, e);
 }
 

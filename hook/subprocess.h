@@ -19,8 +19,9 @@ int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf 
 		   struct err *e) MUST_CHECK;
 /*
  * The same for a program that talks to whoever reads ERR_FD, its standard error. A failure is told
- * in Nix's words: "program '...' failed with exit code 1".
+ * in Nix's words: "program '...' failed with exit code 1", where QUOTE is what is around its path.
  */
-int subprocess_run_told(char *const *argv, int err_fd, struct buf *out, struct err *e) MUST_CHECK;
+int subprocess_run_told(char *const *argv, int err_fd, const char *quote, struct buf *out,
+			struct err *e) MUST_CHECK;
 
 #endif

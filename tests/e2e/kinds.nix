@@ -1,0 +1,74 @@
+# Kinds of derivations beyond the plain and the fixed ones.
+let
+  sh = name: attrs: script: derivation ({
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = [ "-e" "-u" "-c" script ];
+    PATH = "/usr/bin:/bin";
+  } // attrs);
+  # Content-addressed: the path is known after the build.
+  ca = mode: algo: name: attrs: sh name ({
+    __contentAddressed = true;
+    outputHashMode = mode;
+    outputHashAlgo = algo;
+  } // attrs);
+  floating = ca "recursive" "sha256";
+  plain = sh "plain" { } ''echo plain >"$out"'';
+in
+rec {
+  floatingKinds = {
+    file = floating "file" { } ''echo contents >"$out"'';
+    flat = ca "flat" "sha256" "flat" { } ''echo contents >"$out"'';
+    sha1 = ca "recursive" "sha1" "sha1" { } ''mkdir "$out"; echo x >"$out/x"; chmod 755 "$out/x"'';
+    self = floating "self" { } ''
+      mkdir -p "$out/bin"
+      echo "$out/bin" >"$out/bin/self"
+      ln -s "$out/bin/self" "$out/link"
+      { head -c 300000 /dev/zero | tr '\0' x; echo "$out"; echo "$out$out"; } >"$out/large"
+    '';
+    references = floating "references" { inherit plain; } ''echo "$plain" >"$out"'';
+    # The first by name refers to the last, and that one to the second.
+    several = floating "several" { outputs = [ "a" "b" "out" ]; inherit plain; } ''
+      mkdir "$a" "$b" "$out"
+      echo "$out $a" >"$a/refs"
+      echo "$plain $b" >"$b/refs"
+      echo "$b" >"$out/refs"
+      ln -s "$out/refs" "$a/link"
+    '';
+    # Of one content with `file`, and of one name.
+    twin = floating "file" { unused = 1; } ''echo contents >"$out"'';
+    # Inputs that are floating themselves: Nix resolves them.
+    user = floating "user" { self = floatingKinds.self; b = floatingKinds.several.b; } ''
+      cat "$self/bin/self" >"$out"
+      echo "$b" >>"$out"
+    '';
+    # Not floating, but of an input that is.
+    deferred = sh "deferred" { inherit (floatingKinds) self; } ''echo "$self" >"$out"'';
+    structured = derivation {
+      name = "structured";
+      system = builtins.currentSystem;
+      builder = "/bin/bash";
+      args = [ "-e" "-c" ''
+        . "''${NIX_ATTRS_SH_FILE:-/build/.attrs.sh}" 2>/dev/null || . /build/.attrs.sh
+        PATH=/usr/bin:/bin
+        mkdir "''${outputs[out]}"
+        echo "''${outputs[out]}" >"''${outputs[out]}/self"
+      '' ];
+      __structuredAttrs = true;
+      __contentAddressed = true;
+      outputHashMode = "recursive";
+      outputHashAlgo = "sha256";
+      outputChecks.out.allowedReferences = [ "out" ];
+    };
+  };
+  floatingBad = {
+    flatReferences = ca "flat" "sha256" "flat-references" { inherit plain; } ''echo "$plain" >"$out"'';
+    flatDirectory = ca "flat" "sha256" "flat-directory" { } ''mkdir "$out"'';
+    cycle = floating "cycle" { outputs = [ "out" "dev" ]; } ''echo "$out" >"$dev"; echo "$dev" >"$out"'';
+    missing = floating "missing" { outputs = [ "out" "dev" ]; } ''echo >"$out"'';
+    notAllowed = floating "not-allowed" { inherit plain; allowedReferences = [ ]; } ''echo "$plain" >"$out"'';
+  };
+  impure = sh "impure" { __impure = true; } ''echo impure >"$out"'';
+  recursive = sh "recursive" { requiredSystemFeatures = [ "recursive-nix" ]; } ''echo "''${NIX_REMOTE%%:*}" >"$out"'';
+}

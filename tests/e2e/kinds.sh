@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Floating content-addressed derivations, by Nix and through the hook: the same paths, registered
+# alike. What a hook cannot build is left to Nix: impure derivations and recursive Nix. TAP.
+# shellcheck source=tests/lib.sh
+source "$(dirname "$0")/../lib.sh"
+world "$@"
+expr=$here/e2e/kinds.nix
+features="experimental-features = nix-command ca-derivations recursive-nix"
+nix_at_least 2.9 && features+=" impure-derivations"
+for side in ref hook; do nix_conf $side "$features"; done
+attrs() {
+  nix-instantiate --eval --strict --option experimental-features "nix-command ca-derivations" \
+    --expr "toString (builtins.attrNames (import $expr).$1)" | tr -d '"'
+}
+# Those of input-addressed outputs Nix registers itself when a hook has built, and does not sign.
+realisations() { # realisations SIDE
+  sqlite3 "$W/$1/var/nix/db/db.sqlite" "select drvPath, outputName, path,
+      case when ca is null then '' else coalesce(signatures, '') end
+    from Realisations join ValidPaths on ValidPaths.id = outputPath order by 1, 2"
+}
+
+on ref nix-store --generate-binary-cache-key kinds-1 "$W/secret" "$W/public"
+for side in ref hook; do nix_conf $side "$features" "secret-key-files = $W/secret"; done
+left_begin
+# max-jobs is 0 there, so it is the hook that builds; some are built for others before.
+same() { # same NAME ATTR
+  local ref
+  ref=$(nix_build ref "$expr" -A "$2") || not_ok "$1: builds in Nix's own sandbox" "$W/ref.log"
+  check_eq "$1: the same paths" "$(nix_build hook "$expr" -A "$2")" "$ref"
+  [ -n "$ref" ] || not_ok "$1: what the hook says" "$W/hook.log"
+}
+for name in $(attrs floatingKinds); do same "$name" "floatingKinds.$name"; done
+compare "floating"
+for side in ref hook; do realisations $side >"$W/$side.real"; done
+diff "$W/ref.real" "$W/hook.real" >"$W/real.diff"
+check_eq "the realisations are the same" "$(cat "$W/real.diff")" ""
+check "there are at least ten" [ "$(wc -l <"$W/hook.real")" -ge 10 ]
+on hook nix store verify --all --sigs-needed 0 >"$W/verify.log" 2>&1
+check_eq "nix store verify finds nothing" "$?: $(grep -v '^checking ' "$W/verify.log")" "0: "
+for name in twin several user; do
+  out=$(nix_build hook "$expr" -A "floatingKinds.$name")
+  check_eq "$name is not built again" "$?: $(grep -c '^building' "$W/hook.log")" "0: 0"
+done
+nothing_left "floating" hook
+
+# One output of several: the others' realisations are known, or are made with it.
+for side in ref hook; do
+  rm -rf "${W:?}/$side" && mkdir "$W/$side"
+done
+same "one of several" floatingKinds.several.b
+same "the others of several" floatingKinds.several
+compare "one of several"
+
+for name in $(attrs floatingBad); do
+  for side in ref hook; do nix_build $side "$expr" -A "floatingBad.$name" >"$W/$side.out"; done
+  rm -rf "$TMPDIR"/nix-build-* # Nix 2.8 ends itself at some of these, and leaves it
+  check_eq "$name: no path" "$(cat "$W/hook.out")" ""
+  said=$(grep -E '^error: |^ +error: ' "$W/ref.log" | grep -vE 'Cannot build|builder for .* failed with' | tail -n 1)
+  said=${said#*error: }
+  said=${said%%[\'\"]*}
+  check "$name: the hook says what Nix says" grep -qF -- "$said" "$W/hook.log"
+done
+check_eq "no bad output is valid" "$(sqlite3 "$W/hook/var/nix/db/db.sqlite" \
+  "select path from ValidPaths where path not like '%.drv' and (path like '%flat-%' or
+   path like '%cycle%' or path like '%missing%' or path like '%not-allowed')")" ""
+nothing_left "bad ones" hook
+
+# Only by load-db there is no place for realisations, so Nix builds these itself.
+echo "registration = load-db" >"$NIX_OCI_HOOK_CONFIG"
+nix_conf hook "$features" "max-jobs = 1"
+out=$(nix_build hook "$expr" -A floatingKinds.file)
+check_eq "without the database: Nix builds it" "$?: $(grep -c "on 'oci:" "$W/hook.log")" "0: 0"
+: >"$NIX_OCI_HOOK_CONFIG"
+
+names=recursive
+nix_at_least 2.9 && names+=" impure"
+for name in $names; do
+  out=$(nix_build hook "$expr" -A $name)
+  check_eq "$name: Nix builds it itself" "$?: $(grep -c "on 'oci:" "$W/hook.log")" "0: 0"
+  [ -n "$out" ] || not_ok "$name: Nix says" "$W/hook.log"
+done
+finish
