@@ -37,7 +37,9 @@ left_by_build() { # left_by_build SIDE: sets scratch
   on "$side" python3 - "$drv" "/nix/store/${scratch##*/}/store" $uid <<'END'
 import json, os, subprocess, sys
 drv, store, uid = sys.argv[1:]
-d = json.loads(subprocess.check_output(["nix", "show-derivation", drv]))[drv]
+shown = json.loads(subprocess.check_output(["nix", "show-derivation", drv]))
+shown = shown.get("derivations", shown) # Nix 2.34, which also calls them by their base names
+d = shown.get(drv) or shown[drv.rsplit("/", 1)[1]]
 os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c",
     'mount --bind "$0" /nix/store && exec "$@"', store,
     "setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--inh-caps=-all",
