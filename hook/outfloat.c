@@ -91,9 +91,25 @@ static const char *final_of(const struct outs *o, const struct out *out, const c
 	return NULL;
 }
 
-/* What OUT's references are, but itself, and whether it is one of them or any was made up. */
+/* What the contents of OUT name, whether that is registered or not. */
+static const struct strv *named_by(const struct out *out)
+{
+	return out->discarded.n ? &out->discarded : &out->refs;
+}
+
+static bool needs_rewriting(const struct outs *o, const struct out *out)
+{
+	const struct strv *named = named_by(out);
+
+	for (size_t i = 0; i < named->n; i++)
+		if (str_eq(named->items[i], out->path) || final_of(o, out, named->items[i]))
+			return true;
+	return false;
+}
+
+/* What OUT's references are, but itself, and whether it is one of them. */
 static int final_refs(const struct outs *o, const struct out *out, struct strv *ret, bool *ret_self,
-		      bool *ret_others, struct err *e)
+		      struct err *e)
 {
 	for (size_t i = 0; i < out->refs.n; i++) {
 		const char *ref = out->refs.items[i], *final = final_of(o, out, ref);
@@ -102,7 +118,6 @@ static int final_refs(const struct outs *o, const struct out *out, struct strv *
 			*ret_self = true;
 			continue;
 		}
-		*ret_others |= final != NULL;
 		if (strv_add(ret, final ? final : ref, e) < 0)
 			return -1;
 	}
@@ -115,12 +130,14 @@ static int final_refs(const struct outs *o, const struct out *out, struct strv *
 static int add_pairs(const struct outs *o, const struct out *out, const char *self, struct subst *s,
 		     struct err *e)
 {
+	const struct strv *named = named_by(out);
+
 	if (subst_add(s, out->base, self, e) < 0)
 		return -1;
-	for (size_t i = 0; i < out->refs.n; i++) {
-		const char *final = final_of(o, out, out->refs.items[i]);
+	for (size_t i = 0; i < named->n; i++) {
+		const char *final = final_of(o, out, named->items[i]);
 
-		if (final && subst_add(s, str_base(out->refs.items[i]), str_base(final), e) < 0)
+		if (final && subst_add(s, str_base(named->items[i]), str_base(final), e) < 0)
 			return -1;
 	}
 	return 0;
@@ -234,15 +251,15 @@ static int place(struct outs *o, struct out *out, const struct out_job *job, con
 static int finalise(struct outs *o, struct out *out, const struct out_job *job, struct err *e)
 {
 	scoped_strv struct strv refs = STRV_INIT;
-	bool self = false, others = false;
+	bool self = false, rewritten = needs_rewriting(o, out);
 	struct hash h;
 
-	if (final_refs(o, out, &refs, &self, &others, e) < 0 ||
-	    content_hash(o, out, job, self || others, &h, e) < 0)
+	if (final_refs(o, out, &refs, &self, e) < 0 ||
+	    content_hash(o, out, job, rewritten, &h, e) < 0)
 		return -1;
 	out->final = storepath_make_ca(out->decl->method, &h, &refs, self, job->store->dir,
 				       storepath_name(out->base), e);
-	if (!out->final || place(o, out, job, out->final, self || others, e) < 0)
+	if (!out->final || place(o, out, job, out->final, rewritten, e) < 0)
 		return -1;
 	if (self && strv_add(&refs, out->final, e) < 0)
 		return -1;

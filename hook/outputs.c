@@ -27,6 +27,7 @@ void outs_done(struct outs *o)
 		free(o->items[i].made_up);
 		free(o->items[i].final);
 		strv_done(&o->items[i].refs);
+		strv_done(&o->items[i].discarded);
 		strv_done(&o->items[i].sigs);
 	}
 	free(o->items);
@@ -242,8 +243,10 @@ static int discard_references(struct outs *o, const struct attrs *a, struct err 
 				"attribute 'unsafeDiscardReferences.\"%s\"' of derivation '%s' "
 				"must be a Boolean",
 				name, a->drv->path);
-		if (jdoc_is_true(v))
-			strv_done(&o->items[i].refs);
+		if (!jdoc_is_true(v))
+			continue;
+		strv_done(&o->items[i].discarded);
+		o->items[i].discarded = TAKE(o->items[i].refs, ((struct strv)STRV_INIT));
 	}
 	return 0;
 }

@@ -15,16 +15,17 @@
 /* An output that is to be registered. */
 struct out {
 	const struct drv_output *decl; /* the derivation's */
-	const char *path; /* full path: decl's, or made_up, or final */
-	char *made_up;    /* a floating one's path while it was built, else NULL */
-	char *final;      /* its path after float_finalise() */
-	bool skip;        /* that is valid already */
+	const char *path;              /* full path: decl's, or made_up, or final */
+	char *made_up;                 /* a floating one's path while it was built, else NULL */
+	char *final;                   /* its path after float_finalise() */
+	bool skip;                     /* that is valid already */
 	const char *base;              /* its base name, in path */
 	char *what;                    /* where the build left it, for messages */
 	struct stat left;              /* as the build left it */
 	int dirfd;                     /* where it is now, under its base name: not its own */
 	struct nar_digest digest;
-	struct strv refs; /* full paths, sorted, self included */
+	struct strv refs;      /* full paths, sorted, self included */
+	struct strv discarded; /* what refs were, where unsafeDiscardReferences is told */
 	struct strv sigs;
 	char *ca;
 	bool mismatched;    /* a fixed output without references, whose hash is another one: */
@@ -46,9 +47,9 @@ struct outs {
 	struct pathlock *locks;
 	size_t n_locks;
 };
-#define OUTS_INIT                                \
-	{                                        \
-		.items = NULL, .copies_fd = -1,  \
+#define OUTS_INIT                               \
+	{                                       \
+		.items = NULL, .copies_fd = -1, \
 	}
 void outs_done(struct outs *o);
 #define scoped_outs __attribute__((cleanup(outs_done)))
@@ -81,7 +82,8 @@ int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e) M
 
 /* ---- hook/outfixed.c ---- */
 
-/* Refuse a flat fixed output that is no plain file, as the build left it. QUOTE: settings_quote() */
+/* Refuse a flat fixed output that is no plain file, as the build left it. QUOTE: settings_quote()
+ */
 int fixed_check_kind(const struct out *out, const char *quote, struct err *e) MUST_CHECK;
 /* Compare the declared hash, refuse references, set OUT's content address. Others: nothing. */
 int fixed_check(struct out *out, const char *drv_path, struct err *e) MUST_CHECK;

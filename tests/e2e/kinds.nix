@@ -61,6 +61,18 @@ rec {
       outputHashAlgo = "sha256";
       outputChecks.out.allowedReferences = [ "out" ];
     };
+    # With Nix 2.14 and later: named in the contents, and no reference.
+    discarded = derivation {
+      name = "discarded";
+      system = builtins.currentSystem;
+      builder = "/bin/sh";
+      args = [ "-c" "echo $0 >$0" (builtins.placeholder "out") ];
+      __structuredAttrs = true;
+      __contentAddressed = true;
+      outputHashMode = "recursive";
+      outputHashAlgo = "sha256";
+      unsafeDiscardReferences.out = true;
+    };
   };
   floatingBad = {
     flatReferences = ca "flat" "sha256" "flat-references" { inherit plain; } ''echo "$plain" >"$out"'';

@@ -30,7 +30,10 @@ same() { # same NAME ATTR
   check_eq "$1: the same paths" "$(nix_build hook "$expr" -A "$2")" "$ref"
   [ -n "$ref" ] || not_ok "$1: what the hook says" "$W/hook.log"
 }
-for name in $(attrs floatingKinds); do same "$name" "floatingKinds.$name"; done
+for name in $(attrs floatingKinds); do
+  [ $name = discarded ] && ! nix_at_least 2.14 && continue
+  same "$name" "floatingKinds.$name"
+done
 compare "floating"
 for side in ref hook; do realisations $side >"$W/$side.real"; done
 diff "$W/ref.real" "$W/hook.real" >"$W/real.diff"
@@ -73,11 +76,14 @@ out=$(nix_build hook "$expr" -A floatingKinds.file)
 check_eq "without the database: Nix builds it" "$?: $(grep -c "on 'oci:" "$W/hook.log")" "0: 0"
 : >"$NIX_OCI_HOOK_CONFIG"
 
+# Of impure ones nix-build 2.26 does not know what to print, and ends itself.
 names=recursive
 nix_at_least 2.9 && names+=" impure"
 for name in $names; do
-  out=$(nix_build hook "$expr" -A $name)
-  check_eq "$name: Nix builds it itself" "$?: $(grep -c "on 'oci:" "$W/hook.log")" "0: 0"
-  [ -n "$out" ] || not_ok "$name: Nix says" "$W/hook.log"
+  nix_build ref "$expr" -A $name >"$W/ref.out"
+  rc=$?
+  nix_build hook "$expr" -A $name >"$W/hook.out"
+  check_eq "$name: ends as without a hook" $? $rc
+  check_log "$name: Nix builds it itself" "^building '/nix/store/.*-$name.drv'\.\.\." "$W/hook.log"
 done
 finish
