@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/builtin.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "hook/program.h"
 #include "hook/subprocess.h"
 #include "nar/scope.h"
 
@@ -26,39 +25,14 @@ const char *builtin_name(const struct drv *d)
 	return NULL;
 }
 
-/* Beside this program, as when neither is installed; NULL without an error: not there. */
-static char *beside_us(struct err *e)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-	char *slash, *path;
-
-	if (n <= 0 || (size_t)n >= sizeof self)
-		return NULL;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (!slash)
-		return NULL;
-	*slash = '\0';
-	path = str_fmt(e, "%s/%s", self, PROGRAM);
-	if (path && access(path, X_OK) < 0) {
-		free(path);
-		path = NULL;
-	}
-	return path;
-}
-
 int builtin_find(const struct conf *c, struct builtin_program *ret, struct err *e)
 {
-	static const char installed[] = LIBEXECDIR "/nix-oci-hook/" PROGRAM;
 	scoped_free char *found = NULL;
 
 	if (c->builtin_program && c->builtin_program[0])
 		return builtin_describe(c->builtin_program, ret, e);
-	found = beside_us(e);
-	if (err_is_set(e))
-		return -1;
-	return builtin_describe(found ? found : installed, ret, e);
+	found = program_path(PROGRAM, e);
+	return found ? builtin_describe(found, ret, e) : -1;
 }
 
 /* A line of its answer: "loader PATH" or "lib PATH". */

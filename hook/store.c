@@ -49,8 +49,32 @@ int store_open(struct store *st, const struct settings *s, enum conf_registratio
 	return 0;
 }
 
+int store_open_mem(struct store *st, const char *dir, const char *real_dir, const char *state_dir,
+		   struct err *e)
+{
+	scoped_store struct store new = {.local = true};
+
+	new.uri = str_dup("none", e);
+	new.dir = new.uri ? str_dup(dir, e) : NULL;
+	new.real_dir = new.dir ? str_dup(real_dir, e) : NULL;
+	new.state_dir = new.real_dir ? str_dup(state_dir, e) : NULL;
+	new.mem = new.state_dir ? store_mem_new(e) : NULL;
+	if (!new.mem)
+		return -1;
+	*st = new;
+	new = (struct store){0};
+	return 0;
+}
+
+int store_mem_add(struct store *st, const struct store_registration *reg, struct err *e)
+{
+	assert(st->mem);
+	return store_mem_learn(st->mem, reg, e);
+}
+
 void store_done(struct store *st)
 {
+	store_mem_free(st->mem);
 	store_db_free(st->db);
 	free(st->uri);
 	free(st->dir);
@@ -106,8 +130,11 @@ static int need_db(struct store *st, struct err *e)
 
 int store_is_valid(struct store *st, const char *path, struct err *e)
 {
-	int rc = need_db(st, e);
+	int rc;
 
+	if (st->mem)
+		return store_mem_is_valid(st->mem, path);
+	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
 	return rc ? store_db_is_valid(st->db, path, e) : store_nix_is_valid(st, path, e);
@@ -115,8 +142,11 @@ int store_is_valid(struct store *st, const char *path, struct err *e)
 
 int store_closure(struct store *st, const struct strv *paths, struct strv *ret, struct err *e)
 {
-	int rc = need_db(st, e);
+	int rc;
 
+	if (st->mem)
+		return store_mem_closure(st->mem, paths, ret, e);
+	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
 	return rc ? store_db_closure(st->db, paths, ret, e) : store_nix_closure(st, paths, ret, e);
@@ -124,8 +154,11 @@ int store_closure(struct store *st, const struct strv *paths, struct strv *ret, 
 
 int store_path_info(struct store *st, const char *path, struct store_path_info *ret, struct err *e)
 {
-	int rc = need_db(st, e);
+	int rc;
 
+	if (st->mem)
+		return store_mem_info(st->mem, path, ret, e);
+	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
 	return rc ? store_db_info(st->db, path, ret, e) : store_nix_info(st, path, ret, e);
@@ -155,8 +188,11 @@ static bool any_drv(const struct store_registration *regs, size_t n)
 static int begin(struct store_txn *t, struct err *e)
 {
 	struct store *st = t->st;
-	int rc = need_db(st, e);
+	int rc;
 
+	if (st->mem)
+		return store_mem_check(st->mem, t->regs, t->n, e);
+	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0 || st->registration == REG_LOAD_DB || any_drv(t->regs, t->n))
@@ -210,6 +246,8 @@ int store_txn_realise(struct store_txn *t, const struct store_realisation *r, si
 
 int store_commit(struct store_txn *t, struct err *e)
 {
+	if (t->st->mem)
+		return store_mem_register(t->st->mem, t->regs, t->n, e);
 	if (!t->sqlite)
 		return store_nix_load(t->st, t->regs, t->n, e);
 	/* As Nix: files first, so that nothing is valid that a power cut can take back. */

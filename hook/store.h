@@ -10,6 +10,10 @@
  * signatures, for which --load-db has no place.
  *
  * Where the store is: hook/store_uri.h. The database is opened when it is first needed.
+ *
+ * On a machine without Nix there is a third: store_open_mem() makes a store that is a directory for
+ * outputs and what this process knows of paths, in memory. What is valid in it need not have its
+ * files in that directory: inputs are in the cache of unpacked ones (hook/inputs.h).
  */
 #ifndef HOOK_STORE_H
 #define HOOK_STORE_H
@@ -23,6 +27,7 @@
 #include "nar/hash.h"
 
 struct store_db;
+struct store_mem;
 
 struct store {
 	char *uri;       /* what `nix-store --store` gets */
@@ -36,6 +41,7 @@ struct store {
 	bool sync_before_registering;
 	struct store_db *db;  /* NULL until it is needed, and where it is not used */
 	char *why_not_sqlite; /* NULL, or why `nix-store` has to do; set with the first query */
+	struct store_mem *mem; /* store_open_mem()'s; then there is neither of the above */
 };
 
 struct store_registration {
@@ -54,6 +60,17 @@ struct store_registration {
  */
 int store_open(struct store *st, const struct settings *s, enum conf_registration how,
 	       struct err *e) MUST_CHECK;
+/*
+ * A store without Nix: paths are called DIR/..., outputs are moved into REAL_DIR. STATE_DIR is where
+ * the locks of build users are.
+ */
+int store_open_mem(struct store *st, const char *dir, const char *real_dir, const char *state_dir,
+		   struct err *e) MUST_CHECK;
+/*
+ * Such a store learns of a valid path, whose references need not be known yet. Of one that it knows
+ * it takes nothing new.
+ */
+int store_mem_add(struct store *st, const struct store_registration *reg, struct err *e) MUST_CHECK;
 void store_done(struct store *st);
 #define scoped_store __attribute__((cleanup(store_done)))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/store_internal.h: the two back-ends of hook/store.c, and what tests need of them.
+ * hook/store_internal.h: the back-ends of hook/store.c, and what tests need of them.
  */
 #ifndef HOOK_STORE_INTERNAL_H
 #define HOOK_STORE_INTERNAL_H
@@ -44,6 +44,23 @@ int store_nix_check(const struct store *st, const struct store_registration *reg
 		    struct err *e) MUST_CHECK;
 int store_nix_load(const struct store *st, const struct store_registration *regs, size_t n,
 		   struct err *e) MUST_CHECK;
+
+/* ---- hook/store_mem.c: the same without Nix ---- */
+
+struct store_mem *store_mem_new(struct err *e) MUST_CHECK;
+void store_mem_free(struct store_mem *m); /* NULL is fine */
+int store_mem_learn(struct store_mem *m, const struct store_registration *reg,
+		    struct err *e) MUST_CHECK;
+bool store_mem_is_valid(const struct store_mem *m, const char *path);
+int store_mem_info(const struct store_mem *m, const char *path, struct store_path_info *ret,
+		   struct err *e) MUST_CHECK;
+int store_mem_closure(struct store_mem *m, const struct strv *paths, struct strv *ret,
+		      struct err *e) MUST_CHECK;
+/* What store_begin() refuses. */
+int store_mem_check(const struct store_mem *m, const struct store_registration *regs, size_t n,
+		    struct err *e) MUST_CHECK;
+int store_mem_register(struct store_mem *m, const struct store_registration *regs, size_t n,
+		       struct err *e) MUST_CHECK;
 
 /* ---- shared ---- */
 
