@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/cmd.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hook/log.h"
 #include "nar/scope.h"
@@ -236,4 +238,41 @@ bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit)
 void cli_done(struct cli *c)
 {
 	strv_done(&c->conf_options);
+}
+
+/* ---- the frame of a program ---- */
+
+/*
+ * A program that got no standard streams would take its first files for them. What stands in for a
+ * missing output cannot be written to: what was asked for is lost then, and that is a failure.
+ */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+int cmd_main(int (*run)(int argc, char **argv, struct err *e), int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	open_standard_streams();
+	rc = run(argc, argv, &e);
+	if (rc < 0) {
+		log_err(&e);
+		rc = CMD_FAILED;
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		err_clear(&e);
+		err_sys(&e, "writing to standard output");
+		log_err(&e);
+		rc = rc == CMD_OK ? CMD_FAILED : rc;
+	}
+	return rc;
 }

@@ -83,7 +83,14 @@ void cli_print_common(FILE *out);
 /* How many more of ARGV the common option ARGV[0] takes (0..2); -1: it is none of them. */
 int cli_common_args(const char *arg);
 
+/*
+ * What main() of a program does: open standard streams that are missing, RUN, print its error, and
+ * see that what went to standard output has arrived. The exit code.
+ */
+int cmd_main(int (*run)(int argc, char **argv, struct err *e), int argc, char **argv);
+
 /* The verbs, sorted. */
+int cmd_build(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_bundle(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_config(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_hook(int argc, char **argv, struct err *e) MUST_CHECK;

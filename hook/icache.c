@@ -436,6 +436,14 @@ int icache_get(struct icache *c, const struct icache_item *item, bool wait, stru
 	return rc < 0 ? -1 : 1;
 }
 
+int icache_has(struct icache *c, const struct hash *sha256, struct err *e)
+{
+	char name[ICACHE_NAME_MAX];
+
+	icache_name(sha256, name);
+	return look(c, name, e);
+}
+
 bool icache_grew(const struct icache *c)
 {
 	return c->grew;

@@ -19,6 +19,8 @@
  * where its top was touched (it is missing, or its mode, owner or time is another), not where
  * something deep in it was.
  *
+ * icache_get() may be called by several threads at once.
+ *
  * The cache need not be on the store's file system. It has to be one where flock(2) works between
  * all who share it.
  */
@@ -75,6 +77,8 @@ int icache_pin(struct icache *c, const struct hash *const *hashes, size_t n,
  */
 int icache_get(struct icache *c, const struct icache_item *item, bool wait,
 	       struct err *e) MUST_CHECK;
+/* Whether it is there, and usable: for who asks before anything is pinned. -1: *E. */
+int icache_has(struct icache *c, const struct hash *sha256, struct err *e) MUST_CHECK;
 /* Where an entry is: a directory, a file or a link. Heap. */
 char *icache_path(const struct icache *c, const struct hash *sha256, struct err *e) MUST_CHECK;
 /* Has this run unpacked something? */

@@ -22,7 +22,8 @@
 struct icache {
 	char *dir;
 	uint64_t max_bytes;
-	bool sync, grew, pinned, leave_run_dir;
+	bool sync, pinned, leave_run_dir;
+	_Atomic bool grew;
 	int entries_fd, making_fd, runs_fd;
 	int lock_fd;
 	char *run_name; /* below runs/ */

@@ -141,11 +141,30 @@ static int add_real(struct plan *p, char **source, const char *real, struct err 
 	return add_place(p, source, NULL, path, path ? str_dup(base + n, e) : NULL, e);
 }
 
+/*
+ * Without Nix the store has no place on this machine where its paths could be found: what is called
+ * as if it lay in it is taken from the cache, also where there is something of that name.
+ */
+static size_t named_in_store(const struct plan *p, const char *source)
+{
+	return p->j->store->mem ? storepath_prefix(source, p->j->store->dir) : 0;
+}
+
+static int add_named(struct plan *p, char **source, size_t len, struct err *e)
+{
+	char *path = str_ndup(*source, len, e);
+
+	return add_place(p, source, NULL, path, path ? str_dup(*source + len, e) : NULL, e);
+}
+
 /* A source that is mounted as what it leads to. Missing: whoever mounts it says so. */
 static int add_followed(struct plan *p, char **source, struct err *e)
 {
-	scoped_free char *real = realpath(*source, NULL);
+	const size_t named = named_in_store(p, *source);
+	scoped_free char *real = named ? NULL : realpath(*source, NULL);
 
+	if (named)
+		return add_named(p, source, named, e);
 	return real ? add_real(p, source, real, e) : 0;
 }
 
@@ -203,7 +222,10 @@ static int add_host_paths(struct plan *p, struct err *e)
 		struct stat st;
 
 		/* Links are made again in the bundle, not mounted: nothing of the store is. */
-		if (str_eq(h->source, "/proc") || lstat(h->source, &st) < 0 || S_ISLNK(st.st_mode))
+		if (str_eq(h->source, "/proc"))
+			continue;
+		if (!named_in_store(p, h->source) &&
+		    (lstat(h->source, &st) < 0 || S_ISLNK(st.st_mode)))
 			continue;
 		if (add_followed(p, &h->source, e) < 0)
 			return err_wrap(e, "the path '%s' for the build", h->target);

@@ -13,6 +13,9 @@
  * by where they are, not by what they are called. A path of the machine that has the store below it
  * is refused.
  *
+ * With a store that is no Nix's (store_open_mem()) only what was built there is in it; everything
+ * else has to be in the cache already, and pinned.
+ *
  * Where inputs are bound, which is the default, all of this does nothing.
  *
  * Limit: a place of the machine that has the store below it only through another mount of the same

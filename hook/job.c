@@ -345,11 +345,41 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	return rc;
 }
 
+/* The supervisor, which holds what must be held until the end. */
+static struct run *start_run(const struct job *j, const struct build_user *user,
+			     const struct inputs *inputs, const struct job_paths *paths,
+			     struct err *e)
+{
+	const int held[] = {j->slot_fd, j->watch_fd, user->lock_fd, inputs_fd(inputs),
+			    paths->record.fd};
+	int fds[ARRAY_SIZE(held) + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(held); i++)
+		if (held[i] >= 0)
+			fds[n++] = held[i];
+	fds[n] = -1;
+	return run_start(fds, e);
+}
+
+/* The job's own request, or the one of its derivation, which is made in OWN. NULL: *E. */
+static struct request *get_request(const struct job *j, const struct drvrequest_in *in,
+				   struct builtin_program *builtin, struct request *own,
+				   struct err *e)
+{
+	struct request *req = j->request ? j->request : own;
+
+	if (!j->request && ((drv_is_builtin(j->drv) && builtin_find(j->conf, builtin, e) < 0) ||
+			    drvrequest_make(in, own, e) < 0))
+		return NULL;
+	return launch_wrap(req, e) < 0 ? NULL : req;
+}
+
 int job_run(const struct job *j, struct run_result *ret, struct err *e)
 {
 	scoped_build_user struct build_user user = BUILD_USER_INIT;
 	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
-	scoped_request struct request req = {0};
+	scoped_request struct request own = {0};
 	scoped_paths struct job_paths paths = JOB_PATHS_INIT;
 	scoped_memdir struct memdir mem = MEMDIR_INIT;
 	scoped_inputs struct inputs inputs = INPUTS_INIT;
@@ -363,34 +393,26 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 		.builtin = &builtin,
 		.builtin_secrets = true,
 	};
+	struct request *req = get_request(j, &in, &builtin, &own, e);
 	int rc;
 
-	if (drv_is_builtin(j->drv) && builtin_find(j->conf, &builtin, e) < 0)
-		return -1;
-	if (drvrequest_make(&in, &req, e) < 0 || launch_wrap(&req, e) < 0)
+	if (!req)
 		return -1;
 	const bool in_memory = !(j->conf->bundle_dir && j->conf->bundle_dir[0]) &&
 			       runtime_takes_memory(j->runtime) && !prebuild_is_set(j->settings) &&
-			       bundle_fits_memory(&req, j->conf->profile) && memdir_new(&mem);
+			       bundle_fits_memory(req, j->conf->profile) && memdir_new(&mem);
 	/* Before ids are chosen: a dead run may have left processes that have one. */
 	if (choose_paths(j, in_memory, &paths, e) < 0)
 		return -1;
-	if (build_user_acquire(j->settings, j->store->state_dir, req.constraints.uid_range,
+	if (build_user_acquire(j->settings, j->store->state_dir, req->constraints.uid_range,
 			       j->stop_fd, &user, e) < 0)
 		return -1;
 	if (inputs_open(&inputs, j->conf, j->store, e) < 0)
 		return -1;
-	const int held[] = {j->slot_fd, user.lock_fd, inputs_fd(&inputs), paths.record.fd};
-	int locks[ARRAY_SIZE(held) + 1];
-	size_t n = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(held); i++)
-		if (held[i] >= 0)
-			locks[n++] = held[i];
-	locks[n] = -1;
-	struct run *run = run_start(locks, e);
+	struct run *run = start_run(j, &user, &inputs, &paths, e);
 	if (!run)
 		return -1;
-	const struct attempt a = {j, &in, &user, &req, &paths, &mem, &inputs, run};
+	const struct attempt a = {j, &in, &user, req, &paths, &mem, &inputs, run};
 	rc = run_supervised(&a, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
 		/* The build stands; what could not be removed is said, and is no secret. */

@@ -17,6 +17,7 @@
 #include "hook/settings.h"
 #include "hook/store.h"
 #include "nar/err.h"
+#include "specgen/request.h"
 
 struct job {
 	const struct conf *conf;
@@ -26,7 +27,13 @@ struct job {
 	const struct drv *drv;
 	const struct strv *inputs; /* full paths of the input closure */
 	const struct strv *wanted; /* names of the outputs to register */
+	/*
+	 * A stored request to build instead of what DRV and INPUTS give; DRV then only names it, its
+	 * system and its outputs. NULL: none. Its sources are changed.
+	 */
+	struct request *request;
 	int slot_fd;               /* what holds the build's slot, or -1 */
+	int watch_fd;              /* is kept open until nothing of the run is left, or -1 */
 	int log_fd;                /* where the build's log goes */
 	int stop_fd;               /* becomes readable or hangs up when nobody wants the build, or -1 */
 };

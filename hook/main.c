@@ -8,9 +8,7 @@
 
 #include <config.h>
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hook/config.h"
 #include "hook/log.h"
@@ -24,6 +22,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv, struct err *e);
 	const char *help;
 } verbs[] = {
+	{"build", cmd_build, "build from binary caches and into one, without Nix"},
 	{"bundle", cmd_bundle, "make an OCI bundle of a build, to run by hand"},
 	{"config", cmd_config, "print the configuration that is in effect"},
 	{"hook", cmd_hook, "serve Nix as its build hook"},
@@ -55,21 +54,6 @@ static void print_help(void)
 	       "'nix-oci-hook VERB --help' tells more of each, nix-oci-hook(1) all.\n\n"
 	       "Keys of the configuration, " CONF_FILE ":\n");
 	conf_print_keys(stdout, CONF_TEXT);
-}
-
-/*
- * A program that got no standard streams would take its first files for them. What stands in for a
- * missing output cannot be written to: what was asked for is lost then, and that is a failure.
- */
-static void open_standard_streams(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDONLY);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
 }
 
 static int usage(const char *what, const char *arg)
@@ -144,20 +128,5 @@ static int run(int argc, char **argv, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct err e = ERR_INIT;
-	int rc;
-
-	open_standard_streams();
-	rc = run(argc, argv, &e);
-	if (rc < 0) {
-		log_err(&e);
-		rc = CMD_FAILED;
-	}
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		err_clear(&e);
-		err_sys(&e, "writing to standard output");
-		log_err(&e);
-		rc = rc == CMD_OK ? CMD_FAILED : rc;
-	}
-	return rc;
+	return cmd_main(run, argc, argv);
 }
