@@ -115,6 +115,15 @@ int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader 
  */
 int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 		    struct hash *ret, struct err *e) MUST_CHECK;
+/*
+* The same of many derivations, which share inputs: each of those is read once only. STORE_DIR and
+ * CTX have to live as long. After a failure there is nothing more to ask it.
+ */
+struct drv_checker;
+struct drv_checker *drv_checker_new(const char *store_dir, drv_reader *read, void *ctx,
+				    struct err *e) MUST_CHECK;
+int drv_checker_check(struct drv_checker *c, const struct drv *d, struct err *e) MUST_CHECK;
+void drv_checker_free(struct drv_checker *c); /* NULL is fine */
 /* The store path that the file of D has, which follows from its bytes. Heap. */
 char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e) MUST_CHECK;
 

@@ -319,14 +319,46 @@ static int check(const struct drv *d, struct walk *w, struct err *e)
 	return 0;
 }
 
+static int check_named(const struct drv *d, struct walk *w, struct err *e)
+{
+	if (check(d, w, e) < 0)
+		return err_wrap(e, "while checking derivation '%s'", d->path ? d->path : d->name);
+	return 0;
+}
+
 int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 			 struct err *e)
 {
 	scoped_walk struct walk w = {.store_dir = store_dir, .read = read, .ctx = ctx};
 
-	if (check(d, &w, e) < 0)
-		return err_wrap(e, "while checking derivation '%s'", d->path ? d->path : d->name);
-	return 0;
+	return check_named(d, &w, e);
+}
+
+struct drv_checker {
+	struct walk w;
+};
+
+struct drv_checker *drv_checker_new(const char *store_dir, drv_reader *read, void *ctx,
+				    struct err *e)
+{
+	struct drv_checker *c = mem_new(1, sizeof *c, e);
+
+	if (c)
+		c->w = (struct walk){.store_dir = store_dir, .read = read, .ctx = ctx};
+	return c;
+}
+
+int drv_checker_check(struct drv_checker *c, const struct drv *d, struct err *e)
+{
+	return check_named(d, &c->w, e);
+}
+
+void drv_checker_free(struct drv_checker *c)
+{
+	if (!c)
+		return;
+	walk_done(&c->w);
+	free(c);
 }
 
 int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
