@@ -48,6 +48,7 @@ struct build_node {
 	size_t n_users, cap_users;
 	size_t n_deps; /* how many have to be built before it */
 	size_t n_left; /* of those, for who goes through the builds */
+	bool failed;   /* the same: it, or something before it, could not be built */
 };
 
 struct build_graph {

@@ -17,13 +17,11 @@
 #include <unistd.h>
 
 #include "hook/config.h"
-#include "hook/cores.h"
 #include "hook/decide.h"
 #include "hook/job.h"
 #include "hook/log.h"
 #include "hook/protocol.h"
 #include "hook/slots.h"
-#include "nar/io.h"
 #include "nar/scope.h"
 #include "nar/storepath.h"
 
@@ -56,10 +54,6 @@ static void hook_done(struct hook *h)
 /* Find everything that builds need; what is missing is the reason why they fail. */
 static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 {
-	scoped_free char *slot_dir = NULL;
-	scoped_free char *run_dir = NULL;
-	uint64_t jobs;
-
 	if (conf_load(&h->conf, c->config_path, &c->conf_options, e) < 0)
 		return -1;
 	if (store_open(&h->store, &h->settings, h->conf.registration, e) < 0)
@@ -71,17 +65,7 @@ static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 			       h->store.uri);
 	if (runtime_find(&h->conf, &h->runtime, e) < 0)
 		return -1;
-	run_dir = str_fmt(e, "%s/run", h->conf.state_dir);
-	if (!run_dir)
-		return -1;
-	scoped_fd int fd = io_mkdir_p(run_dir, 0755, e);
-	if (fd < 0)
-		return err_wrap(e, "the state directory '%s' (see 'state-dir')", h->conf.state_dir);
-	slot_dir = str_fmt(e, "%s/slots", h->conf.state_dir);
-	if (!slot_dir)
-		return -1;
-	jobs = h->conf.max_jobs ? h->conf.max_jobs : cores_of_machine();
-	h->slots = slots_open(slot_dir, (unsigned)jobs, (unsigned)h->conf.max_queued, e);
+	h->slots = job_slots(&h->conf, e);
 	return h->slots ? 0 : -1;
 }
 

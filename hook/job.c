@@ -12,6 +12,7 @@
 
 #include "hook/builtin.h"
 #include "hook/bundle.h"
+#include "hook/cores.h"
 #include "hook/drvrequest.h"
 #include "hook/inputs.h"
 #include "hook/keep.h"
@@ -27,6 +28,25 @@
 #include "nar/scope.h"
 
 #include "nar/banned.h"
+
+struct slots *job_slots(const struct conf *c, struct err *e)
+{
+	scoped_free char *run_dir = str_fmt(e, "%s/run", c->state_dir);
+	scoped_fd int fd = run_dir ? io_mkdir_p(run_dir, 0755, e) : -1;
+	scoped_free char *slot_dir = NULL;
+
+	if (!run_dir)
+		return NULL;
+	if (fd < 0) {
+		err_wrap(e, "the state directory '%s' (see 'state-dir')", c->state_dir);
+		return NULL;
+	}
+	slot_dir = str_fmt(e, "%s/slots", c->state_dir);
+	if (!slot_dir)
+		return NULL;
+	return slots_open(slot_dir, (unsigned)(c->max_jobs ? c->max_jobs : cores_of_machine()),
+			  (unsigned)c->max_queued, e);
+}
 
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {

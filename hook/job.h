@@ -15,6 +15,7 @@
 #include "hook/run.h"
 #include "hook/runtime.h"
 #include "hook/settings.h"
+#include "hook/slots.h"
 #include "hook/store.h"
 #include "nar/err.h"
 #include "specgen/request.h"
@@ -37,6 +38,12 @@ struct job {
 	int log_fd;                /* where the build's log goes */
 	int stop_fd;               /* becomes readable or hangs up when nobody wants the build, or -1 */
 };
+
+/*
+ * What jobs need of this machine beside a runtime: the state directory of C, and the slots in it,
+ * which all builds of the machine share. NULL: *E.
+ */
+struct slots *job_slots(const struct conf *c, struct err *e) MUST_CHECK;
 
 /*
  * Build. 0 when all wanted outputs are valid. -1: *E; where the builder itself failed its kind is

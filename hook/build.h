@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/build.h: a build without Nix, from binary caches into one.
+ *
+ *	target            a .drv or a stored request, and what it needs      hook/build_target.h
+ *	plan              what to build and to fetch                         hook/build_graph.h
+ *	fetch             into the cache of inputs                           hook/build_cache.h
+ *	build, publish    each build in a process of its own                 hook/build_work.h
+ *
+ * All files of it lie in the directory that the cache of inputs has for a run, also the store in
+ * which outputs appear. A supervisor of the whole removes it, as those of the builds remove theirs
+ * (hook/run.h): nothing stays, whatever happens to this process.
+ */
+#ifndef HOOK_BUILD_H
+#define HOOK_BUILD_H
+
+#include "hook/config.h"
+#include "hook/settings.h"
+#include "nar/buf.h"
+#include "nar/cache.h"
+#include "nar/compress.h"
+#include "nar/err.h"
+
+struct build_options {
+	const char *target;
+	const struct strv *from; /* URLs */
+	const char *to;          /* URL, or NULL in a dry run */
+	const struct strv *secret_keys;
+	struct cache_options cache; /* but for progress and notes */
+	struct compress_options compress;
+	size_t max_jobs;
+	bool recursive, rebuild, keep_going, dry_run, json;
+};
+
+/*
+ * The whole of it; C and S are complete. The exit code (hook/build_work.h: 0, 1, 100, 101; results
+ * are on standard output), or -1: *E. Of a signal that ends it, it dies when all is cleaned up.
+ */
+int build_run(const struct build_options *o, struct conf *c, const struct settings *s,
+	      struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/build_cache.h: binary caches as where the derivations and inputs of a build come from.
+ *
+ *	build_cache_source(&c)              for hook/build_graph.h
+ *	build_cache_learn(&c, paths, st, e)  a store without Nix learns what the caches say of paths
+ *	build_cache_fetch(&c, paths, ic, e)  ... and these are unpacked into the cache of inputs
+ */
+#ifndef HOOK_BUILD_CACHE_H
+#define HOOK_BUILD_CACHE_H
+
+#include "hook/build_graph.h"
+#include "hook/icache.h"
+#include "hook/store.h"
+#include "nar/buf.h"
+#include "nar/cache.h"
+#include "nar/err.h"
+
+/* All derivations of one build together, as they stand in files. */
+#define BUILD_DRV_BYTES_MAX (UINT64_C(1) << 30)
+
+struct build_cache {
+	struct cache_set *set;
+	const char *store_dir;
+	uint64_t drv_bytes; /* read so far */
+	bool announce;      /* say of each path that it is copied */
+	bool incomplete;    /* of something that was found, something that it refers to was not */
+};
+
+struct build_source build_cache_source(struct build_cache *c);
+
+/*
+ * Append the closure of PATHS, which were asked for, to RET, sorted. What of it is in no cache is
+ * ERR_INPUT.
+ */
+int build_cache_closure(const struct build_cache *c, const struct strv *paths, struct strv *ret,
+			struct err *e) MUST_CHECK;
+
+/* What has to come for PATHS to be in the cache of inputs. */
+struct build_fetch {
+	struct strv paths;       /* those that are not there */
+	uint64_t download_bytes; /* NarSize where FileSize is not told */
+	uint64_t nar_bytes;
+};
+/* IC may be NULL: none of them is there. */
+int build_cache_missing(const struct build_cache *c, const struct strv *paths, struct icache *ic,
+			struct build_fetch *ret, struct err *e) MUST_CHECK;
+void build_fetch_done(struct build_fetch *f);
+#define scoped_build_fetch __attribute__((cleanup(build_fetch_done), unused))
+
+/* ST, a store without Nix, learns of PATHS; it may then tell their closures. */
+int build_cache_learn(const struct build_cache *c, const struct strv *paths, struct store *st,
+		      struct err *e) MUST_CHECK;
+/* Unpack PATHS into IC, in which they are pinned. */
+int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct icache *ic,
+		      struct err *e) MUST_CHECK;
+
+#endif
