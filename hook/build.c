@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hook/build_cache.h"
+#include "hook/build_publish.h"
 #include "hook/build_show.h"
 #include "hook/build_target.h"
 #include "hook/build_work.h"
@@ -26,6 +27,7 @@
 #include "nar/banned.h"
 
 #define JSON_MAX (64u << 20)
+#define LEVEL_MAX 22 /* of zstd; others have fewer */
 /* Below the run's directory in the cache of inputs. */
 #define STORE_NAME "store"
 /* Where Nix has its locks, if it should be here after all: so that ids are never given out twice.
@@ -79,6 +81,8 @@ struct build {
 	const struct settings *settings;
 	struct show show;
 	struct cache_options cache;
+	struct compress_options compress;
+	struct strv secret_keys;
 	struct build_cache caches;
 	struct build_source source;
 	struct build_target target;
@@ -111,6 +115,7 @@ static void build_done(struct build *b)
 	show_clear(&b->show);
 	target_done(&b->target);
 	build_fetch_done(&b->fetch);
+	strv_done(&b->secret_keys);
 	store_done(&b->store);
 	cache_set_free(b->caches.set);
 	/* It removes the run's directory, which nobody else must have taken before. */
@@ -137,20 +142,31 @@ static int open_caches(struct build *b, struct err *e)
 	return 0;
 }
 
-/* ---- what is there already ---- */
+/* ---- the cache that gets the outputs ---- */
 
-/* Whether the cache that gets the outputs has all of them. */
-static int is_published(struct build *b, bool *ret, struct err *e)
+/* What Nix has as parameters of such a URL; the command line comes first. */
+static int read_parameters(struct build *b, const struct cache_dest *dest, struct err *e)
 {
-	const struct drv *d = &b->target.drv;
-	scoped_cache_dest struct cache_dest *dest = NULL;
+	const char *compression = cache_dest_param(dest, "compression");
+	const char *level = cache_dest_param(dest, "compression-level");
+	const char *key = cache_dest_param(dest, "secret-key");
+	uint64_t n = 0;
 
+	if (compression && !b->o->compression_given &&
+	    compression_parse(compression, &b->compress.compression, e) < 0)
+		return err_wrap(e, "in '%s'", b->o->to);
+	if (level && !num_parse_u64(level, strlen(level), LEVEL_MAX, &n))
+		return err_set(e, ERR_INPUT, "in '%s': the compression-level is '%s', not a number",
+			       b->o->to, level);
+	if (level)
+		b->compress.level = (int)n;
+	return key ? publish_read_key(key, &b->secret_keys, e) : 0;
+}
+
+/* Whether DEST has all outputs of D. */
+static int has_all(struct cache_dest *dest, const struct drv *d, bool *ret, struct err *e)
+{
 	*ret = false;
-	if (b->o->rebuild || !b->o->to || b->o->dry_run)
-		return 0;
-	dest = cache_dest_open(b->o->to, &b->cache, e);
-	if (!dest)
-		return -1;
 	for (size_t i = 0; i < d->n_outputs; i++) {
 		scoped_free char *name = NULL;
 		int has;
@@ -164,6 +180,23 @@ static int is_published(struct build *b, bool *ret, struct err *e)
 	}
 	*ret = true;
 	return 0;
+}
+
+/* What is wrong with it is found before anything is built. A dry run makes nothing there. */
+static int look_at_dest(struct build *b, bool *ret_published, struct err *e)
+{
+	scoped_cache_dest struct cache_dest *dest = NULL;
+
+	*ret_published = false;
+	b->compress = b->o->compress;
+	if (strv_copy(&b->secret_keys, b->o->secret_keys, e) < 0)
+		return -1;
+	if (b->o->dry_run)
+		return 0;
+	dest = cache_dest_open(b->o->to, &b->cache, e);
+	if (!dest || read_parameters(b, dest, e) < 0)
+		return -1;
+	return b->o->rebuild ? 0 : has_all(dest, &b->target.drv, ret_published, e);
 }
 
 /* ---- a dry run ---- */
@@ -365,8 +398,8 @@ static int work(struct build *b, enum work_end *ret, struct err *e)
 		.show = &b->show,
 		.to = b->o->to,
 		.cache = &b->cache,
-		.compress = b->o->compress,
-		.secret_keys = b->o->secret_keys,
+		.compress = b->compress,
+		.secret_keys = &b->secret_keys,
 		.request = b->target.is_request ? &b->target.request : NULL,
 		.max_jobs = b->o->max_jobs,
 		.keep_going = b->o->keep_going,
@@ -401,7 +434,7 @@ static int run(struct build *b, struct err *e)
 	bool published;
 
 	if (open_caches(b, e) < 0 || target_read(&b->target, b->o->target, &b->caches, e) < 0 ||
-	    is_published(b, &published, e) < 0)
+	    look_at_dest(b, &published, e) < 0)
 		return -1;
 	if (published) {
 		log_msg(LOG_INFO, "all outputs are in '%s' already (--rebuild builds them again)",

@@ -28,6 +28,7 @@ struct build_options {
 	const struct strv *secret_keys;
 	struct cache_options cache; /* but for progress and notes */
 	struct compress_options compress;
+	bool compression_given; /* else what TO's parameters say comes first */
 	size_t max_jobs;
 	bool recursive, rebuild, keep_going, dry_run, json;
 };

@@ -14,6 +14,7 @@
 
 #include "hook/build_publish.h"
 #include "hook/cmd.h"
+#include "hook/log.h"
 #include "nar/ed25519.h"
 #include "nar/scope.h"
 
@@ -156,6 +157,7 @@ static int run_with(const struct cli *c, const struct args *a, struct err *e)
 			  .netrc_file = a->netrc,
 			  .user_agent = "nix-oci-hook/" PACKAGE_VERSION},
 		.compress = {.compression = COMPRESSION_XZ, .level = -1},
+		.compression_given = a->compression != NULL,
 		.recursive = a->recursive,
 		.rebuild = a->rebuild,
 		.keep_going = a->keep_going,
@@ -163,7 +165,12 @@ static int run_with(const struct cli *c, const struct args *a, struct err *e)
 		.json = a->json,
 	};
 
-	if (check_args(a, e) < 0 || parse_max_jobs(a->max_jobs, &o.max_jobs, e) < 0 ||
+	if (check_args(a, e) < 0) {
+		log_err(e);
+		err_clear(e);
+		return CMD_USAGE;
+	}
+	if (parse_max_jobs(a->max_jobs, &o.max_jobs, e) < 0 ||
 	    (a->compression && compression_parse(a->compression, &o.compress.compression, e) < 0) ||
 	    add_keys(&a->keys, &trusted, e) < 0 ||
 	    read_secret_keys(&a->secret_key_files, &secret, e) < 0)

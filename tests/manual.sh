@@ -51,7 +51,8 @@ done <"$t/verbs"
 result $? "the manual page has every verb" "$t/missing"
 
 : >"$t/missing"
-grep -o -e '--[a-z][a-z-]*' "$t/help" | sed '/^--load-db$/d' | sort -u | while read -r option; do
+"$prog" build --help >"$t/build-help"
+grep -oh -e '--[a-z][a-z-]*' "$t/help" "$t/build-help" | sed '/^--load-db$/d' | sort -u | while read -r option; do
   sed 's/\\-/-/g' "$docs/nix-oci-hook.1" | grep -q -e "$option" || echo "$option" >>"$t/missing"
 done
 [ ! -s "$t/missing" ]

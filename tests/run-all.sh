@@ -5,14 +5,14 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix cache e2e parity versions hostile fuzz. NIH_ROOTS is a
+# all: deps build check sanitizers distcheck nix cache e2e nonix parity versions hostile fuzz. NIH_ROOTS is a
 # directory for the root file systems of other releases, to keep them (see tests/versions.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix cache e2e parity versions hostile fuzz}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix cache e2e nonix parity versions hostile fuzz}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -113,6 +113,7 @@ for s in $steps; do
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
   cache) step build-cache make -C "$work/plain" --silent tests/cache/fetch && scripts cache tests/cache/*.sh ;;
   versions) versions ;;
+  nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
   e2e)
     scripts e2e tests/e2e/*.sh

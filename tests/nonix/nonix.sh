@@ -29,7 +29,8 @@ bare_root() {
     copy_program "$builder" /usr/bin/nix-oci-hook-build &&
     copy_program "$(dirname "$builder")/nix-oci-hook-builtin" /usr/bin/nix-oci-hook-builtin &&
     copy_program "$(command -v crun)" /usr/bin/crun &&
-    copy_program "$(realpath "$(command -v busybox)")" /bin/busybox || return
+    copy_program "$(realpath "$(command -v busybox)")" || return
+  [ -e "$bare/bin/busybox" ] || cp "$W/tools/busybox" "$bare/bin/busybox" || return
   ln -s busybox "$bare/bin/sh"
   echo 'root:x:0:0:root:/root:/bin/sh' >"$bare/etc/passwd"
   echo 'root:x:0:' >"$bare/etc/group"
@@ -37,7 +38,7 @@ bare_root() {
 }
 bare() { (bare_become "$@"); }
 bare_become() { # in a subshell: turn into it, so that it has the subshell's pid
-  exec env -i PATH=/usr/bin:/bin HOME=/root TMPDIR=/tmp TERM=dumb \
+  exec env -i --default-signal=INT,QUIT PATH=/usr/bin:/bin HOME=/root TMPDIR=/tmp TERM=dumb \
     unshare --mount --propagation private -- busybox sh -c '
     mount --bind "$0" "$0" && cd "$0" && mount --rbind /dev dev && mount --rbind /sys sys &&
       mount --rbind /proc proc && mount --bind "$1" ".$1" &&
@@ -76,7 +77,8 @@ narinfo() { # narinfo DIR PATH FIELD
 
 # ---- what must not be left ----
 bare_left() { # like left(), of the bare root
-  left ref | grep -v '^temporary: '
+  left ref >"$W/left.all"
+  sed '/^temporary: /d' "$W/left.all"
   find "$bare_cache/runs" "$bare_cache/making" "$bare/run/nix-oci-hook/run" \
     "$bare/tmp" -mindepth 1 -printf 'left: %p\n' 2>/dev/null
 }
