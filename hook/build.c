@@ -404,6 +404,7 @@ static int work(struct build *b, enum work_end *ret, struct err *e)
 		.max_jobs = b->o->max_jobs,
 		.keep_going = b->o->keep_going,
 		.stop_fd = signal_pipe[0],
+		.hold_fd = run_fd(b->run),
 	};
 	return work_run(&w, b->target.builds, b->target.n_builds, ret, e);
 }
@@ -441,8 +442,14 @@ static int run(struct build *b, struct err *e)
 			b->o->to);
 		return print_result(b, &b->target.drv, e);
 	}
-	if (plan(b, e) < 0)
+	if (plan(b, e) < 0) {
+		const char *trouble = cache_trouble(b->caches.set);
+
+		/* What is missing may be in a cache that did not answer. */
+		if (trouble)
+			log_warn("%s", trouble);
 		return -1;
+	}
 	if (!b->o->dry_run)
 		return build(b, e);
 	if (b->o->json)

@@ -95,6 +95,7 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 		 struct run_result *end, struct err *e)
 {
 	scoped_strv struct strv inputs = STRV_INIT;
+	const int keep[] = {watch_fd, w->hold_fd, -1};
 	struct slots *slots = job_slots(w->conf, e);
 	int rc;
 
@@ -112,7 +113,7 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 			.wanted = &n->wanted,
 			.request = w->request,
 			.slot_fd = slots_fd(slots),
-			.watch_fd = watch_fd,
+			.keep_fds = keep,
 			.log_fd = STDERR_FILENO,
 			.stop_fd = -1,
 		};

@@ -37,6 +37,7 @@ struct work {
 	size_t max_jobs;         /* at once, at least 1 */
 	bool keep_going;         /* with what does not need what failed */
 	int stop_fd;             /* becomes readable: stop */
+	int hold_fd;             /* is kept open until nothing of the builds is left */
 };
 
 enum work_end {

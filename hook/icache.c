@@ -27,7 +27,7 @@
  * cannot be moved to another parent, and has to keep its time.
  *
  * SIGKILL leaves a run's directory and perhaps an empty file in making/; the next run to open the
- * cache removes the first, the next to want that entry the second. A machine that loses power may
+ * cache removes both. A machine that loses power may
  * lose contents of entries that it had not written back: see `sync`.
  */
 #include "hook/icache_internal.h"
@@ -206,6 +206,30 @@ static int remove_dead_runs(struct icache *c, struct err *e)
 	return 0;
 }
 
+/* Locks that nobody has any more: as who made the entry would have done. The same holds. */
+static int remove_dead_locks(struct icache *c, struct err *e)
+{
+	scoped_fd int fd = openat(c->making_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		return err_sys(e, "reading '%s/making'", c->dir);
+	fd = -1; /* the stream's */
+	for (const struct dirent *de; (de = readdir(d));) {
+		if (de->d_name[0] == '.')
+			continue;
+		scoped_fd int lock =
+			openat(c->making_fd, de->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+
+		/* One that has gone meanwhile is another's by now. */
+		if (lock >= 0 && lock_fd(lock, LOCK_EX | LOCK_NB) > 0 && fstat(lock, &st) == 0 &&
+		    st.st_nlink != 0)
+			unlinkat(c->making_fd, de->d_name, 0);
+	}
+	return 0;
+}
+
 struct icache *icache_open(const struct icache_options *o, struct err *e)
 {
 	struct icache *c = mem_new(1, sizeof *c, e);
@@ -220,7 +244,8 @@ struct icache *icache_open(const struct icache_options *o, struct err *e)
 	c->dir = str_dup(o->dir, e);
 	ok = c->dir && open_dir(c, e) == 0 && icache_lock(c, e) == 0;
 	if (ok) {
-		ok = start_run(c, e) == 0 && remove_dead_runs(c, e) == 0;
+		ok = start_run(c, e) == 0 && remove_dead_runs(c, e) == 0 &&
+		     remove_dead_locks(c, e) == 0;
 		icache_unlock(c);
 	}
 	if (!ok) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/job.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -370,14 +371,17 @@ static struct run *start_run(const struct job *j, const struct build_user *user,
 			     const struct inputs *inputs, const struct job_paths *paths,
 			     struct err *e)
 {
-	const int held[] = {j->slot_fd, j->watch_fd, user->lock_fd, inputs_fd(inputs),
-			    paths->record.fd};
-	int fds[ARRAY_SIZE(held) + 1];
+	const int held[] = {j->slot_fd, user->lock_fd, inputs_fd(inputs), paths->record.fd};
+	int fds[ARRAY_SIZE(held) + JOB_KEEP_MAX + 1];
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(held); i++)
 		if (held[i] >= 0)
 			fds[n++] = held[i];
+	for (const int *fd = j->keep_fds; *fd >= 0; fd++) {
+		assert(n < ARRAY_SIZE(fds) - 1);
+		fds[n++] = *fd;
+	}
 	fds[n] = -1;
 	return run_start(fds, e);
 }

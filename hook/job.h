@@ -20,6 +20,9 @@
 #include "nar/err.h"
 #include "specgen/request.h"
 
+/* Descriptors in struct job's keep_fds. */
+#define JOB_KEEP_MAX 2
+
 struct job {
 	const struct conf *conf;
 	const struct settings *settings;
@@ -34,7 +37,7 @@ struct job {
 	 */
 	struct request *request;
 	int slot_fd;               /* what holds the build's slot, or -1 */
-	int watch_fd;              /* is kept open until nothing of the run is left, or -1 */
+	const int *keep_fds;       /* kept open until nothing of the run is left; ended by -1 */
 	int log_fd;                /* where the build's log goes */
 	int stop_fd;               /* becomes readable or hangs up when nobody wants the build, or -1 */
 };

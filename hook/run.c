@@ -196,6 +196,11 @@ struct run *run_start(const int *keep_fds, struct err *e)
 	return r;
 }
 
+int run_fd(const struct run *r)
+{
+	return r->sock;
+}
+
 void run_stop_on(struct run *r, int fd)
 {
 	r->stop_fd = fd;

@@ -60,6 +60,11 @@ struct run_result {
  */
 struct run *run_start(const int *keep_fds, struct err *e) MUST_CHECK;
 /*
+ * A descriptor that holds the cleaning up back: after our death the supervisor waits until nobody has
+ * it open any more. For what may still be at work in a tree of this run.
+ */
+int run_fd(const struct run *r);
+/*
  * From now on run_container() ends with ERR_STOPPED when FD becomes readable or hangs up. It always
  * does so when nobody reads LOG_FD any more.
  */

@@ -401,6 +401,7 @@ static void a_killed_process_leaves_what_the_next_removes(void **state)
 	scoped_icache struct icache *c = open_of(1000000);
 	struct source s;
 	assert_int_equal(count_in("cache/runs"), 1); /* our own */
+	assert_int_equal(count_in("cache/making"), 0);
 	source_init(&s, "tree");
 	pin(c, &s, 1);
 	get(c, &s);
