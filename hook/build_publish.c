@@ -147,6 +147,7 @@ static int put_nar(const struct batch *b, struct leaving *l, struct err *e)
 	char hash[HASH_TEXT_MAX];
 	int has;
 
+	log_msg(LOG_INFO, "copying path '%s' to '%s'...", l->path, cache_dest_url(dest));
 	if (!u || dump(b, l, cache_upload_fd(u), e) < 0)
 		return -1;
 	hash_print(&l->narinfo.file_hash, HASH_NIX32, false, hash);

@@ -114,6 +114,8 @@ void show_progress(struct show *s, const struct cache_progress *p)
 
 	if (!s->live)
 		return;
+	if (!p->nars && !p->infos)
+		return;
 	if (!p->nars) {
 		show_status(s, "[%zu/%zu asked for]", p->infos_done, p->infos);
 		return;

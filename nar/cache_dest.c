@@ -114,23 +114,76 @@ static int put_http(struct cache_dest *d, const char *name, const void *data, in
 
 /* ---- file: ---- */
 
-/* A new file in the cache's directory, which nobody takes for one of the cache. */
-static int new_temporary(struct cache_dest *d, char name[TEMPORARY_MAX], struct err *e)
+static int temporary_name(char name[TEMPORARY_MAX], struct err *e)
 {
-	for (int i = 0; i < 100; i++) {
-		uint64_t random;
+	uint64_t random;
 
-		if (getrandom(&random, sizeof random, 0) != sizeof random)
-			return err_sys(e, "getting random bytes");
-		snprintf(name, TEMPORARY_MAX, ".tmp-%016" PRIx64, random);
-		int fd = openat(d->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (getrandom(&random, sizeof random, 0) != sizeof random)
+		return err_sys(e, "getting random bytes");
+	snprintf(name, TEMPORARY_MAX, ".tmp-%016" PRIx64, random);
+	return 0;
+}
+
+/*
+ * A new file in DIRFD (SHOWN for messages), without a name where the file system can do that: then
+ * nothing of it is left, whoever is killed. Else NAME is one that nobody takes for a file of a
+ * cache.
+ */
+static int new_temporary(int dirfd, const char *shown, char name[TEMPORARY_MAX], struct err *e)
+{
+	int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+
+	name[0] = '\0';
+	if (fd >= 0)
+		return fd;
+	for (int i = 0; i < 100; i++) {
+		if (temporary_name(name, e) < 0)
+			return -1;
+		fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 		if (fd >= 0)
 			return fd;
 		if (errno != EEXIST)
 			break;
 	}
 	name[0] = '\0';
-	return err_sys(e, "creating a file in '%s'", d->url.shown);
+	return err_sys(e, "creating a temporary file in '%s'", shown);
+}
+
+/* For what is sent from it, and needs no name. */
+static int new_nameless(struct err *e)
+{
+	const char *tmp = getenv("TMPDIR");
+	const char *dir = tmp && *tmp ? tmp : "/tmp";
+	char name[TEMPORARY_MAX];
+	scoped_fd int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (dirfd < 0)
+		return err_sys(e, "opening '%s'", dir);
+	fd = new_temporary(dirfd, dir, name, e);
+	if (fd >= 0 && name[0])
+		(void)unlinkat(dirfd, name, 0);
+	return fd;
+}
+
+/* Give FD, which has none, a NAME of a temporary file; others may be replaced by rename(2) only. */
+static int give_name(struct cache_dest *d, int fd, char name[TEMPORARY_MAX], struct err *e)
+{
+	char self[32];
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	for (int i = 0; i < 100; i++) {
+		if (temporary_name(name, e) < 0)
+			break;
+		if (linkat(AT_FDCWD, self, d->dirfd, name, AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (errno != EEXIST) {
+			err_sys(e, "creating a file in '%s'", d->url.shown);
+			break;
+		}
+	}
+	name[0] = '\0';
+	return -1;
 }
 
 /* Give the temporary file its name; directories on the way are made. */
@@ -155,19 +208,12 @@ static int publish_file(struct cache_dest *d, const char *temporary, const char 
 struct cache_upload *cache_upload_new(struct cache_dest *d, struct err *e)
 {
 	scoped_cache_upload struct cache_upload *u = mem_new(1, sizeof *u, e);
-	const char *tmp = getenv("TMPDIR");
 
 	if (!u)
 		return NULL;
 	u->dest = d;
-	u->fd = -1;
-	if (d->url.is_file) {
-		u->fd = new_temporary(d, u->name, e);
-	} else {
-		u->fd = open(tmp && *tmp ? tmp : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (u->fd < 0)
-			err_sys(e, "creating a temporary file in '%s'", tmp && *tmp ? tmp : "/tmp");
-	}
+	u->fd = d->url.is_file ? new_temporary(d->dirfd, d->url.shown, u->name, e)
+			       : new_nameless(e);
 	return u->fd < 0 ? NULL : TAKE(u, NULL);
 }
 
@@ -187,6 +233,8 @@ int cache_upload_commit(struct cache_upload *u, const char *name, struct err *e)
 			return err_sys(e, "looking at a temporary file");
 		return put_http(u->dest, name, NULL, u->fd, (uint64_t)st.st_size, e);
 	}
+	if (!u->name[0] && give_name(u->dest, u->fd, u->name, e) < 0)
+		return -1;
 	if (io_close(&u->fd, name, e) < 0 || publish_file(u->dest, u->name, name, e) < 0)
 		return -1;
 	u->name[0] = '\0';

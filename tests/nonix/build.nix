@@ -87,6 +87,8 @@ rec {
     allowedReferences = [ ];
   } "echo $lowest >$out";
   foreign = run "foreign" { system = "riscv64-linux"; } "mkdir $out";
+  # Compressing it takes some seconds.
+  large = run "large" { } "head -c 60000000 /dev/urandom >$out";
   slow = run "slow" { inherit lowest; } ''
     echo "slow has begun"
     mkdir $out

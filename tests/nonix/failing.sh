@@ -9,7 +9,7 @@ expr=$here/nonix/build.nix
 nix_conf ref "sandbox-paths = /bin/sh=/bin/busybox"
 from="file://$share/drvs" to="file://$share/out"
 mkdir -p "$share/out"
-for attr in top failing both wrongHash disallowed foreign slow; do
+for attr in top failing both wrongHash disallowed foreign slow large; do
   push drvs --derivation "$(drv_of $attr)" 2>"$W/ref.log" || not_ok "Nix pushes $attr" "$W/ref.log"
 done
 left_begin
@@ -101,13 +101,13 @@ check "what was refused is not published" [ ! -e "$share/never/nar" -o -z "$(ls 
 # ---- stopped in the middle ----
 from="file://$share/drvs"
 slow=$(drv_of slow)
-stop() { # stop NAME SIGNAL EXIT: while the builder runs
+stop() { # stop NAME SIGNAL EXIT DRV PATTERN: when the log has that line
   local pid
-  bare_become nix-oci-hook build --trusted-public-keys "$ref_key" "$slow" --from "$from" \
+  bare_become nix-oci-hook build --trusted-public-keys "$ref_key" "$4" --from "$from" \
     --to "file://$share/stopped" --recursive >"$W/bare.out" 2>"$W/bare.log" &
   pid=$!
-  for _ in $(seq 200); do grep -q '^slow has begun' "$W/bare.log" && break; sleep 0.05; done
-  check_log "$1: it is building" '^slow has begun' "$W/bare.log"
+  for _ in $(seq 200); do grep -qE -e "$5" "$W/bare.log" && break; sleep 0.05; done
+  check_log "$1: it has come so far" "$5" "$W/bare.log"
   kill "-$2" $pid
   wait $pid
   check_eq "$1: the exit code" $? "$3"
@@ -116,9 +116,14 @@ stop() { # stop NAME SIGNAL EXIT: while the builder runs
   else
     nothing_left_bare "$1"
   fi
-  check "$1: nothing of it is published" [ -z "$(grep -l -- '-slow$' "$share"/stopped/*.narinfo)" ]
+  check_eq "$1: nothing of it is published" "$(grep -lE -- '^StorePath: .*-(slow|large)$' "$share"/stopped/*.narinfo)" ""
+  check_eq "$1: there are only whole files in the cache" "$(find "$share/stopped" -name '.*' -type f)" ""
 }
-stop "SIGINT" INT 130
-stop "SIGTERM" TERM 143
-stop "SIGKILL" KILL 137
+large=$(drv_of large)
+for s in "INT 130" "TERM 143" "KILL 137"; do
+  # shellcheck disable=SC2086 # two words
+  stop "SIG${s% *} while it builds" $s "$slow" '^slow has begun'
+  # shellcheck disable=SC2086
+  stop "SIG${s% *} while it publishes" $s "$large" "^copying path '.*-large' to 'file://"
+done
 finish

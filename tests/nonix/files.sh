@@ -54,7 +54,7 @@ if [ $? = 0 ]; then ok "it builds from a cache"; else not_ok "it builds from a c
 check_eq "it prints the paths of all outputs" "$(sort "$W/bare.out")" "$outputs"
 check_log "it tells what it builds" "^building '$top'\.\.\.$" "$W/bare.log"
 check_log "the builder's log is shown" '^building the top$' "$W/bare.log"
-check_eq "each copied path is told once" "$(grep -c '^copying path ' "$W/bare.log")" "$(wc -l <<<"$need")"
+check_eq "each copied path is told once" "$(grep -c '^copying path .* from ' "$W/bare.log")" "$(wc -l <<<"$need")"
 # shellcheck disable=SC2086 # a list of paths
 check "the hashes are those of Nix's own build" same_hashes out $outputs
 for p in $outputs; do
@@ -90,7 +90,7 @@ check_eq "... and its paths are printed" "$(sort "$W/bare.out")" "$outputs"
 cp -r "$share/out" "$W/before"
 bare_build "$top" --from "file://$share/all" --to "file://$share/out" --rebuild --json >"$W/bare.out"
 check_log "--rebuild builds it" "^building '$top'" "$W/bare.log"
-check_eq "what was fetched is not fetched again" "$(grep -c '^copying path ' "$W/bare.log")" 0
+check_eq "what was fetched is not fetched again" "$(grep -c '^copying path .* from ' "$W/bare.log")" 0
 check_eq "--json prints the derivation and its outputs" \
   "$(python3 -c 'import json, sys; d = json.load(sys.stdin)[0]; print(d["drvPath"], *d["outputs"].values(), sep="\n")' <"$W/bare.out" | sort)" \
   "$(printf '%s\n' "$top" "$outputs" | sort)"
