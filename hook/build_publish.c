@@ -54,11 +54,11 @@ int publish_read_key(const char *file, struct strv *keys, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(KEY_FILE_MAX);
 	/* Links are followed, as by Nix: keys are often links to where secrets are mounted. */
-	scoped_fd int fd = open(file, O_RDONLY | O_CLOEXEC);
+	scoped_fd int fd = io_open_input(file, e);
 	int rc = -1;
 
 	if (fd < 0)
-		return err_sys(e, "opening the secret key '%s'", file);
+		return err_wrap(e, "the secret key");
 	if (buf_reserve(&b, KEY_FILE_MAX, e) == 0 && buf_read_fd(&b, fd, file, e) == 0) {
 		while (b.len && strchr(" \t\r\n", b.data[b.len - 1]))
 			b.data[--b.len] = '\0';

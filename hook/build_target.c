@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/build_target.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "hook/attrs.h"
+#include "hook/cmd_common.h"
 #include "hook/decide.h"
+#include "nar/io.h"
 #include "nar/scope.h"
 #include "nar/storepath.h"
 
@@ -36,16 +36,12 @@ void target_done(struct build_target *t)
 static int read_drv_file(const char *arg, const char *store_dir, struct drv *ret, struct err *e)
 {
 	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
-	scoped_fd int fd = open(arg, O_RDONLY | O_CLOEXEC);
-	scoped_free char *called = str_fmt(e, "%s/%s", store_dir, str_base(arg));
+	scoped_fd int fd = io_open_input(arg, e);
+	scoped_free char *called = fd < 0 ? NULL : str_fmt(e, "%s/%s", store_dir, str_base(arg));
 	const char *base;
 	struct err not_a_path = ERR_INIT;
 
-	if (!called)
-		return -1;
-	if (fd < 0)
-		return err_sys(e, "opening '%s'", arg);
-	if (buf_read_fd(&text, fd, arg, e) < 0)
+	if (!called || buf_read_fd(&text, fd, arg, e) < 0)
 		return -1;
 	const char *path =
 		storepath_check(called, store_dir, &base, &not_a_path) == 0 ? called : NULL;
@@ -117,18 +113,11 @@ static int drv_of_request(const struct request *r, struct drv *d, struct err *e)
 static int read_request(const char *arg, struct build_target *t, const char *store_dir,
 			struct err *e)
 {
-	scoped_buf struct buf text = BUF_INIT(REQ_JSON_MAX);
-	scoped_fd int fd = str_eq(arg, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-					    : open(arg, O_RDONLY | O_CLOEXEC);
 	struct request *r = &t->request;
 	const char *base;
 
-	if (fd < 0)
-		return err_sys(e, "opening '%s'", arg);
-	if (buf_read_fd(&text, fd, arg, e) < 0)
+	if (request_from_file(arg, r, e) < 0)
 		return -1;
-	if (req_parse(text.data ? text.data : "", text.len, r, e) < 0)
-		return err_wrap(e, "reading '%s'", arg);
 	t->is_request = true;
 	if (!str_eq(r->inputs_dir, store_dir + 1))
 		return err_set(e, ERR_INPUT, "the request is for a store in '/%s', not in '%s'",

@@ -39,11 +39,11 @@ static int from_derivation(const char *arg, const struct conf *c, const struct s
 	return drvrequest_make(&in, ret, e);
 }
 
-static int from_json(const char *arg, struct request *ret, struct err *e)
+int request_from_file(const char *arg, struct request *ret, struct err *e)
 {
 	scoped_buf struct buf text = BUF_INIT(REQ_JSON_MAX);
-	scoped_fd int fd = str_eq(arg, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-					    : io_open_input(arg, e);
+	scoped_fd int fd =
+		str_eq(arg, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : io_open_input(arg, e);
 
 	if (fd < 0)
 		return err_is_set(e) ? -1 : err_sys(e, "reading standard input");
@@ -57,7 +57,8 @@ static int from_json(const char *arg, struct request *ret, struct err *e)
 int request_from_argument(const char *arg, const struct conf *c, const struct settings *s,
 			  struct request *ret, struct err *e)
 {
-	return str_ends(arg, ".drv") ? from_derivation(arg, c, s, ret, e) : from_json(arg, ret, e);
+	return str_ends(arg, ".drv") ? from_derivation(arg, c, s, ret, e)
+				     : request_from_file(arg, ret, e);
 }
 
 static int parse_runtime(const char *name, enum runtime_kind *ret, struct err *e)

@@ -21,6 +21,9 @@
 int request_from_argument(const char *arg, const struct conf *c, const struct settings *s,
 			  struct request *ret, struct err *e) MUST_CHECK;
 
+/* The request that the JSON file ARG ("-": standard input) has. */
+int request_from_file(const char *arg, struct request *ret, struct err *e) MUST_CHECK;
+
 /* A build that is only looked at: all that a bundle is made from. */
 struct preview {
 	struct conf conf;

@@ -212,7 +212,7 @@ static void refuses_what_is_no_key(void **state)
 	char file[4096];
 
 	in_root("nothing", file);
-	assert_err(&e, publish_read_key(file, &keys, &e), "opening the secret key");
+	assert_err(&e, publish_read_key(file, &keys, &e), "the secret key: ");
 	in_root("key", file);
 	assert_ok(&e, io_write_file(AT_FDCWD, file, 0400, "test-1:AAAA", 11, &e));
 	assert_err(&e, publish_read_key(file, &keys, &e), "secret key is not valid");
