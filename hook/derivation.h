@@ -116,8 +116,8 @@ int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader 
 int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 		    struct hash *ret, struct err *e) MUST_CHECK;
 /*
-* The same of many derivations, which share inputs: each of those is read once only. STORE_DIR and
- * CTX have to live as long. After a failure there is nothing more to ask it.
+ * drv_check_invariants() of many derivations, which share inputs: each of those is read once only.
+ * STORE_DIR and CTX have to live as long. After a failure there is nothing more to ask it.
  */
 struct drv_checker;
 struct drv_checker *drv_checker_new(const char *store_dir, drv_reader *read, void *ctx,

@@ -220,7 +220,7 @@ struct store_txn *store_begin(struct store *st, const struct store_registration 
 
 int store_has_realisations(struct store *st, struct err *e)
 {
-	int rc = st->registration == REG_LOAD_DB ? 0 : need_db(st, e);
+	int rc = st->mem || st->registration == REG_LOAD_DB ? 0 : need_db(st, e);
 
 	return rc > 0 ? store_db_has_realisations(st->db, e) : rc;
 }

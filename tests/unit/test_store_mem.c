@@ -114,6 +114,7 @@ static void knows_where_files_are(void **state)
 	real = store_real_path(&st, A "/bin/x", &e);
 	assert_string_equal(real, "/work/store/00000000000000000000000000000000-a/bin/x");
 	assert_true(st.local);
+	assert_int_equal(store_has_realisations(&st, &e), 0);
 }
 
 int main(int argc, char **argv)
