@@ -36,7 +36,7 @@ build_both "recursive outputs" "${args[@]}" -A recursive --arg hashes "$hashes" 
 build_both "an offline build" "${args[@]}" -A offline && compare "an offline build"
 before=$(valid_count hook)
 
-# The wrong hash: Nix's words, nothing valid.
+# The wrong hash: Nix's words; what was got is valid as what it is, and not as what was wanted.
 for attr in mismatch mismatchRecursive; do
   nix_build hook "${args[@]}" -A $attr >/dev/null
   rc=$?
@@ -44,7 +44,13 @@ for attr in mismatch mismatchRecursive; do
   check_log "$attr: the message is Nix's" 'hash mismatch in fixed-output derivation' "$W/hook.log"
   check_log "$attr: what was specified" 'specified: +sha256-A{43}=' "$W/hook.log"
   check_log "$attr: what was got" 'got: +sha256-' "$W/hook.log"
+  wanted=$(on hook nix-store --query --outputs \
+    "$(on hook nix-instantiate --quiet "${args[@]}" -A $attr 2>/dev/null | sed 's/!.*//')")
+  check_eq "$attr: what was wanted is not valid" "$(sqlite3 "$W/hook/var/nix/db/db.sqlite" \
+    "select count(*) from ValidPaths where path = '$wanted'")" 0
 done
+check_eq "what was got is valid under its own hash" "$(valid_count hook)" $((before + 2))
+before=$(valid_count hook)
 for attr in notFlat executable; do
   nix_build hook "${args[@]}" -A $attr >/dev/null
   rc=$?
