@@ -131,6 +131,24 @@ static bool find_hierarchy(const char *text, struct bytes controllers, struct hi
 	return false;
 }
 
+/* In TEXT, lines of /proc/self/cgroup, or where those of v2 are, LIST. */
+bool cgroup_lists(const char *text, const char *list, const char *controller)
+{
+	const struct bytes wanted = {controller, strlen(controller)};
+
+	for (const char *p = text; *p; p = next_line(p)) {
+		struct hierarchy h;
+
+		if (parse_hierarchy(p, &h) && h.controllers.len &&
+		    list_has_all(h.controllers, wanted))
+			return true;
+	}
+	for (const char *p = list, *end = line_end(list); p < end;)
+		if (bytes_eq(next_word(&p, end), wanted))
+			return true;
+	return false;
+}
+
 /* Where the hierarchy is mounted, and which of its cgroups is the mount's root. */
 static bool find_mount(const char *mountinfo, struct bytes controllers, struct bytes *ret_root,
 		       struct bytes *ret_point)
@@ -215,6 +233,16 @@ static int read_proc(const char *path, struct buf *b, struct err *e)
 	if (fd < 0)
 		return err_sys(e, "opening '%s'", path);
 	return buf_read_fd(b, fd, path, e) < 0 || buf_addc(b, '\0', e) < 0 ? -1 : 0;
+}
+
+bool cgroup_has_controller(const char *controller)
+{
+	scoped_buf struct buf ours = BUF_INIT(PROC_FILE_MAX), list = BUF_INIT(PROC_FILE_MAX);
+	struct err none = ERR_INIT, none2 = ERR_INIT;
+	const bool v1 = read_proc("/proc/self/cgroup", &ours, &none) == 0;
+	const bool v2 = read_proc("/sys/fs/cgroup/cgroup.controllers", &list, &none2) == 0;
+
+	return cgroup_lists(v1 ? ours.data : "", v2 ? list.data : "", controller);
 }
 
 int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e)

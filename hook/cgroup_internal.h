@@ -14,4 +14,7 @@ int cgroup_match(const char *theirs, const char *ours, const char *mountinfo, co
 /* The number after the word KEY in text like memory.events, or 0. */
 uint64_t cgroup_flat_value(const char *text, const char *key);
 
+/* Whether CONTROLLER is in TEXT, a /proc/self/cgroup, or in LIST, a cgroup.controllers of v2. */
+bool cgroup_lists(const char *text, const char *list, const char *controller);
+
 #endif

@@ -77,6 +77,21 @@ static int find_name(const struct conf_key *key, const char *value, int *ret)
 	return 0;
 }
 
+/* "64M" is 64 * 1024 * 1024. */
+static bool parse_size(const char *s, uint64_t max, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	const size_t len = strlen(s);
+	const char *unit = len ? strchr(units, s[len - 1]) : NULL;
+	const unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	uint64_t n;
+
+	if (!num_parse_u64(s, len - (unit ? 1 : 0), max >> shift, &n))
+		return false;
+	*ret = n << shift;
+	return true;
+}
+
 /* Put VALUE into P. 1: done; 0: it is not of the key's type; -1: *E. */
 static int set_value(void *p, const struct conf_key *key, const char *value, struct err *e)
 {
@@ -97,6 +112,11 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 		return set_list(p, value, e) < 0 ? -1 : 1;
 	case CONF_U64:
 		if (!num_parse_u64(value, strlen(value), key->max, &n))
+			return 0;
+		memcpy(p, &n, sizeof n);
+		return 1;
+	case CONF_SIZE:
+		if (!parse_size(value, key->max, &n))
 			return 0;
 		memcpy(p, &n, sizeof n);
 		return 1;
@@ -394,6 +414,7 @@ static int print_value(const void *p, const struct conf_key *key, struct buf *b,
 				return -1;
 		return 0;
 	case CONF_U64:
+	case CONF_SIZE:
 		memcpy(&n, p, sizeof n);
 		return buf_addf(b, e, "%llu", (unsigned long long)n);
 	case CONF_BOOL:

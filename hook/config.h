@@ -36,6 +36,8 @@ struct conf {
 	char *cache_dir;            /* of unpacked inputs; "": none was found for the user */
 	uint64_t cache_size;        /* its bound in bytes */
 	uint64_t max_jobs;          /* 0: as many as cores */
+	uint64_t memory_max;        /* of each build, in bytes; 0: no limit */
+	uint64_t pids_max;          /* processes and threads of each build; 0: no limit */
 	uint64_t max_queued;        /* accepted builds that wait for a slot; beyond: postpone */
 	enum spec_profile profile;
 	enum conf_registration registration;

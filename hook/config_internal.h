@@ -14,6 +14,7 @@ enum conf_type {
 	CONF_PATH, /* absolute, or "" */
 	CONF_LIST, /* words */
 	CONF_U64,
+	CONF_SIZE, /* bytes, as a number with or without one of K, M, G, T behind it */
 	CONF_BOOL,
 	CONF_ENUM,
 };
@@ -24,7 +25,7 @@ struct conf_key {
 	size_t offset;       /* of the member of struct conf */
 	const char *def;     /* as it would stand in the file; NULL: conf_load() finds it */
 	const char *help;    /* sentences, for all three formats: plain words, no markup */
-	uint64_t max;        /* CONF_U64 */
+	uint64_t max;        /* CONF_U64, CONF_SIZE */
 	const char *const *names; /* CONF_ENUM: by value; ended by NULL */
 };
 

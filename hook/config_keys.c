@@ -43,7 +43,7 @@ const struct conf_key conf_keys[] = {
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
 	 .help = "Whether builds get control groups of their own: on, the runtime makes "
 		 "them; off, it makes none; auto, none but where the runtime cannot do "
-		 "without.",
+		 "without, or where a limit is set that only they can keep.",
 	 .names = cgroups_names},
 	{"inputs", CONF_ENUM, AT(inputs), "auto",
 	 .help = "How a build gets its inputs: bind, they are mounted from the store; nar, each "
@@ -60,6 +60,14 @@ const struct conf_key conf_keys[] = {
 		 "first served. Beyond that Nix is told to ask again, which it does after "
 		 "five seconds.",
 	 .max = 100000},
+	{"memory-max", CONF_SIZE, AT(memory_max), "0",
+	 .help = "How much memory each build may use, as control groups count it. A build that "
+		 "needs more is killed, and it is said that it ran out of memory. 0: no limit. A "
+		 "limit that the machine or the runtime cannot keep is an error.",
+	 .max = INT64_MAX},
+	{"pids-max", CONF_U64, AT(pids_max), "0",
+	 .help = "How many processes and threads each build may have at once. 0: no limit.",
+	 .max = 4194304},
 	{"profile", CONF_ENUM, AT(profile), "nix",
 	 .help = "What a build finds inside its container: nix is what Nix's own sandbox "
 		 "gives it, tvix what tvix's OCI build service does.",
@@ -108,6 +116,8 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 		return buf_adds(b, "words", e);
 	case CONF_U64:
 		return buf_addf(b, e, "a number from 0 to %llu", (unsigned long long)key->max);
+	case CONF_SIZE:
+		return buf_adds(b, "a number of bytes, which K, M, G or T multiply by powers of 1024", e);
 	case CONF_BOOL:
 		return buf_adds(b, "true or false", e);
 	case CONF_ENUM:

@@ -165,20 +165,25 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 				   ? "\nnote: build failure may have been caused by lack of free "
 				     "disk space"
 				   : "";
+	/* Of the builder's children: it may well have gone on without. */
+	const char *oom = r->oom_killed ? "\nnote: a process of the build was killed because it ran "
+					  "out of memory (see 'memory-max')"
+					: "";
 
 	switch (r->end) {
 	case RUN_EXITED:
 		if (r->status == 0)
 			return 0;
-		return err_set(e, ERR_BUILD, "builder for '%s' failed with exit code %d%s", drv,
-			       r->status, note);
+		return err_set(e, ERR_BUILD, "builder for '%s' failed with exit code %d%s%s", drv,
+			       r->status, oom, note);
 	case RUN_SIGNALED:
 		return err_set(e, ERR_BUILD, "builder for '%s' failed due to signal %d (%s)%s", drv,
 			       r->status, strsignal(r->status), note);
 	case RUN_OOM:
 		return err_set(e, ERR_BUILD,
-			       "builder for '%s' ran out of memory and was killed (signal %d)", drv,
-			       r->status);
+			       "builder for '%s' ran out of memory and was killed by signal %d "
+			       "(see 'memory-max')",
+			       drv, r->status);
 	case RUN_TIMED_OUT:
 		return report_timeout(j, "timeout", "", e);
 	case RUN_SILENT:

@@ -158,6 +158,8 @@ int machine_describe(const struct conf *c, const struct settings *s, const struc
 	m.host.sandbox_shell = m.shell;
 	m.host.ca_bundle = m.ca_bundle;
 	m.host.arch = m.arch;
+	m.host.memory_max_bytes = c->memory_max;
+	m.host.pids_max = c->pids_max;
 	m.host.has_resolv_conf = exists("/etc/resolv.conf");
 	m.host.has_services = exists("/etc/services");
 	m.host.has_hosts = exists("/etc/hosts");

@@ -716,6 +716,8 @@ int run_container(struct run *r, const struct runtime *rt, const struct run_plac
 		rc = pump_run(&p, e);
 	if (rc == 0)
 		rc = interpret(&p, rt, at->state_fd, ret, e);
+	if (rc == 0)
+		ret->oom_killed = p.end.oom_killed;
 	sigaction(SIGPIPE, &old, NULL);
 	if (p.master >= 0)
 		close(p.master);

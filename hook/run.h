@@ -52,6 +52,7 @@ struct run_limits {
 struct run_result {
 	enum run_end end;
 	int status;
+	bool oom_killed; /* some process of it was killed for want of memory */
 };
 
 /*

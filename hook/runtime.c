@@ -102,6 +102,31 @@ static int find_named(const char *name, const struct strv *dirs, char **ret_path
 		name);
 }
 
+/* A limit that is not kept would be worse than none. */
+static int check_limits(const struct conf *c, const struct runtime *rt, struct err *e)
+{
+	const char *key = c->memory_max ? "memory-max" : "pids-max";
+
+	if (!c->memory_max && !c->pids_max)
+		return 0;
+	if (c->cgroups == CGROUPS_OFF)
+		return err_set(e, ERR_INPUT,
+			       "the limit '%s' needs control groups, and 'cgroups' is off", key);
+	if ((c->memory_max && !cgroup_has_controller("memory")) ||
+	    (c->pids_max && !cgroup_has_controller("pids")))
+		return err_set(e, ERR_SYSTEM,
+			       "the limit '%s' cannot be kept: this machine has no such control "
+			       "group",
+			       key);
+	if (rt->kind == RUNTIME_RUNSC &&
+	    (rt->cgroups == CGROUP_HYBRID || rt->cgroups == CGROUP_NONE))
+		return err_set(e, ERR_SYSTEM,
+			       "the limit '%s' cannot be kept: runsc takes no control groups of "
+			       "this machine's kind (v1 and v2 at once)",
+			       key);
+	return 0;
+}
+
 int runtime_find(const struct conf *c, struct runtime *ret, struct err *e)
 {
 	scoped_strv struct strv dirs = STRV_INIT;
@@ -122,8 +147,12 @@ int runtime_find(const struct conf *c, struct runtime *ret, struct err *e)
 		return -1;
 	}
 	rt.cgroups = cgroup_layout_detect();
-	rt.own_cgroups = c->cgroups == CGROUPS_ON;
+	rt.own_cgroups = c->cgroups == CGROUPS_ON || c->memory_max || c->pids_max;
 	rt.rootless = geteuid() != 0;
+	if (check_limits(c, &rt, e) < 0) {
+		runtime_done(&rt);
+		return -1;
+	}
 	*ret = rt;
 	return 0;
 }
@@ -138,7 +167,8 @@ void runtime_done(struct runtime *rt)
 
 bool runtime_detaches(const struct runtime *rt)
 {
-	return rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_YOUKI;
+	return rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_YOUKI ||
+	       (rt->kind == RUNTIME_CRUN && rt->own_cgroups);
 }
 
 static int add_all(struct strv *v, const char *const *args, struct err *e)

@@ -32,7 +32,8 @@ void runtime_done(struct runtime *rt);
 /*
  * Whether `run` shall end once the container runs (--detach), so that the container's first
  * process becomes a child of the supervisor. runc must, as it else puts pipes of its own in place
- * of the builder's terminal. For crun it would cost two forks more, about 1 ms.
+ * of the builder's terminal. For crun it would cost two forks more, about 1 ms; it is paid where the build
+ * has a control group, which crun else removes before anybody has read that it ran out of memory.
  */
 bool runtime_detaches(const struct runtime *rt);
 /*

@@ -65,6 +65,18 @@ static void reads_flat_files(void **state)
 	assert_int_equal(cgroup_flat_value("", "oom_kill"), 0);
 }
 
+static void knows_controllers_of_both_versions(void **state)
+{
+	const char v1[] = "5:pids:/\n4:cpu,cpuacct:/\n3:name=systemd:/\n0::/\n";
+
+	assert_true(cgroup_lists(v1, "", "pids"));
+	assert_true(cgroup_lists(v1, "", "cpuacct"));
+	assert_false(cgroup_lists(v1, "", "memory"));
+	assert_true(cgroup_lists("0::/x\n", "cpuset cpu memory\n", "memory"));
+	assert_false(cgroup_lists("0::/x\n", "cpuset cpu memory\n", "mem"));
+	assert_false(cgroup_lists("", "", "memory"));
+}
+
 static void this_process_is_in_no_cgroup_but_its_own(void **state)
 {
 	struct err e = ERR_INIT;
@@ -85,6 +97,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(leaves_what_is_not_the_containers),
 		cmocka_unit_test(follows_mounts_of_a_part),
 		cmocka_unit_test(reads_flat_files),
+		cmocka_unit_test(knows_controllers_of_both_versions),
 		cmocka_unit_test(this_process_is_in_no_cgroup_but_its_own),
 	};
 

@@ -115,6 +115,39 @@ static void reads_every_type(void **state)
 	assert_string_equal(c.state_dir, "/with blank/x");
 }
 
+static void sizes_have_units(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {
+		{"0", 0},
+		{"1", 1},
+		{"3K", 3072},
+		{"64M", UINT64_C(64) << 20},
+		{"2G", UINT64_C(2) << 30},
+		{"1T", UINT64_C(1) << 40},
+		{"9223372036854775807", INT64_MAX},
+		{"8388607T", UINT64_C(8388607) << 40},
+	};
+	static const char *const bad[] = {"",   "K",    "1k",  "1KB",		     "1 K",
+					  "-1", "1.5G", "64Q", "9223372036854775808", "8388608T"};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		scoped_conf struct conf c = CONF_INIT;
+
+		assert_ok(&e, conf_set(&c, "x", "memory-max", good[i].text, &e));
+		assert_int_equal(c.memory_max, good[i].bytes);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		scoped_conf struct conf c = CONF_INIT;
+
+		assert_err(&e, conf_set(&c, "x", "memory-max", bad[i], &e),
+			   "allowed is a number of bytes");
+	}
+}
+
 static void later_wins(void **state)
 {
 	struct err e = ERR_INIT;
@@ -289,6 +322,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(finds_a_cache_directory_for_the_user),
 		cmocka_unit_test(starts_without_a_file),
 		cmocka_unit_test(reads_every_type),
+		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(later_wins),
 		cmocka_unit_test(refuses_with_file_line_and_what_is_allowed),
 		cmocka_unit_test(refuses_bytes_that_are_no_text),

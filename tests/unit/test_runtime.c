@@ -137,7 +137,8 @@ static void command_lines_are_each_runtimes_own(void **state)
 		  .own_cgroups = true,
 		  .extra_args = {flags, 1, 2}},
 		 false,
-		 "/x --root /s --log /l --log-format text --debug run --bundle /b id"},
+		 "/x --root /s --log /l --log-format text --debug run --bundle /b --detach "
+		 "--pid-file /p id"},
 		{{.kind = RUNTIME_RUNC, .path = path, .cgroups = CGROUP_V2},
 		 true,
 		 "/x --root /s --log /l --log-format json run --bundle /b --detach --pid-file /p "
