@@ -3,63 +3,39 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "nar/ed25519.h"
 #include "nar/io.h"
+#include "nar/narinfo.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
 
-/* An Ed25519 seed; the file has the public key after it, which follows from the seed. */
-#define SEED_BYTES 32
-#define SECRET_BYTES 64
-#define SIG_BYTES 64
-#define SIG_BASE64 (SIG_BYTES / 3 * 4 + 4 + 1)
 #define KEY_FILE_MAX 4096
 #define FINGERPRINT_MAX (64u << 20)
 
-struct sign_key {
-	char *name;
-	EVP_PKEY *key;
-};
-
 void sign_keys_done(struct sign_keys *k)
 {
-	for (size_t i = 0; i < k->n; i++) {
-		free(k->items[i].name);
-		EVP_PKEY_free(k->items[i].key);
-	}
-	free(k->items);
-	*k = (struct sign_keys)SIGN_KEYS_INIT;
+	for (size_t i = 0; i < k->texts.n; i++)
+		OPENSSL_cleanse(k->texts.items[i], strlen(k->texts.items[i]));
+	strv_done(&k->texts);
 }
 
-/* The words of Nix, and which file it is about. */
-static int key_err(const char *what, const char *file, struct err *e)
+/* The key in the LEN bytes at TEXT, which came from FILE. */
+static int key_add(struct sign_keys *keys, const char *text, size_t len, const char *file,
+		   struct err *e)
 {
-	return err_set(e, ERR_INPUT, "%s, in '%s' of the setting 'secret-key-files'", what, file);
-}
-
-static int key_parse(const char *text, size_t len, const char *file, struct sign_key *ret,
-		     struct err *e)
-{
-	uint8_t secret[SECRET_BYTES];
-	const char *colon = memchr(text, ':', len);
+	struct err why = ERR_INIT;
 
 	while (len && strchr(" \t\r\n", text[len - 1]))
 		len--;
-	if (!colon || colon == text || colon + 1 >= text + len)
-		return key_err("key is corrupt", file, e);
-	if (!base64_decode(colon + 1, (size_t)(text + len - (colon + 1)), secret, sizeof secret))
-		return key_err("secret key is not valid", file, e);
-	ret->name = str_ndup(text, (size_t)(colon - text), e);
-	if (ret->name)
-		ret->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, SEED_BYTES);
-	OPENSSL_cleanse(secret, sizeof secret);
-	if (!ret->name)
+	if (strv_addn(&keys->texts, text, len, e) < 0)
 		return -1;
-	return ret->key ? 0 : err_memory(e);
+	if (ed25519_secret_check(keys->texts.items[keys->texts.n - 1], &why) == 0)
+		return 0;
+	return err_set(e, why.kind, "%s, in '%s' of the setting 'secret-key-files'", why.msg, file);
 }
 
 static int key_load(const char *file, struct sign_keys *keys, struct err *e)
@@ -72,17 +48,9 @@ static int key_load(const char *file, struct sign_keys *keys, struct err *e)
 		return err_sys(e, "opening the secret key '%s'", file);
 	if (buf_reserve(&b, KEY_FILE_MAX, e) < 0 || buf_read_fd(&b, fd, file, e) < 0)
 		return -1;
-	if (mem_grow(&keys->items, &keys->cap, keys->n + 1, sizeof *keys->items, e) < 0)
-		return -1;
-	struct sign_key key = {0};
-	int rc = key_parse(b.data, b.len, file, &key, e);
+	int rc = key_add(keys, b.data, b.len, file, e);
 	OPENSSL_cleanse(b.data, b.len);
-	if (rc < 0) {
-		free(key.name);
-		return -1;
-	}
-	keys->items[keys->n++] = key;
-	return 0;
+	return rc;
 }
 
 int sign_keys_load(const struct settings *s, struct sign_keys *ret, struct err *e)
@@ -99,41 +67,29 @@ int sign_keys_load(const struct settings *s, struct sign_keys *ret, struct err *
 	return 0;
 }
 
+/* What is signed of a registration is what is signed of a narinfo, whose references are base names.
+ */
 static int fingerprint(const struct store_registration *r, struct buf *b, struct err *e)
 {
-	char hash[HASH_TEXT_MAX];
+	scoped_free char **bases = mem_new(r->refs->n + 1, sizeof(char *), e);
 
-	hash_print(&r->nar_sha256, HASH_NIX32, true, hash);
-	if (buf_addf(b, e, "1;%s;%s;%llu;", r->path, hash, (unsigned long long)r->nar_size_bytes) <
-	    0)
+	if (!bases)
 		return -1;
 	for (size_t i = 0; i < r->refs->n; i++)
-		if (buf_addf(b, e, "%s%s", i ? "," : "", r->refs->items[i]) < 0)
-			return -1;
-	return 0;
-}
-
-static int sign(const struct sign_key *key, const struct buf *b, struct strv *ret, struct err *e)
-{
-	uint8_t sig[SIG_BYTES];
-	char text[SIG_BASE64];
-	size_t n = sizeof sig;
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->key) == 1 &&
-		  EVP_DigestSign(ctx, sig, &n, (const uint8_t *)b->data, b->len) == 1 &&
-		  n == sizeof sig;
-
-	EVP_MD_CTX_free(ctx);
-	if (!ok)
-		return err_set(e, ERR_SYSTEM, "signing with the secret key '%s' failed", key->name);
-	base64_encode(sig, sizeof sig, text);
-	return strv_addf(ret, e, "%s:%s", key->name, text);
+		bases[i] = (char *)(uintptr_t)str_base(r->refs->items[i]);
+	const struct narinfo n = {
+		.store_path = (char *)(uintptr_t)r->path,
+		.nar_hash = r->nar_sha256,
+		.nar_size_bytes = r->nar_size_bytes,
+		.refs = {.items = bases, .n = r->refs->n},
+	};
+	return narinfo_fingerprint(&n, b, e);
 }
 
 static int sign_all(const struct sign_keys *k, const struct buf *b, struct strv *ret, struct err *e)
 {
-	for (size_t i = 0; i < k->n; i++)
-		if (sign(&k->items[i], b, ret, e) < 0)
+	for (size_t i = 0; i < k->texts.n; i++)
+		if (strv_take(ret, ed25519_sign(k->texts.items[i], b->data, b->len, e), e) < 0)
 			return -1;
 	return 0;
 }
@@ -143,7 +99,7 @@ int sign_registration(const struct sign_keys *k, const struct store_registration
 {
 	scoped_buf struct buf b = BUF_INIT(FINGERPRINT_MAX);
 
-	if (!k->n)
+	if (!k->texts.n)
 		return 0;
 	return fingerprint(r, &b, e) < 0 ? -1 : sign_all(k, &b, ret, e);
 }
@@ -153,7 +109,7 @@ int sign_realisation(const struct sign_keys *k, const struct store_realisation *
 {
 	scoped_buf struct buf b = BUF_INIT(FINGERPRINT_MAX);
 
-	if (!k->n)
+	if (!k->texts.n)
 		return 0;
 	/* Nothing in it that JSON would escape: hashes, and names as store paths may have. */
 	if (buf_addf(&b, e, "{\"dependentRealisations\":{},\"id\":\"%s!%s\",\"outPath\":\"%s\"}",

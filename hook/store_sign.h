@@ -3,23 +3,23 @@
  * hook/store_sign.h: sign store paths with the keys that Nix's setting `secret-key-files` names.
  *
  * A key file is `<name>:<base64 of 64 bytes>`: an Ed25519 secret key and its public key, as
- * `nix-store --generate-binary-cache-key` writes it. What is signed is the path's fingerprint,
- * `1;<path>;sha256:<nix32>;<size>;<ref>,<ref>..`. Source: Nix's path-info.cc, signing-key.cc.
+ * `nix-store --generate-binary-cache-key` writes it (nar/ed25519.h). What is signed is what is
+ * signed of a narinfo, the path's fingerprint (nar/narinfo.h).
  */
 #ifndef HOOK_STORE_SIGN_H
 #define HOOK_STORE_SIGN_H
 
 #include "hook/settings.h"
 #include "hook/store.h"
+#include "nar/buf.h"
 #include "nar/err.h"
 
 struct sign_keys {
-	struct sign_key *items;
-	size_t n, cap;
+	struct strv texts; /* the keys, as they are in their files */
 };
-#define SIGN_KEYS_INIT     \
-	{                  \
-		NULL, 0, 0 \
+#define SIGN_KEYS_INIT    \
+	{                 \
+		STRV_INIT \
 	}
 
 /* Read all that S names; a file that cannot be read or is no key is an error. */

@@ -103,18 +103,35 @@ int ed25519_check(const struct ed25519_keys *k, const char *sig, const void *dat
 	return 0;
 }
 
+static int split_secret(const char *text, size_t *ret_name_len, uint8_t ret[ED25519_SECRET_BYTES],
+			struct err *e)
+{
+	bool form;
+
+	if (split(text, ret_name_len, ret, ED25519_SECRET_BYTES, &form))
+		return 0;
+	/* The text is a secret: it is not shown. */
+	return err_set(e, ERR_INPUT, "%s", form ? "secret key is not valid" : "key is corrupt");
+}
+
+int ed25519_secret_check(const char *text, struct err *e)
+{
+	uint8_t secret[ED25519_SECRET_BYTES];
+	size_t name_len;
+	int rc = split_secret(text, &name_len, secret, e);
+
+	OPENSSL_cleanse(secret, sizeof secret);
+	return rc;
+}
+
 char *ed25519_sign(const char *text, const void *data, size_t n, struct err *e)
 {
 	uint8_t secret[ED25519_SECRET_BYTES], sig[SIG_BYTES];
 	char base64[SIG_BYTES / 3 * 4 + 8];
 	size_t name_len, sig_len = sizeof sig;
-	bool form;
 
-	if (!split(text, &name_len, secret, sizeof secret, &form)) {
-		/* The text is a secret: it is not shown. */
-		err_set(e, ERR_INPUT, "%s", form ? "secret key is not valid" : "key is corrupt");
+	if (split_secret(text, &name_len, secret, e) < 0)
 		return NULL;
-	}
 	/* The seed is the first half; libcrypto computes the public key from it itself. */
 	scoped_pkey EVP_PKEY *pkey =
 		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, 32);

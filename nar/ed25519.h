@@ -43,6 +43,8 @@ void ed25519_keys_done(struct ed25519_keys *k);
  */
 int ed25519_check(const struct ed25519_keys *k, const char *sig, const void *data, size_t n,
 		  struct err *e) MUST_CHECK;
+/* Refuse TEXT where it is no secret key ("key is corrupt", "secret key is not valid"). */
+int ed25519_secret_check(const char *text, struct err *e) MUST_CHECK;
 /* Sign with the secret key TEXT. Heap; NULL: *E ("secret key is not valid"). */
 char *ed25519_sign(const char *text, const void *data, size_t n, struct err *e) MUST_CHECK;
 
