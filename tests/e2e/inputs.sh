@@ -123,9 +123,10 @@ for _ in $(seq 200); do
   sleep 0.02
 done
 check "SIGKILL: an input is being unpacked" [ -n "$(find "$cache/runs" -size +500k)" ]
+# Without a fork on the way, or the unpacking is done before.
 for p in /proc/[0-9]*; do
-  [ "$(readlink "$p/exe")" = "$(realpath "$NIX_OCI_HOOK")" ] &&
-    [ "$(cat "$p/comm" 2>/dev/null)" != oci-hook-watch ] && kill -9 "${p#/proc/}" 2>/dev/null
+  [ "$p/exe" -ef "$NIX_OCI_HOOK" ] && read -r comm <"$p/comm" && [ "$comm" != oci-hook-watch ] &&
+    kill -9 "${p#/proc/}" 2>/dev/null
 done
 wait $nix
 check "SIGKILL: no run is left in the cache" no_runs
