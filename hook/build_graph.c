@@ -151,18 +151,18 @@ static int unknown_inputs(const struct build_graph *g, const struct drv *d, stru
 }
 
 /*
- * Have the input derivations of all in TODO, which is emptied; and theirs, as far as their hashes
- * depend on them: not those of fixed outputs.
+ * Have the input derivations of all in PENDING, which is emptied; and theirs, as far as their
+ * hashes depend on them: not those of fixed outputs.
  */
-static int expand(struct build_graph *g, struct nodes *todo, struct err *e)
+static int expand(struct build_graph *g, struct nodes *pending, struct err *e)
 {
-	while (todo->n) {
+	while (pending->n) {
 		scoped_strv struct strv paths = STRV_INIT;
 		scoped_nodes struct nodes next = {NULL, 0, 0};
 		size_t n_new;
 
-		for (size_t i = 0; i < todo->n; i++) {
-			struct build_node *n = todo->items[i];
+		for (size_t i = 0; i < pending->n; i++) {
+			struct build_node *n = pending->items[i];
 
 			if (n->expanded)
 				continue;
@@ -177,8 +177,8 @@ static int expand(struct build_graph *g, struct nodes *todo, struct err *e)
 			if (!drv_is_fixed(&next.items[i]->drv))
 				next.items[n_new++] = next.items[i];
 		next.n = n_new;
-		nodes_done(todo);
-		*todo = next;
+		nodes_done(pending);
+		*pending = next;
 		next = (struct nodes){NULL, 0, 0};
 	}
 	return 0;
@@ -261,7 +261,7 @@ static int report_missing(const struct missing *m, bool recursive, struct err *e
  * N has to be built: for all of its outputs that cannot be had, as one may refer to another. Those
  * that can be had are fetched.
  */
-static int start_build(struct build_graph *g, struct build_node *n, struct nodes *todo,
+static int start_build(struct build_graph *g, struct build_node *n, struct nodes *pending,
 		       struct err *e)
 {
 	if (n->build)
@@ -273,7 +273,7 @@ static int start_build(struct build_graph *g, struct build_node *n, struct nodes
 	for (size_t i = 0; i < n->drv.n_outputs; i++)
 		if (!known_output(&n->drv, n->drv.outputs[i].name, e))
 			return -1;
-	return nodes_add(todo, n, e);
+	return nodes_add(pending, n, e);
 }
 
 /* N uses outputs of ON; for several of them it is called one time after the other. */
@@ -345,13 +345,13 @@ static int resolve_sources(struct build_graph *g, const struct build_node *n, st
 	return 0;
 }
 
-/* Ask for all that the nodes of TODO use and, but for the root, make. */
-static int query_level(struct build_graph *g, const struct nodes *todo, struct err *e)
+/* Ask for all that the nodes of PENDING use and, but for the root, make. */
+static int query_level(struct build_graph *g, const struct nodes *pending, struct err *e)
 {
 	scoped_strv struct strv paths = STRV_INIT;
 
-	for (size_t i = 0; i < todo->n; i++) {
-		struct build_node *n = todo->items[i];
+	for (size_t i = 0; i < pending->n; i++) {
+		struct build_node *n = pending->items[i];
 
 		if (list_inputs(g, n, e) < 0 || strv_copy(&paths, &n->inputs, e) < 0)
 			return -1;
@@ -364,21 +364,21 @@ static int query_level(struct build_graph *g, const struct nodes *todo, struct e
 	return paths.n ? g->source->query(g->source->ctx, &paths, e) : 0;
 }
 
-/* One level: the nodes of TODO are built; those that they need and nobody has are in NEXT. */
-static int plan_level(struct build_graph *g, const struct nodes *todo, bool recursive,
+/* One level: the nodes of PENDING are built; those that they need and nobody has are in NEXT. */
+static int plan_level(struct build_graph *g, const struct nodes *pending, bool recursive,
 		      struct nodes *next, struct err *e)
 {
 	scoped_nodes struct nodes expanding = {NULL, 0, 0};
 	struct missing m = {BUF_INIT(ERR_MSG_MAX * 4), 0, false};
 	int rc = 0;
 
-	for (size_t i = 0; i < todo->n; i++)
-		if (nodes_add(&expanding, todo->items[i], e) < 0)
+	for (size_t i = 0; i < pending->n; i++)
+		if (nodes_add(&expanding, pending->items[i], e) < 0)
 			return -1;
-	if (expand(g, &expanding, e) < 0 || query_level(g, todo, e) < 0)
+	if (expand(g, &expanding, e) < 0 || query_level(g, pending, e) < 0)
 		return -1;
-	for (size_t i = 0; rc == 0 && i < todo->n; i++) {
-		struct build_node *n = todo->items[i];
+	for (size_t i = 0; rc == 0 && i < pending->n; i++) {
+		struct build_node *n = pending->items[i];
 
 		if (choose_outputs(g, n, e) < 0 || resolve_sources(g, n, &m, e) < 0 ||
 		    resolve_outputs(g, n, recursive, next, &m, e) < 0)
@@ -420,18 +420,18 @@ static int sort_builds(struct build_graph *g, struct err *e)
 
 int build_graph_plan(struct build_graph *g, struct drv *root, bool recursive, struct err *e)
 {
-	scoped_nodes struct nodes todo = {NULL, 0, 0};
+	scoped_nodes struct nodes pending = {NULL, 0, 0};
 
 	g->root = add_node(g, root, e);
-	if (!g->root || start_build(g, g->root, &todo, e) < 0)
+	if (!g->root || start_build(g, g->root, &pending, e) < 0)
 		return -1;
-	while (todo.n) {
+	while (pending.n) {
 		scoped_nodes struct nodes next = {NULL, 0, 0};
 
-		if (plan_level(g, &todo, recursive, &next, e) < 0)
+		if (plan_level(g, &pending, recursive, &next, e) < 0)
 			return -1;
-		nodes_done(&todo);
-		todo = next;
+		nodes_done(&pending);
+		pending = next;
 		next = (struct nodes){NULL, 0, 0};
 	}
 	strv_sort(&g->fetch);

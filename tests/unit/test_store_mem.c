@@ -13,7 +13,7 @@ static void open_store(struct store *st)
 {
 	struct err e = ERR_INIT;
 
-	assert_ok(&e, store_open_mem(st, "/nix/store", "/work/store", "/work/state", &e));
+	assert_ok(&e, store_open_mem(st, "/nix/store", "/away/store", "/away/state", &e));
 }
 
 static struct store_registration reg(const char *path, const struct strv *refs)
@@ -112,7 +112,7 @@ static void knows_where_files_are(void **state)
 
 	open_store(&st);
 	real = store_real_path(&st, A "/bin/x", &e);
-	assert_string_equal(real, "/work/store/00000000000000000000000000000000-a/bin/x");
+	assert_string_equal(real, "/away/store/00000000000000000000000000000000-a/bin/x");
 	assert_true(st.local);
 	assert_int_equal(store_has_realisations(&st, &e), 0);
 }
