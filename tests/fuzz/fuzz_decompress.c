@@ -10,29 +10,11 @@
 #include "nar/decompress.h"
 #include "nar/hash.h"
 #include "nar/reader.h"
+#include "tests/piecewise.h"
 
 #include "nar/banned.h"
 
 #define NAR_MAX (1 << 20)
-
-struct piecewise {
-	const uint8_t *data;
-	size_t len, pos, step;
-};
-
-static ssize_t read_piece(void *ctx, void *data, size_t n, struct err *e)
-{
-	struct piecewise *p = ctx;
-
-	if (n > p->step)
-		n = p->step;
-	if (n > p->len - p->pos)
-		n = p->len - p->pos;
-	if (n)
-		memcpy(data, p->data + p->pos, n);
-	p->pos += n;
-	return (ssize_t)n;
-}
 
 /* Unpack, and hash what comes of it. */
 static int unpack(enum compression c, struct piecewise *p, uint64_t max, struct hash *ret)

@@ -10,34 +10,16 @@
 #include "nar/buf.h"
 #include "nar/reader.h"
 #include "nar/writer.h"
+#include "tests/piecewise.h"
 
 #include "nar/banned.h"
-
-struct piecewise {
-	const uint8_t *data;
-	size_t len, pos, step;
-};
-
-static ssize_t read_piece(void *ctx, void *data, size_t n, struct err *e)
-{
-	struct piecewise *p = ctx;
-
-	if (n > p->step)
-		n = p->step;
-	if (n > p->len - p->pos)
-		n = p->len - p->pos;
-	if (n)
-		memcpy(data, p->data + p->pos, n);
-	p->pos += n;
-	return (ssize_t)n;
-}
 
 /* What the writer makes has to be the input, byte for byte. */
 static int compare(void *ctx, char **buf, size_t n, struct err *e)
 {
 	struct piecewise *p = ctx;
 
-	FUZZ_CHECK(n <= p->len - p->pos && memcmp(p->data + p->pos, *buf, n) == 0);
+	FUZZ_CHECK(n <= p->len - p->pos && memcmp((const char *)p->data + p->pos, *buf, n) == 0);
 	p->pos += n;
 	return 0;
 }

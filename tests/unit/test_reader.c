@@ -10,27 +10,8 @@
 #include "nar/reader.h"
 #include "nar/scope.h"
 #include "nar/writer.h"
+#include "tests/piecewise.h"
 #include "tests/unit/nar_words.h"
-
-/* A source that gives at most STEP bytes at a time. */
-struct piecewise {
-	const char *data;
-	size_t len, pos, step;
-};
-
-static ssize_t read_piece(void *ctx, void *data, size_t n, struct err *e)
-{
-	struct piecewise *p = ctx;
-
-	if (n > p->step)
-		n = p->step;
-	if (n > p->len - p->pos)
-		n = p->len - p->pos;
-	if (n)
-		memcpy(data, p->data + p->pos, n);
-	p->pos += n;
-	return (ssize_t)n;
-}
 
 static int append(void *ctx, char **buf, size_t n, struct err *e)
 {
