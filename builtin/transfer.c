@@ -12,6 +12,7 @@
 #include "builtin/say.h"
 #include "builtin/transfer_internal.h"
 #include "nar/buf.h"
+#include "nar/clock.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -43,14 +44,6 @@ static void attempt_done(struct attempt *a)
 	buf_done(&a->body);
 }
 #define scoped_attempt __attribute__((cleanup(attempt_done)))
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* 0 unless the last response was one of HTTP. */
 static long http_status(CURL *curl)
@@ -164,7 +157,7 @@ static int on_progress(void *ctx, curl_off_t total, curl_off_t done, curl_off_t 
 		       curl_off_t up_done)
 {
 	struct attempt *a = ctx;
-	uint64_t now = now_ms();
+	uint64_t now = (uint64_t)clock_now_ms();
 
 	if (done > 0 && now - a->last_progress_ms >= PROGRESS_EVERY_MS) {
 		a->last_progress_ms = now;
@@ -382,7 +375,7 @@ int transfer(const struct transfer_conf *c, const char *url, int fd, const char 
 		.what = what,
 		.body = BUF_INIT(BODY_MAX),
 		.write_error = ERR_INIT,
-		.last_progress_ms = now_ms(),
+		.last_progress_ms = (uint64_t)clock_now_ms(),
 	};
 	CURLcode rc;
 	int result;

@@ -23,10 +23,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <time.h>
 
 #include "hook/run_internal.h"
 #include "hook/supervisor.h"
+#include "nar/clock.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -43,14 +43,6 @@
 #define KERNEL_LARGEFILE 0100000
 /* What of the output is kept in case that it is the runtime's last words. */
 #define TAIL_MAX 1024
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- the terminal ---- */
 
@@ -156,7 +148,7 @@ static bool pump_read(struct pump *p)
 	if (n > 0) {
 		p->at = 0;
 		p->n = (size_t)n;
-		p->heard_ms = now_ms();
+		p->heard_ms = clock_now_ms();
 		keep_tail(p, p->buf, p->n);
 		return true;
 	}
@@ -180,7 +172,7 @@ static int pump_write(struct pump *p, struct err *e)
 	p->at += (size_t)w;
 	p->n -= (size_t)w;
 	/* The builder may have been held up by this: silence is counted from now. */
-	p->heard_ms = now_ms();
+	p->heard_ms = clock_now_ms();
 	return 0;
 }
 
@@ -193,7 +185,7 @@ static void pump_kill(struct pump *p, enum why why)
 	if (p->killed != WHY_NOT)
 		return;
 	p->killed = why;
-	p->killed_ms = now_ms();
+	p->killed_ms = clock_now_ms();
 	/* If it cannot be told it is dead, and the socket says that next. */
 	if (!p->ended && run_tell(p->run, &b, NULL, 0, &ignored) < 0)
 		return;
@@ -248,7 +240,7 @@ static int check_clocks(struct pump *p, struct err *e)
 {
 	enum why why;
 
-	if (p->ended || now_ms() < next_deadline(p, &why))
+	if (p->ended || clock_now_ms() < next_deadline(p, &why))
 		return 0;
 	if (p->killed != WHY_NOT)
 		return err_set(e, ERR_SYSTEM, "the build's processes cannot be killed");
@@ -263,7 +255,7 @@ static int poll_ms(const struct pump *p)
 
 	if (p->ended || at == INT64_MAX)
 		return -1;
-	const int64_t left = at - now_ms();
+	const int64_t left = at - clock_now_ms();
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
@@ -485,7 +477,7 @@ int run_container(struct run *r, const struct runtime *rt, const struct run_plac
 	if ((rt->kind == RUNTIME_RUNSC ? open_pipe(&p.master, &slave, e)
 				       : open_terminal(uid, &p.master, &slave, e)) < 0)
 		return -1;
-	p.started_ms = p.heard_ms = now_ms();
+	p.started_ms = p.heard_ms = clock_now_ms();
 	int rc = ask_to_run(r, rt, at, id, network, lim, slave, e);
 	/* Ours must not keep the terminal from its end. */
 	close(TAKE(slave, -1));

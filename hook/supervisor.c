@@ -32,7 +32,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include <config.h>
 
@@ -40,6 +39,7 @@
 #include "hook/children.h"
 #include "hook/runtime.h"
 #include "nar/buf.h"
+#include "nar/clock.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -71,14 +71,6 @@ struct sup {
 	int look_again_ms;
 	struct sup_ended end;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Failing to tell is no matter: the hook is gone, or does not read what it did not ask for. */
 static void tell(int sock, enum sup_type type, const void *data, size_t n)
@@ -253,7 +245,7 @@ static int start_runtime(struct sup *s, int tty, struct err *e)
 	}
 	s->runtime = pid;
 	s->look_again_ms = LOOK_AFTER_MS;
-	s->look_at_ms = s->how.kind == RUNTIME_CRUN ? now_ms() + LOOK_AFTER_MS : -1;
+	s->look_at_ms = s->how.kind == RUNTIME_CRUN ? clock_now_ms() + LOOK_AFTER_MS : -1;
 	return 0;
 }
 
@@ -380,7 +372,7 @@ static void look_for_builder(struct sup *s)
 	if (children_list(s->runtime, pids, 2) != 1 || !has_executed(s->runtime, pids[0])) {
 		if (s->look_again_ms < LOOK_AT_MOST_MS)
 			s->look_again_ms *= 2;
-		s->look_at_ms = now_ms() + s->look_again_ms;
+		s->look_at_ms = clock_now_ms() + s->look_again_ms;
 		return;
 	}
 	s->builder_fd = (int)syscall(SYS_pidfd_open, pids[0], 0);
@@ -467,7 +459,7 @@ static int serve(struct sup *s, struct err *e)
 	for (;;) {
 		struct pollfd p[] = {
 			{s->sigfd, POLLIN, 0}, {s->sock, POLLIN, 0}, {s->builder_fd, POLLIN, 0}};
-		int64_t wait_ms = s->look_at_ms < 0 ? -1 : s->look_at_ms - now_ms();
+		int64_t wait_ms = s->look_at_ms < 0 ? -1 : s->look_at_ms - clock_now_ms();
 		struct signalfd_siginfo info;
 
 		if (s->look_at_ms >= 0 && wait_ms < 0)
@@ -478,7 +470,7 @@ static int serve(struct sup *s, struct err *e)
 			read_builder(s);
 		if (p[0].revents && read(s->sigfd, &info, sizeof info) > 0)
 			reap(s);
-		if (s->look_at_ms >= 0 && now_ms() >= s->look_at_ms)
+		if (s->look_at_ms >= 0 && clock_now_ms() >= s->look_at_ms)
 			look_for_builder(s);
 		if (p[1].revents) {
 			int r = receive(s, e);

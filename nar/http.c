@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "nar/buf.h"
+#include "nar/clock.h"
 #include "nar/http_internal.h"
 #include "nar/scope.h"
 
@@ -21,10 +21,7 @@
 
 uint64_t http_now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)clock_now_ms();
 }
 
 struct http *http_new(const struct http_options *o, struct err *e)
