@@ -27,50 +27,36 @@
 /* Nix tries every 5 s; a lock that is tried costs 3 us. */
 #define RETRY_MS 100
 
+/* One of a pool: its first id, and the name of its lock. */
+struct user_slot {
+	uid_t uid;
+	gid_t gid;
+	char lock[32];
+};
+
 void user_pool_done(struct user_pool *p)
 {
-	free(p->slots);
-	p->slots = NULL;
-	p->n = p->cap = 0;
-}
-
-static struct user_slot *pool_add(struct user_pool *p, uid_t uid, gid_t gid, struct err *e)
-{
-	if (mem_grow(&p->slots, &p->cap, p->n + 1, sizeof *p->slots, e) < 0)
-		return NULL;
-	p->slots[p->n] = (struct user_slot){uid, gid, ""};
-	return &p->slots[p->n++];
+	strv_done(&p->members);
+	free(p->group);
+	*p = (struct user_pool){0};
 }
 
 int user_pool_from_group(struct user_pool *p, const struct group *g, uid_t self, struct err *e)
 {
 	p->dir = "userpool";
 	p->count = 1;
+	p->gid = g->gr_gid;
+	p->self = self;
 	if (!g->gr_mem[0])
 		return err_set(e, ERR_SYSTEM, "the build users group '%s' has no members",
 			       g->gr_name);
-	for (char **name = g->gr_mem; *name; name++) {
-		const struct passwd *pw = getpwnam(*name);
-
-		if (!pw)
-			return err_set(e, ERR_SYSTEM,
-				       "the user '%s' in the group '%s' does not exist", *name,
-				       g->gr_name);
-		if (pw->pw_uid == self || pw->pw_uid == 0)
-			return err_set(e, ERR_SYSTEM, "the Nix user should not be a member of '%s'",
-				       g->gr_name);
-		if (pw->pw_uid == HOST_USER)
-			continue;
-		struct user_slot *slot = pool_add(p, pw->pw_uid, g->gr_gid, e);
-		if (!slot)
+	p->group = str_dup(g->gr_name, e);
+	if (!p->group)
+		return -1;
+	for (char **name = g->gr_mem; *name; name++)
+		if (strv_add(&p->members, *name, e) < 0)
 			return -1;
-		snprintf(slot->lock, sizeof slot->lock, "%u", (unsigned)pw->pw_uid);
-	}
-	if (!p->n)
-		return err_set(
-			e, ERR_SYSTEM,
-			"the build users group '%s' has no member but uid %d, which is not used",
-			g->gr_name, HOST_USER);
+	p->n = p->members.n;
 	return 0;
 }
 
@@ -90,15 +76,34 @@ int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_cou
 			e, ERR_SYSTEM,
 			"the ids from 'start-id' %llu on, %llu of them, are not all free to use",
 			(unsigned long long)start_id, (unsigned long long)n * IDS_PER_SLOT);
-	for (uint64_t i = 0; i < n; i++) {
-		const uid_t id = (uid_t)(start_id + i * IDS_PER_SLOT);
-		struct user_slot *slot = pool_add(p, id, id, e);
-
-		if (!slot)
-			return -1;
-		snprintf(slot->lock, sizeof slot->lock, "slot-%u", (unsigned)i);
-	}
+	p->start = start_id;
+	p->n = (size_t)n;
 	return 0;
+}
+
+/* 1: RET filled; 0: not one to be used; -1: *E. */
+static int member(const struct user_pool *p, const char *name, struct user_slot *ret, struct err *e)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (!pw)
+		return err_set(e, ERR_SYSTEM, "the user '%s' in the group '%s' does not exist", name,
+			       p->group);
+	if (pw->pw_uid == p->self || pw->pw_uid == 0)
+		return err_set(e, ERR_SYSTEM, "the Nix user should not be a member of '%s'", p->group);
+	*ret = (struct user_slot){pw->pw_uid, p->gid, ""};
+	snprintf(ret->lock, sizeof ret->lock, "%u", (unsigned)pw->pw_uid);
+	return pw->pw_uid != HOST_USER;
+}
+
+/* The same of the I-th of a pool. */
+static int slot_at(const struct user_pool *p, size_t i, struct user_slot *ret, struct err *e)
+{
+	if (p->group)
+		return member(p, p->members.items[i], ret, e);
+	ret->uid = ret->gid = (uid_t)(p->start + i * p->count);
+	snprintf(ret->lock, sizeof ret->lock, "slot-%u", (unsigned)i);
+	return 1;
 }
 
 /* As Nix, only the first id of a range is looked up. */
@@ -113,33 +118,55 @@ static int check_clash(const struct user_pool *p, uid_t uid, struct err *e)
 		       (unsigned)uid, pw->pw_name);
 }
 
+/* A descriptor that holds the lock NAME in DIRFD, or -1: *E, or none where another has it. */
+static int try_lock(int dirfd, const char *dir, const char *name, struct err *e)
+{
+	scoped_fd int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(e, "opening '%s/%s'", dir, name);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return TAKE(fd, -1);
+	if (errno != EWOULDBLOCK && errno != EINTR)
+		err_sys(e, "locking '%s/%s'", dir, name);
+	return -1;
+}
+
 int user_pool_try(const struct user_pool *p, const char *state_dir, struct build_user *ret,
 		  struct err *e)
 {
 	scoped_free char *dir = str_fmt(e, "%s/%s", state_dir, p->dir);
+	bool usable = false;
+
 	if (!dir)
 		return -1;
 	scoped_fd int dirfd = io_mkdir_p(dir, 0755, e);
 	if (dirfd < 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++) {
-		const struct user_slot *slot = &p->slots[i];
-		scoped_fd int fd =
-			openat(dirfd, slot->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		struct user_slot slot;
+		int r = slot_at(p, i, &slot, e);
 
-		if (fd < 0)
-			return err_sys(e, "opening '%s/%s'", dir, slot->lock);
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			if (errno == EWOULDBLOCK || errno == EINTR)
-				continue;
-			return err_sys(e, "locking '%s/%s'", dir, slot->lock);
-		}
-		if (check_clash(p, slot->uid, e) < 0)
+		if (r < 0)
 			return -1;
-		*ret = (struct build_user){slot->uid, slot->gid, p->count, TAKE(fd, -1)};
+		if (r == 0)
+			continue;
+		usable = true;
+		scoped_fd int fd = try_lock(dirfd, dir, slot.lock, e);
+		if (err_is_set(e))
+			return -1;
+		if (fd < 0)
+			continue;
+		if (check_clash(p, slot.uid, e) < 0)
+			return -1;
+		*ret = (struct build_user){slot.uid, slot.gid, p->count, TAKE(fd, -1)};
 		return 1;
 	}
-	return 0;
+	if (usable)
+		return 0;
+	return err_set(e, ERR_SYSTEM,
+		       "the build users group '%s' has no member but uid %d, which is not used",
+		       p->group, HOST_USER);
 }
 
 /* Which ids Nix would take them from, or the range where it would take none. */

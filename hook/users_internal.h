@@ -6,22 +6,23 @@
 #include <grp.h>
 
 #include "hook/users.h"
+#include "nar/buf.h"
 
-/* Ids that may be free, each with its lock file's name in DIR. */
+/* Ids that may be free: the users of a group, or N ranges of COUNT from START on. */
 struct user_pool {
-	const char *dir; /* below Nix's state directory */
-	struct user_slot {
-		uid_t uid;
-		gid_t gid;
-		char lock[32];
-	} * slots;
-	size_t n, cap;
+	const char *dir; /* of their locks, below Nix's state directory */
+	size_t n;
 	uint32_t count; /* ids of each */
+	uint64_t start;
+	struct strv members; /* of a group, looked up only when their turn comes */
+	char *group;
+	gid_t gid;
+	uid_t self; /* must not be among them */
 };
 
 void user_pool_done(struct user_pool *p);
 #define scoped_user_pool __attribute__((cleanup(user_pool_done)))
-/* The members of G in their order. SELF is who must not be among them. */
+/* The members of G in their order. SELF is who must not be among them, which user_pool_try() checks. */
 int user_pool_from_group(struct user_pool *p, const struct group *g, uid_t self,
 			 struct err *e) MUST_CHECK;
 int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_count,

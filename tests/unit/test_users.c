@@ -63,15 +63,19 @@ static void takes_members_of_the_group_in_order(void **state)
 static void refuses_groups_that_cannot_be_used(void **state)
 {
 	struct err e = ERR_INIT;
+	scoped_build_user struct build_user u = BUILD_USER_INIT, v = BUILD_USER_INIT;
 	struct group none = {.gr_name = builders, .gr_mem = (char *[]){NULL}};
 	struct group stranger = {.gr_name = builders, .gr_mem = (char *[]){stranger_, NULL}};
 	struct group self = {.gr_name = builders, .gr_mem = (char *[]){daemon_, root, NULL}};
-	scoped_user_pool struct user_pool p = {0};
+	scoped_user_pool struct user_pool p = {0}, q = {0}, r = {0};
 
 	assert_err(&e, user_pool_from_group(&p, &none, 0, &e), "has no members");
-	assert_err(&e, user_pool_from_group(&p, &stranger, 0, &e),
+	assert_ok(&e, user_pool_from_group(&q, &stranger, 0, &e));
+	assert_err(&e, user_pool_try(&q, dir, &u, &e),
 		   "the user 'no-such-user' in the group 'builders' does not exist");
-	assert_err(&e, user_pool_from_group(&p, &self, 0, &e), "should not be a member of 'builders'");
+	assert_ok(&e, user_pool_from_group(&r, &self, 0, &e));
+	assert_int_equal(user_pool_try(&r, dir, &u, &e), 1);
+	assert_err(&e, user_pool_try(&r, dir, &v, &e), "should not be a member of 'builders'");
 }
 
 static void cuts_ranges_into_slots(void **state)
