@@ -248,7 +248,7 @@ static int walk(int dirfd, const char *name, const char *what, const struct cano
 		.path = BUF_INIT(1u << 20),
 	};
 
-	w.names = mem_new(XATTR_NAMES_MAX, 1, e);
+	w.names = mem_bytes(XATTR_NAMES_MAX, e);
 	if (!w.names || buf_adds(&w.path, what, e) < 0)
 		return -1;
 	if (visit(&w, dirfd, name, e) < 0)

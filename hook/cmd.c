@@ -2,6 +2,7 @@
 #include "hook/cmd.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 
 /* The widest "--name ARG" that --help keeps its text beside. */
 #define HELP_COLUMN 24
+#define KEPT_BYTES (1 << 20)
 
 /* The options that all verbs have, and how many words follow each. */
 static const struct common {
@@ -257,11 +259,20 @@ static void open_standard_streams(void)
 		close(fd);
 }
 
+/* Directories are listed by buffers that malloc would give back to the kernel, and fetch, each time. */
+static void keep_freed_memory(void)
+{
+#ifdef M_TRIM_THRESHOLD
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+}
+
 int cmd_main(int (*run)(int argc, char **argv, struct err *e), int argc, char **argv)
 {
 	struct err e = ERR_INIT;
 	int rc;
 
+	keep_freed_memory();
 	open_standard_streams();
 	rc = run(argc, argv, &e);
 	if (rc < 0) {

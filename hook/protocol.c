@@ -42,7 +42,7 @@ struct msg {
 int proto_init(struct proto *p, int fd, struct err *e)
 {
 	*p = (struct proto){.fd = fd};
-	p->in = mem_new(PROTO_BUFFER_BYTES, 1, e);
+	p->in = mem_bytes(PROTO_BUFFER_BYTES, e);
 	return p->in ? 0 : -1;
 }
 

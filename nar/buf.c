@@ -287,6 +287,15 @@ void *mem_new(size_t n, size_t size, struct err *e)
 	return p;
 }
 
+void *mem_bytes(size_t n, struct err *e)
+{
+	void *p = malloc(n ? n : 1);
+
+	if (!p)
+		err_memory(e);
+	return p;
+}
+
 int mem_grow(void *p, size_t *cap, size_t need, size_t size, struct err *e)
 {
 	size_t want = *cap ? *cap : 8, total;

@@ -97,6 +97,8 @@ char *str_ndup(const char *s, size_t n, struct err *e) MUST_CHECK;
 char *str_fmt(struct err *e, const char *fmt, ...) MUST_CHECK PRINTF_LIKE(2, 3);
 /* N objects of SIZE bytes, zeroed; checks the product. */
 void *mem_new(size_t n, size_t size, struct err *e) MUST_CHECK;
+/* N bytes, not zeroed: for buffers of which little is touched, as each touched page costs a fault. */
+void *mem_bytes(size_t n, struct err *e) MUST_CHECK;
 /* Grow the array *P of objects of SIZE bytes so that it holds at least NEED; *CAP is its capacity. */
 int mem_grow(void *p, size_t *cap, size_t need, size_t size, struct err *e) MUST_CHECK;
 

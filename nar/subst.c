@@ -20,7 +20,7 @@ int subst_init(struct subst *s, const struct nar_sink *to, struct err *e)
 {
 	*s = (struct subst)SUBST_INIT;
 	s->to = to;
-	s->buf = mem_new(BUF_BYTES, 1, e);
+	s->buf = mem_bytes(BUF_BYTES, e);
 	return s->buf ? 0 : -1;
 }
 
