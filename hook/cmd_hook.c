@@ -131,6 +131,9 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 {
 	struct run_result end = {0};
 
+	/* While it waits for a slot, if it has to; Nix does not wait for this. */
+	if (store_ready(&h->store, e) < 0)
+		return -1;
 	if (h->store.why_not_sqlite && h->conf.registration == REG_AUTO)
 		log_msg(LOG_TALKATIVE, "outputs are registered by nix-store --load-db: %s",
 			h->store.why_not_sqlite);

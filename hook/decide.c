@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/decide.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "hook/builtin.h"
 #include "nar/scope.h"
 
@@ -38,6 +41,17 @@ static int missing_feature(const struct strv *wanted, const struct settings *s, 
 	return 0;
 }
 
+/* As store_is_valid(), which has to open the database and is not asked where nothing is at PATH. */
+static int there_and_valid(struct store *st, const char *path, struct err *e)
+{
+	scoped_free char *real = store_real_path(st, path, e);
+	struct stat sb;
+
+	if (!real)
+		return -1;
+	return lstat(real, &sb) < 0 && errno == ENOENT ? 0 : store_is_valid(st, path, e);
+}
+
 /*
  * With --check and no local jobs, Nix up to 2.26 offers derivations whose outputs are valid
  * already. There would be nothing to register, and the comparison is Nix's to make.
@@ -46,7 +60,7 @@ static int all_valid(const struct drv *d, struct store *st, bool *ret, struct er
 {
 	for (size_t i = 0; i < d->n_outputs; i++) {
 		/* Nix itself knows whether a floating one was built before. */
-		int valid = d->outputs[i].path ? store_is_valid(st, d->outputs[i].path, e) : 0;
+		int valid = d->outputs[i].path ? there_and_valid(st, d->outputs[i].path, e) : 0;
 
 		if (valid < 0)
 			return -1;

@@ -128,6 +128,11 @@ static int need_db(struct store *st, struct err *e)
 	return rc;
 }
 
+int store_ready(struct store *st, struct err *e)
+{
+	return !st->mem && need_db(st, e) < 0 ? -1 : 0;
+}
+
 int store_is_valid(struct store *st, const char *path, struct err *e)
 {
 	int rc;

@@ -76,6 +76,11 @@ void store_done(struct store *st);
 
 /* The real path of logical PATH (or of a path below it). Heap. */
 char *store_real_path(const struct store *st, const char *path, struct err *e) MUST_CHECK;
+/*
+ * Open what the first query would open: what is wrong with it shows now, and not after a build. Then
+ * why_not_sqlite is known, too.
+ */
+int store_ready(struct store *st, struct err *e) MUST_CHECK;
 /* 1: valid, 0: not, -1: *E. */
 int store_is_valid(struct store *st, const char *path, struct err *e) MUST_CHECK;
 /*
