@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,12 +12,13 @@
 #include "builtin/transfer_internal.h"
 #include "nar/buf.h"
 #include "nar/clock.h"
+#include "nar/curlcommon.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
 
-#define REDIRECTS_MAX 10L
+#define RETRY_MS 250
 #define BODY_MAX 65536
 #define BODY_SHOWN_MAX 1024
 #define PROGRESS_EVERY_MS 500
@@ -67,46 +67,6 @@ static bool is_success(long status)
 bool transfer_succeeded(CURLcode code, long status)
 {
 	return code == CURLE_OK && is_success(status);
-}
-
-bool transfer_is_transient(CURLcode code, long status)
-{
-	if (status == 408 || status == 429)
-		return true;
-	if ((status >= 400 && status < 500) || status == 501 || status == 505 || status == 511)
-		return false;
-	switch (code) {
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_FAILED_INIT:
-	case CURLE_URL_MALFORMAT:
-	case CURLE_NOT_BUILT_IN:
-	case CURLE_REMOTE_ACCESS_DENIED:
-	case CURLE_WRITE_ERROR:
-	case CURLE_FILE_COULDNT_READ_FILE:
-	case CURLE_FUNCTION_NOT_FOUND:
-	case CURLE_ABORTED_BY_CALLBACK:
-	case CURLE_BAD_FUNCTION_ARGUMENT:
-	case CURLE_INTERFACE_FAILED:
-	case CURLE_TOO_MANY_REDIRECTS:
-	case CURLE_UNKNOWN_OPTION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_FILESIZE_EXCEEDED:
-	case CURLE_OUT_OF_MEMORY:
-		return false;
-	default:
-		return true;
-	}
-}
-
-uint64_t transfer_delay_ms(uint64_t attempt, long status, unsigned random)
-{
-	uint64_t base = status == 429 ? 60000 : 250;
-	unsigned shift = attempt > 16 ? 15 : (unsigned)attempt - 1;
-	uint64_t ms = base << shift;
-
-	/* Up to the square root of 2 more, so that not all come back at the same time. */
-	return ms + ms * random * 414 / 255000;
 }
 
 static size_t on_data(char *data, size_t size, size_t n, void *ctx)
@@ -166,50 +126,14 @@ static int on_progress(void *ctx, curl_off_t total, curl_off_t done, curl_off_t 
 	return 0;
 }
 
-/* Append those of the wanted schemes that this libcurl has: it refuses a list with another. */
-static int add_schemes(struct buf *b, const char *const *wanted, struct err *e)
-{
-	const char *const *have = curl_version_info(CURLVERSION_NOW)->protocols;
+#define SET CURLCOMMON_SET
 
-	for (; *wanted; wanted++)
-		for (size_t i = 0; have[i]; i++)
-			if (str_eq(have[i], *wanted) &&
-			    buf_addf(b, e, "%s%s", b->len ? "," : "", *wanted) < 0)
-				return -1;
-	return 0;
-}
-
-#define SET(option, value)                                            \
-	do {                                                          \
-		if (rc == CURLE_OK)                                   \
-			rc = curl_easy_setopt(curl, option, (value)); \
-	} while (0)
-
-static CURLcode set_schemes(CURL *curl, bool is_file, struct err *e)
+static CURLcode set_schemes(CURL *curl, bool is_file)
 {
 	static const char *const net[] = {"http", "https", "ftp", "ftps", NULL};
 	static const char *const file[] = {"file", NULL};
-	CURLcode rc = CURLE_OK;
 
-#if LIBCURL_VERSION_NUM >= 0x075500
-	scoped_buf struct buf redirected = BUF_INIT(256);
-	scoped_buf struct buf first = BUF_INIT(256);
-
-	if (add_schemes(&redirected, net, e) < 0 ||
-	    add_schemes(&first, is_file ? file : net, e) < 0)
-		return CURLE_OUT_OF_MEMORY;
-	if (!first.len)
-		return CURLE_OK; /* it has none of them, and will say so */
-	SET(CURLOPT_PROTOCOLS_STR, first.data);
-	SET(CURLOPT_REDIR_PROTOCOLS_STR, redirected.data);
-#else
-	long all = CURLPROTO_HTTP | CURLPROTO_HTTPS | CURLPROTO_FTP | CURLPROTO_FTPS;
-
-	(void)net, (void)file, (void)e;
-	SET(CURLOPT_PROTOCOLS, is_file ? (long)CURLPROTO_FILE : all);
-	SET(CURLOPT_REDIR_PROTOCOLS, all);
-#endif
-	return rc;
+	return curlcommon_set_schemes(curl, is_file ? file : net, net);
 }
 
 static CURLcode set_limits(CURL *curl, const struct transfer_conf *c)
@@ -227,17 +151,17 @@ static CURLcode set_limits(CURL *curl, const struct transfer_conf *c)
 	return rc;
 }
 
-static CURLcode set_options(struct attempt *a, struct err *e)
+static CURLcode set_options(struct attempt *a)
 {
 	CURL *curl = a->curl;
 	const struct transfer_conf *c = a->conf;
-	CURLcode rc = set_schemes(curl, transfer_is_file(a->url), e);
+	CURLcode rc = set_schemes(curl, transfer_is_file(a->url));
 
 	SET(CURLOPT_URL, a->url);
 	SET(CURLOPT_ERRORBUFFER, a->text);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_FOLLOWLOCATION, 1L);
-	SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+	SET(CURLOPT_MAXREDIRS, CURLCOMMON_REDIRECTS_MAX);
 	SET(CURLOPT_USERAGENT, c->user_agent);
 	SET(CURLOPT_WRITEFUNCTION, on_data);
 	SET(CURLOPT_WRITEDATA, a);
@@ -306,20 +230,19 @@ static void describe(const struct attempt *a, CURLcode code, long status, struct
 static void wait_before_next(const struct attempt *a, uint64_t attempt, long status,
 			     const struct err *why)
 {
-	unsigned char random = 0;
+	curl_off_t retry_after_s = 0;
 	struct timespec t;
-	uint64_t ms;
+	unsigned ms;
 
-	if (getrandom(&random, 1, GRND_NONBLOCK) != 1)
-		random = 0;
-	ms = transfer_delay_ms(attempt, status, random);
+	curl_easy_getinfo(a->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
+	ms = curlcommon_wait_ms(RETRY_MS, attempt, status, retry_after_s);
 	if (a->written)
-		say_warning("%s; retrying from offset %" PRIu64 " in %" PRIu64
-			    " ms (attempt %" PRIu64 "/%" PRIu64 ")",
+		say_warning("%s; retrying from offset %" PRIu64 " in %u ms (attempt %" PRIu64
+			    "/%" PRIu64 ")",
 			    why->msg, a->written, ms, attempt, a->conf->attempts);
 	else
-		say_warning("%s; retrying in %" PRIu64 " ms (attempt %" PRIu64 "/%" PRIu64 ")",
-			    why->msg, ms, attempt, a->conf->attempts);
+		say_warning("%s; retrying in %u ms (attempt %" PRIu64 "/%" PRIu64 ")", why->msg, ms,
+			    attempt, a->conf->attempts);
 	t = (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 	while (nanosleep(&t, &t) < 0 && errno == EINTR)
 		;
@@ -339,7 +262,7 @@ static int attempts(struct attempt *a, struct err *e)
 			return 0;
 		describe(a, code, status, e);
 		resumed = a->offset && (code == CURLE_RANGE_ERROR || status == 416);
-		transient = resumed || transfer_is_transient(code, status);
+		transient = resumed || curlcommon_is_transient(code, status);
 		if (!transient || n >= a->conf->attempts)
 			return -1;
 		/* Where the server cannot go on, begin again: nobody has read the file yet. */
@@ -382,9 +305,7 @@ int transfer(const struct transfer_conf *c, const char *url, int fd, const char 
 
 	if (!a.curl)
 		return err_memory(e);
-	rc = set_options(&a, e);
-	if (err_is_set(e))
-		return -1;
+	rc = set_options(&a);
 	if (rc != CURLE_OK)
 		return err_set(e, ERR_SYSTEM, "unable to download '%s': %s (%d)", url,
 			       curl_easy_strerror(rc), (int)rc);

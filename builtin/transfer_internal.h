@@ -8,9 +8,5 @@
 
 /* What HTTP calls a success; 0 is that of other schemes. */
 bool transfer_succeeded(CURLcode code, long status);
-/* May it be worth another try? STATUS is 0 where there was none. */
-bool transfer_is_transient(CURLcode code, long status);
-/* How long to wait after attempt number ATTEMPT (from 1) failed. RANDOM is from 0 to 255. */
-uint64_t transfer_delay_ms(uint64_t attempt, long status, unsigned random);
 
 #endif

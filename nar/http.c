@@ -3,21 +3,19 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "nar/buf.h"
 #include "nar/clock.h"
+#include "nar/curlcommon.h"
 #include "nar/http_internal.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
 
-#define DELAY_MAX_MS 60000
 #define NOTE_EVERY_MS 1000
 /* Who sends so much before each break gets on. */
 #define PROGRESS_BYTES (1 << 20)
-/* 429, where it does not say how long. */
-#define TOO_MANY_FACTOR 20
+#define TRUST_TEXT_MAX 512
 
 uint64_t http_now_ms(void)
 {
@@ -137,49 +135,6 @@ int http_start(struct http *h, struct http_transfer *t, struct err *e)
 	return 0;
 }
 
-bool http_is_transient(CURLcode code, long status)
-{
-	if (status == 408 || status == 429)
-		return true;
-	if ((status >= 400 && status < 500) || status == 501 || status == 505 || status == 511)
-		return false;
-	switch (code) {
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_FAILED_INIT:
-	case CURLE_URL_MALFORMAT:
-	case CURLE_NOT_BUILT_IN:
-	case CURLE_WRITE_ERROR:
-	case CURLE_READ_ERROR:
-	case CURLE_FUNCTION_NOT_FOUND:
-	case CURLE_ABORTED_BY_CALLBACK:
-	case CURLE_BAD_FUNCTION_ARGUMENT:
-	case CURLE_INTERFACE_FAILED:
-	case CURLE_TOO_MANY_REDIRECTS:
-	case CURLE_UNKNOWN_OPTION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_OUT_OF_MEMORY:
-		return false;
-	default:
-		return true;
-	}
-}
-
-unsigned http_delay_ms(unsigned retry_ms, unsigned attempt, long status, unsigned retry_after_s,
-		       unsigned random)
-{
-	unsigned shift = attempt > 16 ? 15 : attempt - 1;
-	uint64_t ms = (uint64_t)retry_ms << shift;
-
-	if (status == 429)
-		ms *= TOO_MANY_FACTOR;
-	/* Up to half more, so that not all come back at the same time. */
-	ms += ms * random / 512;
-	if (ms < (uint64_t)retry_after_s * 1000)
-		ms = (uint64_t)retry_after_s * 1000;
-	return ms < DELAY_MAX_MS ? (unsigned)ms : DELAY_MAX_MS;
-}
-
 /* Was the answer what was asked for, whole? */
 static bool succeeded(const struct http_transfer *t, CURLcode code)
 {
@@ -229,8 +184,8 @@ static void finish(struct http *h, struct http_transfer *t, enum http_result r)
 /* The attempt failed; *err is set. Is there another? */
 static void retry(struct http *h, struct http_transfer *t, curl_off_t retry_after_s)
 {
-	unsigned char random = 0;
-	unsigned wait_ms, after = 0;
+	uint64_t now = http_now_ms();
+	unsigned wait_ms;
 
 	if (t->taken_bytes - t->progress_bytes >= PROGRESS_BYTES) {
 		t->progress_bytes = t->taken_bytes;
@@ -240,13 +195,7 @@ static void retry(struct http *h, struct http_transfer *t, curl_off_t retry_afte
 		finish(h, t, HTTP_FAILED);
 		return;
 	}
-	if (getrandom(&random, 1, GRND_NONBLOCK) != 1)
-		random = 0;
-	if (retry_after_s > 0)
-		after = retry_after_s > DELAY_MAX_MS / 1000 ? DELAY_MAX_MS / 1000
-							    : (unsigned)retry_after_s;
-	wait_ms = http_delay_ms(h->o.retry_ms, t->attempt, t->status, after, random);
-	uint64_t now = http_now_ms();
+	wait_ms = curlcommon_wait_ms(h->o.retry_ms, t->attempt, t->status, retry_after_s);
 	t->again_at_ms = now + wait_ms;
 	if (h->o.note && now - h->noted_at_ms >= NOTE_EVERY_MS) {
 		struct err text = ERR_INIT;
@@ -271,7 +220,7 @@ static bool may_retry(struct http_transfer *t, CURLcode code)
 	if (t->offset && (t->wrong_part || t->status == 416 || t->status == 206))
 		t->no_range |= t->wrong_part || t->status == 416 || t->taken_bytes == t->offset;
 	return t->wrong_part || (t->offset && t->status == 416) ||
-	       http_is_transient(code, t->status);
+	       curlcommon_is_transient(code, t->status);
 }
 
 static void attempt_ended(struct http *h, struct http_transfer *t, CURLcode code)

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "nar/buf.h"
+#include "nar/curlcommon.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
 
-#define REDIRECTS_MAX 10L
 #define NAR_BUFFER 131072L
 
 uint64_t http_range_start(const char *line, size_t len)
@@ -149,25 +149,14 @@ static int on_seek(void *ctx, curl_off_t offset, int whence)
 	return CURL_SEEKFUNC_OK;
 }
 
-#define SET(option, value)                                            \
-	do {                                                          \
-		if (rc == CURLE_OK)                                   \
-			rc = curl_easy_setopt(curl, option, (value)); \
-	} while (0)
+#define SET CURLCOMMON_SET
 
 static CURLcode set_schemes(CURL *curl, const char *url)
 {
+	static const char *const any[] = {"http", "https", NULL}, *const secure[] = {"https", NULL};
 	bool https = strncasecmp(url, "https:", 6) == 0;
-	CURLcode rc = CURLE_OK;
+	CURLcode rc = curlcommon_set_schemes(curl, any, https ? secure : any);
 
-#if LIBCURL_VERSION_NUM >= 0x075500
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https");
-#else
-	SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-	SET(CURLOPT_REDIR_PROTOCOLS,
-	    (long)(https ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
 	/* Wait for the first connection: others may not be needed beside it. */
 	SET(CURLOPT_PIPEWAIT, https ? 1L : 0L);
 	return rc;
@@ -178,7 +167,7 @@ static CURLcode set_limits(const struct http *h, const struct http_transfer *t, 
 	CURLcode rc = CURLE_OK;
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)h->o.connect_timeout_ms);
-	SET(CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+	SET(CURLOPT_MAXREDIRS, CURLCOMMON_REDIRECTS_MAX);
 	/* A byte now and then would otherwise hold it for ever. */
 	if (t->is_short)
 		SET(CURLOPT_TIMEOUT_MS, (long)h->o.connect_timeout_ms + 2L * h->o.stall_timeout_ms);

@@ -26,11 +26,6 @@ int http_easy_setup(struct http *h, struct http_transfer *t, CURL *curl, struct 
 
 /* ---- for tests ---- */
 
-/* May another try be worth it? STATUS is 0 where there was none. */
-bool http_is_transient(CURLcode code, long status);
-/* How long to wait after attempt number ATTEMPT (from 1) failed. RANDOM is from 0 to 255. */
-unsigned http_delay_ms(unsigned retry_ms, unsigned attempt, long status, unsigned retry_after_s,
-		       unsigned random);
 /* The first byte of the header line "Content-Range: bytes A-B/C"; UINT64_MAX: it is another. */
 uint64_t http_range_start(const char *line, size_t len);
 

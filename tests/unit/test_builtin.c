@@ -80,33 +80,12 @@ static void refuses_parameters_that_are_cut_off(void **state)
 	assert_err(&e, params_load(&p, "none", &e), "opening 'none'");
 }
 
-static void tries_again_only_what_may_pass(void **state)
+static void knows_what_is_a_success(void **state)
 {
-	static const long lasting[] = {400, 401, 403, 404, 407, 410, 416, 501, 505, 511};
-	static const long passing[] = {408, 429, 500, 502, 503, 504};
-
-	for (size_t i = 0; i < ARRAY_SIZE(lasting); i++)
-		assert_false(transfer_is_transient(CURLE_OK, lasting[i]));
-	for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
-		assert_true(transfer_is_transient(CURLE_OK, passing[i]));
-	assert_true(transfer_is_transient(CURLE_COULDNT_CONNECT, 0));
-	assert_true(transfer_is_transient(CURLE_PARTIAL_FILE, 200));
-	assert_false(transfer_is_transient(CURLE_FILE_COULDNT_READ_FILE, 0));
-	assert_false(transfer_is_transient(CURLE_TOO_MANY_REDIRECTS, 302));
 	assert_true(transfer_succeeded(CURLE_OK, 0));
 	assert_true(transfer_succeeded(CURLE_OK, 206));
 	assert_false(transfer_succeeded(CURLE_OK, 302));
 	assert_false(transfer_succeeded(CURLE_PARTIAL_FILE, 200));
-}
-
-static void waits_twice_as_long_each_time(void **state)
-{
-	assert_int_equal(transfer_delay_ms(1, 500, 0), 250);
-	assert_int_equal(transfer_delay_ms(2, 500, 0), 500);
-	assert_int_equal(transfer_delay_ms(4, 500, 0), 2000);
-	assert_int_equal(transfer_delay_ms(1, 500, 255), 353);
-	assert_int_equal(transfer_delay_ms(1, 429, 0), 60000);
-	assert_true(transfer_delay_ms(UINT64_MAX, 429, 255) > 0);
 }
 
 static void knows_which_urls_are_files(void **state)
@@ -262,8 +241,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(reads_parameters_and_removes_the_file),
 		CASE(refuses_parameters_that_are_cut_off),
-		CASE(tries_again_only_what_may_pass),
-		CASE(waits_twice_as_long_each_time),
+		CASE(knows_what_is_a_success),
 		CASE(knows_which_urls_are_files),
 		CASE(fetches_a_file_and_hides_netrc_from_it),
 		CASE(refuses_a_fetch_that_is_not_fixed),

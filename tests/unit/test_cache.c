@@ -12,6 +12,7 @@
 #include "nar/cache.h"
 #include "nar/cacheurl.h"
 #include "nar/compress.h"
+#include "nar/curlcommon.h"
 #include "nar/http_internal.h"
 #include "nar/io.h"
 #include "nar/scope.h"
@@ -133,32 +134,34 @@ static void reads_where_a_range_begins(void **state)
 static void knows_what_may_pass(void **state)
 {
 	static const long yes[] = {0, 408, 429, 500, 502, 503, 504};
-	static const long no[] = {400, 401, 404, 418, 501, 505, 511};
+	static const long no[] = {400, 401, 403, 404, 407, 410, 416, 418, 501, 505, 511};
 
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
-		assert_true(http_is_transient(CURLE_OK, yes[i]));
+		assert_true(curlcommon_is_transient(CURLE_OK, yes[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
-		assert_false(http_is_transient(CURLE_OK, no[i]));
-	assert_true(http_is_transient(CURLE_PARTIAL_FILE, 200));
-	assert_true(http_is_transient(CURLE_COULDNT_CONNECT, 0));
-	assert_true(http_is_transient(CURLE_OPERATION_TIMEDOUT, 0));
-	assert_false(http_is_transient(CURLE_UNSUPPORTED_PROTOCOL, 302));
-	assert_false(http_is_transient(CURLE_TOO_MANY_REDIRECTS, 302));
-	assert_false(http_is_transient(CURLE_PEER_FAILED_VERIFICATION, 0));
+		assert_false(curlcommon_is_transient(CURLE_OK, no[i]));
+	assert_true(curlcommon_is_transient(CURLE_PARTIAL_FILE, 200));
+	assert_true(curlcommon_is_transient(CURLE_COULDNT_CONNECT, 0));
+	assert_true(curlcommon_is_transient(CURLE_OPERATION_TIMEDOUT, 0));
+	assert_false(curlcommon_is_transient(CURLE_UNSUPPORTED_PROTOCOL, 302));
+	assert_false(curlcommon_is_transient(CURLE_TOO_MANY_REDIRECTS, 302));
+	assert_false(curlcommon_is_transient(CURLE_PEER_FAILED_VERIFICATION, 0));
+	assert_false(curlcommon_is_transient(CURLE_FILE_COULDNT_READ_FILE, 0));
+	assert_false(curlcommon_is_transient(CURLE_READ_ERROR, 0));
 }
 
 static void waits_longer_each_time(void **state)
 {
-	assert_int_equal(http_delay_ms(250, 1, 0, 0, 0), 250);
-	assert_int_equal(http_delay_ms(250, 2, 500, 0, 0), 500);
-	assert_int_equal(http_delay_ms(250, 4, 0, 0, 0), 2000);
-	assert_true(http_delay_ms(250, 1, 0, 0, 255) > 250);
-	assert_true(http_delay_ms(250, 1, 0, 0, 255) < 400);
-	assert_int_equal(http_delay_ms(250, 1, 429, 0, 0), 5000);
-	assert_int_equal(http_delay_ms(250, 1, 429, 7, 0), 7000);
+	assert_int_equal(curlcommon_delay_ms(250, 1, 0, 0, 0), 250);
+	assert_int_equal(curlcommon_delay_ms(250, 2, 500, 0, 0), 500);
+	assert_int_equal(curlcommon_delay_ms(250, 4, 0, 0, 0), 2000);
+	assert_true(curlcommon_delay_ms(250, 1, 0, 0, 255) > 250);
+	assert_true(curlcommon_delay_ms(250, 1, 0, 0, 255) < 400);
+	assert_int_equal(curlcommon_delay_ms(250, 1, 429, 0, 0), 5000);
+	assert_int_equal(curlcommon_delay_ms(250, 1, 429, 7, 0), 7000);
 	/* There is an end to it. */
-	assert_int_equal(http_delay_ms(250, 4000000000u, 429, 0, 255), 60000);
-	assert_int_equal(http_delay_ms(250, 1, 503, 4000000, 0), 60000);
+	assert_int_equal(curlcommon_delay_ms(250, 4000000000u, 429, 0, 255), 60000);
+	assert_int_equal(curlcommon_delay_ms(250, 1, 503, 4000000, 0), 60000);
 }
 
 /* ---- pipes ---- */
