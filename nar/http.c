@@ -48,7 +48,7 @@ static void give_back_easy(struct http *h, struct http_transfer *t)
 		return;
 	curl_multi_remove_handle(h->multi, curl);
 	curl_slist_free_all(TAKE(t->headers, NULL));
-	if (h->n_idle < ARRAY_SIZE(h->idle))
+	if (t->is_short && h->n_idle < ARRAY_SIZE(h->idle))
 		h->idle[h->n_idle++] = curl;
 	else
 		curl_easy_cleanup(curl);
@@ -104,7 +104,7 @@ static int attempt(struct http *h, struct http_transfer *t, struct err *e)
 	t->again_at_ms = 0;
 	t->alive_at_ms = http_now_ms();
 	t->attempt++;
-	t->easy = h->n_idle ? h->idle[--h->n_idle] : curl_easy_init();
+	t->easy = t->is_short && h->n_idle ? h->idle[--h->n_idle] : curl_easy_init();
 	if (!t->easy)
 		return err_memory(e);
 	if (http_easy_setup(h, t, t->easy, e) < 0)
@@ -159,9 +159,20 @@ static bool succeeded(const struct http_transfer *t, CURLcode code)
 	return t->skip_bytes == 0 && t->taken_bytes >= t->expect_bytes;
 }
 
-static void describe(struct http_transfer *t, CURLcode code)
+/* Who is trusted is what to look at where a certificate is refused. */
+static void describe_trust(const struct http *h, CURLcode code, char ret[TRUST_TEXT_MAX])
+{
+	ret[0] = '\0';
+	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+		snprintf(ret, TRUST_TEXT_MAX, "; trusted certificates are those %s%s%s",
+			 h->o.ca_file ? "in '" : "of libcurl", h->o.ca_file ? h->o.ca_file : "",
+			 h->o.ca_file ? "'" : "");
+}
+
+static void describe(const struct http *h, struct http_transfer *t, CURLcode code)
 {
 	const char *verb = t->method == HTTP_PUT ? "upload" : "download";
+	char trust[TRUST_TEXT_MAX];
 
 	if (t->status && code == CURLE_OK && (t->status == 200 || t->status == 206))
 		err_set(&t->err, ERR_SYSTEM, "unable to %s '%s': it ends before its end", verb,
@@ -169,9 +180,11 @@ static void describe(struct http_transfer *t, CURLcode code)
 	else if (t->status && (t->status >= 400 || code == CURLE_OK))
 		err_set(&t->err, ERR_SYSTEM, "unable to %s '%s': HTTP error %ld", verb, t->what,
 			t->status);
-	else
-		err_set(&t->err, ERR_SYSTEM, "unable to %s '%s': %s (%d)%s%s", verb, t->what,
-			curl_easy_strerror(code), (int)code, *t->text ? " " : "", t->text);
+	else {
+		describe_trust(h, code, trust);
+		err_set(&t->err, ERR_SYSTEM, "unable to %s '%s': %s (%d)%s%s%s", verb, t->what,
+			curl_easy_strerror(code), (int)code, *t->text ? " " : "", t->text, trust);
+	}
 }
 
 static void finish(struct http *h, struct http_transfer *t, enum http_result r)
@@ -245,7 +258,7 @@ static void attempt_ended(struct http *h, struct http_transfer *t, CURLcode code
 		return;
 	}
 	if (!err_is_set(&t->err))
-		describe(t, code);
+		describe(h, t, code);
 	if (may_retry(t, code))
 		retry(h, t, retry_after_s);
 	else

@@ -13,7 +13,11 @@ struct http {
 	struct http_options o;
 	CURLM *multi;
 	struct http_transfer *first; /* all that were started and have not ended */
-	CURL *idle[32];              /* easy handles to be used again */
+	/*
+	 * Easy handles to be used again, of short transfers only: one whose HTTP/2 connection goes
+	 * on keeps its buffer, and takes no other size for it (libcurl 7.88).
+	 */
+	CURL *idle[32];
 	size_t n_idle;
 	unsigned ended; /* in the step that runs */
 	uint64_t noted_at_ms;

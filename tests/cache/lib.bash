@@ -42,7 +42,8 @@ wait_for_port() { # wait_for_port PORT
   done
   return 1
 }
-# serve_nginx DIR [LINE...]: sets `nginx`, the URL; the lines go into the server's block
+# serve_nginx DIR [LINE...]: sets `nginx`, the URL; the lines go into the server's block. `tls` is what
+# else it listens by.
 serve_nginx() {
   local dir=$1 port
   shift
@@ -54,15 +55,37 @@ serve_nginx() {
     # As root its workers would be of a user who may not read the test's files.
     echo "user root; worker_processes 1;"
     echo "events { worker_connections 512; }"
-    echo "http { access_log $W/nginx/access-$port.log; sendfile on; default_type application/octet-stream;"
+    echo "http { log_format versions '\$server_protocol \$connection \$request \$status';"
+    echo "access_log $W/nginx/access-$port.log ${tls:+versions}; sendfile on; default_type application/octet-stream;"
     for d in client_body proxy fastcgi uwsgi scgi; do
       echo "${d}_temp_path $W/nginx/$d;"
     done
-    echo "server { listen 127.0.0.1:$port; root $dir;"
+    echo "server { listen 127.0.0.1:$port ${tls-}; root $dir;"
     for line; do echo "$line"; done
     echo "} }"
   } >"$W/nginx/conf-$port"
   nginx -e "$W/nginx/error.log" -c "$W/nginx/conf-$port" 2>"$W/nginx/stderr" &
   nginx_pid=$! nginx=http://127.0.0.1:$port nginx_log=$W/nginx/access-$port.log
   wait_for_port "$port" || { sed 's/^/# /' "$W/nginx/stderr"; skip_all "nginx does not start"; }
+}
+
+# ---- TLS ----
+tls_authority() { # tls_authority NAME: makes $W/NAME.crt and $W/NAME.key
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+    -subj "/CN=authority $1" -keyout "$W/$1.key" -out "$W/$1.crt" 2>"$W/openssl.log"
+}
+# tls_certificate AUTHORITY NAME SUBJECT-ALT-NAME [DAYS]: makes $W/NAME.crt and $W/NAME.key
+tls_certificate() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$2" \
+    -keyout "$W/$2.key" -out "$W/$2.csr" 2>"$W/openssl.log" &&
+    openssl x509 -req -in "$W/$2.csr" -CA "$W/$1.crt" -CAkey "$W/$1.key" -CAcreateserial \
+      -extfile <(echo "subjectAltName=$3") -days "${4-2}" -out "$W/$2.crt" 2>>"$W/openssl.log"
+}
+# serve_tls DIR CERTIFICATE http2|"" [LINE...]: as serve_nginx; its log begins each line with version
+# of HTTP and number of the connection
+serve_tls() {
+  local dir=$1 cert=$2 tls="ssl ${3:-}"
+  shift 3
+  serve_nginx "$dir" "ssl_certificate $W/$cert.crt;" "ssl_certificate_key $W/$cert.key;" "$@"
+  nginx=${nginx/http:/https:}
 }
