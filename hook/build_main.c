@@ -15,6 +15,7 @@
 #include "hook/build_publish.h"
 #include "hook/cmd.h"
 #include "hook/log.h"
+#include "hook/machine.h"
 #include "nar/ed25519.h"
 #include "nar/scope.h"
 
@@ -23,6 +24,8 @@
 /* The key of cache.nixos.org, as Nix's own default for trusted-public-keys. */
 #define DEFAULT_KEY "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
 #define MAX_JOBS 1024
+/* Of a setting; in seconds it is twelve days. */
+#define NUMBER_MAX 1000000u
 
 static const char about[] =
 	"Build a derivation without Nix: its inputs come from binary caches, its outputs go into\n"
@@ -91,6 +94,36 @@ static int set_all(struct settings *s, const struct args *a, struct err *e)
 	    set_given(s, "max-silent-time", a->silent, e) < 0)
 		return -1;
 	return a->keep_failed ? settings_set(s, "keep-failed", "true", e) : 0;
+}
+
+/* What settings say of transfers; Nix's 0 is the library's own. */
+static int set_transfers(const struct settings *s, struct cache_options *o, struct err *e)
+{
+	const struct {
+		const char *name;
+		unsigned *ret, unit;
+	} numbers[] = {
+		{"connect-timeout", &o->connect_timeout_ms, 1000},
+		{"stalled-download-timeout", &o->stall_timeout_ms, 1000},
+		{"download-attempts", &o->attempts, 1},
+		{"http-connections", &o->connections, 1},
+	};
+	bool http2;
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		uint64_t n = 0;
+
+		if (settings_u64(s, numbers[i].name, 0, &n, e) < 0)
+			return -1;
+		*numbers[i].ret = (unsigned)(n < NUMBER_MAX ? n : NUMBER_MAX) * numbers[i].unit;
+	}
+	if (settings_bool(s, "http2", true, &http2, e) < 0)
+		return -1;
+	o->no_http2 = !http2;
+	o->ca_file = machine_ca_file(s);
+	if (!o->netrc_file)
+		o->netrc_file = settings_get(s, "netrc-file");
+	return 0;
 }
 
 /* ---- options ---- */
@@ -177,7 +210,8 @@ static int run_with(const struct cli *c, const struct args *a, struct err *e)
 		return -1;
 	conf_init(&conf);
 	if (conf_load(&conf, c->config_path, &c->conf_options, e) < 0 ||
-	    set_defaults(&settings, e) < 0 || set_all(&settings, a, e) < 0)
+	    set_defaults(&settings, e) < 0 || set_all(&settings, a, e) < 0 ||
+	    set_transfers(&settings, &o.cache, e) < 0)
 		return -1;
 	return build_run(&o, &conf, &settings, e);
 }

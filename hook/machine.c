@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/machine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -46,31 +47,36 @@ static int find_shell(const struct conf *c, char **ret, struct err *e)
 	return 0;
 }
 
-/* Nix's setting ssl-cert-file and its default (filetransfer.cc); NULL where there is none. */
-int machine_ca_bundle(const struct settings *s, char **ret, struct err *e)
+const char *machine_ca_file(const struct settings *s)
 {
-	const char *candidates[] = {
+	/* As in Nix's filetransfer.cc: what somebody named is taken, also where it is not there. */
+	const char *named[] = {
 		settings_get(s, "ssl-cert-file"),
 		getenv("NIX_SSL_CERT_FILE"),
 		getenv("SSL_CERT_FILE"),
+	};
+	static const char *const usual[] = {
 		"/etc/ssl/certs/ca-certificates.crt",
 		"/nix/var/nix/profiles/default/etc/ssl/certs/ca-bundle.crt",
 	};
 
-	*ret = NULL;
-	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
-		if (!candidates[i] || !candidates[i][0])
-			continue;
-		/* Resolved here: in the sandbox a link would point to what is not there. */
-		scoped_free char *real = realpath(candidates[i], NULL);
-		if (real) {
-			*ret = TAKE(real, NULL);
-			return 0;
-		}
-		if (i < 3) /* named by somebody, and wrong: Nix takes no other then */
-			return 0;
-	}
-	(void)e;
+	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
+		if (named[i] && named[i][0])
+			return named[i];
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+		if (exists(usual[i]))
+			return usual[i];
+	return NULL;
+}
+
+int machine_ca_bundle(const struct settings *s, char **ret, struct err *e)
+{
+	const char *file = machine_ca_file(s);
+
+	/* Resolved here: in the sandbox a link would point to what is not there. */
+	*ret = file ? realpath(file, NULL) : NULL;
+	if (file && !*ret && errno == ENOMEM)
+		return err_memory(e);
 	return 0;
 }
 
@@ -84,14 +90,10 @@ static int describe_rlimits(struct spec_host *h, struct err *e)
 		const char *name;
 		__rlimit_resource_t id;
 	} limits[] = {
-		{"RLIMIT_AS", RLIMIT_AS},
-		{"RLIMIT_CORE", RLIMIT_CORE},
-		{"RLIMIT_CPU", RLIMIT_CPU},
-		{"RLIMIT_DATA", RLIMIT_DATA},
-		{"RLIMIT_FSIZE", RLIMIT_FSIZE},
-		{"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
-		{"RLIMIT_NOFILE", RLIMIT_NOFILE},
-		{"RLIMIT_NPROC", RLIMIT_NPROC},
+		{"RLIMIT_AS", RLIMIT_AS},         {"RLIMIT_CORE", RLIMIT_CORE},
+		{"RLIMIT_CPU", RLIMIT_CPU},       {"RLIMIT_DATA", RLIMIT_DATA},
+		{"RLIMIT_FSIZE", RLIMIT_FSIZE},   {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
+		{"RLIMIT_NOFILE", RLIMIT_NOFILE}, {"RLIMIT_NPROC", RLIMIT_NPROC},
 		{"RLIMIT_STACK", RLIMIT_STACK},
 	};
 

@@ -27,9 +27,11 @@ struct machine {
 int machine_describe(const struct conf *c, const struct settings *s, const struct request *r,
 		     const struct build_user *user, struct machine *ret, struct err *e) MUST_CHECK;
 /*
- * The file of certificates that Nix's settings S name, with links followed, or NULL: its setting
- * ssl-cert-file and the default of that. Heap.
+ * The file of certificates that Nix's settings S name: its setting ssl-cert-file and the default of
+ * that, which may name one that is not there; else a usual one that is, or NULL.
  */
+const char *machine_ca_file(const struct settings *s);
+/* The same with links followed, NULL where it is not there. Heap. */
 int machine_ca_bundle(const struct settings *s, char **ret, struct err *e) MUST_CHECK;
 void machine_done(struct machine *m);
 #define scoped_machine __attribute__((cleanup(machine_done)))

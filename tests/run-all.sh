@@ -114,7 +114,8 @@ for s in $steps; do
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
   cache) step build-cache make -C "$work/plain" --silent tests/cache/fetch && scripts cache tests/cache/*.sh ;;
   versions) versions ;;
-  nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh ;;
+  nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
+    tests/nonix/https.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
   e2e)
     scripts e2e tests/e2e/*.sh
