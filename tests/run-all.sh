@@ -5,7 +5,7 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix cache nonix parity e2e hostile fuzz. One more,
+# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz. One more,
 # `versions`, has to be named: it fetches two releases of Debian and takes as long as all others;
 # NIH_ROOTS is a directory to keep their root file systems in (see tests/versions.sh).
 set -u
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix cache nonix parity e2e hostile fuzz}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -116,6 +116,8 @@ for s in $steps; do
   versions) versions ;;
   nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
     tests/nonix/https.sh ;;
+  # tests/nar/nix.sh is in `make check`.
+  nar) scripts nar tests/nar/usr.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
   e2e)
     scripts e2e tests/e2e/*.sh
