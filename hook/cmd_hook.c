@@ -171,6 +171,8 @@ static int accept_and_fail(struct hook *h, struct proto *p, const struct err *wh
 	return EXIT_FAILURE;
 }
 
+#define ASK_AGAIN (-2)
+
 /*
  * Say why a derivation is declined: to everybody where Nix will not build it either, as its own
  * error then only says that nobody does. Once, though Nix may ask again.
@@ -190,8 +192,17 @@ static int tell_why(struct hook *h, enum decision decision, const char *drv, con
 	return strv_add(&h->told, drv, e);
 }
 
-/* One question of Nix. The exit code where it was the last; -1: *E; -2: Nix may ask again. */
-#define ASK_AGAIN (-2)
+static int decline(struct hook *h, struct proto *p, enum decision decision, const char *drv,
+		   const char *why, struct err *e)
+{
+	struct err bad = ERR_INIT;
+
+	if (tell_why(h, decision, drv, why, &bad) < 0)
+		return accept_and_fail(h, p, &bad, e);
+	return proto_decline(e) < 0 ? -1 : ASK_AGAIN;
+}
+
+/* One question of Nix. The exit code where it was the last; -1: *E; ASK_AGAIN: Nix may. */
 static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 		  const struct err *machine, struct err *e)
 {
@@ -210,12 +221,11 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 	scoped_free char *real = store_real_path(&h->store, t->drv_path, &bad);
 	if (!real || drv_read(t->drv_path, real, h->store.dir, &d, &bad) < 0 ||
 	    decide(t, &d, &h->settings, &h->store, &decision, &why, &bad) < 0)
-		return accept_and_fail(h, p, &bad, e);
-	if (decision != DECIDE_ACCEPT) {
-		if (tell_why(h, decision, t->drv_path, why.data, &bad) < 0)
-			return accept_and_fail(h, p, &bad, e);
-		return proto_decline(e) < 0 ? -1 : ASK_AGAIN;
-	}
+		return bad.kind == ERR_UNSUPPORTED
+			       ? decline(h, p, DECIDE_DECLINE, t->drv_path, bad.msg, e)
+			       : accept_and_fail(h, p, &bad, e);
+	if (decision != DECIDE_ACCEPT)
+		return decline(h, p, decision, t->drv_path, why.data, e);
 	place = slots_enter(h->slots, &bad);
 	if (place < 0)
 		return accept_and_fail(h, p, &bad, e);

@@ -78,6 +78,9 @@ static int decide_floating(const struct drv *d, struct store *st, struct buf *wh
 {
 	int place;
 
+	/* It looks for its outputs afterwards, and has none on record for an impure derivation. */
+	if (drv_is_impure(d))
+		return buf_addf(why, e, "it is impure, and Nix takes those from no hook");
 	if (!drv_is_floating(d))
 		return buf_addf(why, e, "its output paths are not known before the build");
 	place = store_has_realisations(st, e);

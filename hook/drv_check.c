@@ -50,10 +50,14 @@ static int parse_method(struct drv_output *o, struct err *e)
 		}
 	}
 	if (str_starts(algo, "git:"))
-		return err_set(e, ERR_INPUT,
+		return err_set(e, ERR_UNSUPPORTED,
 			       "output '%s' is hashed as a git tree ('%s'), which is "
 			       "not supported",
 			       o->name, o->hash_algo);
+	if (str_eq(algo, "blake3"))
+		return err_set(e, ERR_UNSUPPORTED,
+			       "output '%s' is hashed by 'blake3', which is not supported",
+			       o->name);
 	if (!hash_algo_parse(algo, strlen(algo), &o->algo))
 		return err_set(e, ERR_INPUT,
 			       "unknown hash algorithm '%s', expect 'md5', 'sha1', "

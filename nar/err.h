@@ -32,6 +32,7 @@ enum err_kind {
 	ERR_INPUT,   /* what we were given is wrong: a .drv, a NAR, a request, a setting */
 	ERR_LIMIT,   /* larger than a limit allows */
 	ERR_MEMORY,  /* out of memory */
+	ERR_UNSUPPORTED, /* nothing is wrong with it, but here it cannot be done */
 	ERR_BUILD,   /* the build itself failed; the machine and the input are fine */
 	ERR_STOPPED, /* told to stop: a signal, or whoever asked has gone */
 };
