@@ -171,7 +171,9 @@ static int hash_rewritten(const struct outs *o, const struct out *out, const str
 
 	if (hash_start(&c, out->decl->algo, e) < 0 || subst_init(&s, &hash, e) < 0 ||
 	    add_pairs(o, out, zeroes, &s, e) < 0 ||
-	    nar_dump(out->dirfd, out->base, out->what, &sink, e) < 0 || subst_end(&s, e) < 0)
+	    (out->decl->method == CA_NAR ? nar_dump : nar_dump_flat)(out->dirfd, out->base,
+								     out->what, &sink, e) < 0 ||
+	    subst_end(&s, e) < 0)
 		return -1;
 	if (!settings_get(job->settings, SETTING_OF_2_17) && hash_hits(&s, &c, e) < 0)
 		return -1;
@@ -183,11 +185,6 @@ static int content_hash(const struct outs *o, const struct out *out, const struc
 {
 	const struct drv_output *decl = out->decl;
 
-	if (rewritten && decl->method != CA_NAR)
-		return err_set(e, ERR_BUILD,
-			       "output '%s' of derivation '%s' refers to outputs of its own build, "
-			       "for which only a recursive hash has a place",
-			       decl->name, job->drv->path);
 	if (rewritten)
 		return hash_rewritten(o, out, job, ret, e);
 	if (decl->method != CA_NAR)
@@ -309,6 +306,19 @@ int float_finalise(struct outs *o, const struct out_job *job, const size_t *orde
 	return lock_all(o, job, e);
 }
 
+/* OUT is a derivation that this build has made: as Nix, look whether it may be one. */
+static int read_made(struct out *out, const struct out_job *job, struct err *e)
+{
+	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
+
+	if (buf_reserve(&text, 0, e) < 0 || io_read_file(out->dirfd, out->base, &text, e) < 0 ||
+	    drv_parse(text.data, text.len, out->path, job->store->dir, &out->drv, e) < 0 ||
+	    drv_check_invariants(&out->drv, job->store->dir, read_drv, job->store, e) < 0)
+		return err_wrap(e, "output '%s' of '%s'", out->decl->name, job->drv->path);
+	out->is_drv = true;
+	return 0;
+}
+
 int float_realise(struct outs *o, const struct out_job *job, struct err *e)
 {
 	scoped_sign_keys struct sign_keys keys = SIGN_KEYS_INIT;
@@ -325,6 +335,8 @@ int float_realise(struct outs *o, const struct out_job *job, struct err *e)
 		if (valid < 0)
 			return -1;
 		out->skip = valid > 0;
+		if (!out->skip && str_ends(out->path, ".drv") && read_made(out, job, e) < 0)
+			return -1;
 		*r = (struct store_realisation){o->drv_hash, out->decl->name, out->path,
 						&o->real_sigs[o->n_reals]};
 		if (sign_realisation(&keys, r, &o->real_sigs[o->n_reals++], e) < 0)

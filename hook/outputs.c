@@ -29,6 +29,7 @@ void outs_done(struct outs *o)
 		strv_done(&o->items[i].refs);
 		strv_done(&o->items[i].discarded);
 		strv_done(&o->items[i].sigs);
+		drv_done(&o->items[i].drv);
 	}
 	free(o->items);
 	free(o->copies_path);
@@ -64,6 +65,7 @@ struct store_registration out_registration(const struct out *out, const char *de
 		.refs = &out->refs,
 		.ca = out->ca,
 		.sigs = &out->sigs,
+		.drv = out->is_drv ? &out->drv : NULL,
 	};
 }
 

@@ -28,6 +28,8 @@ struct out {
 	struct strv discarded; /* what refs were, where unsafeDiscardReferences is told */
 	struct strv sigs;
 	char *ca;
+	struct drv drv; /* what it says, where it is a derivation itself: */
+	bool is_drv;
 	bool mismatched;    /* a fixed output without references, whose hash is another one: */
 	struct hash actual; /* this one */
 };

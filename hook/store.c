@@ -179,13 +179,13 @@ struct store_txn {
 };
 
 /*
- * Nix reads a derivation that it registers, to fill DerivationOutputs and to check its paths. An
- * output whose name ends in ".drv" (a derivation that makes derivations) is left to it.
+ * Nix reads what it registers under a name that ends in ".drv", to fill DerivationOutputs and to
+ * check its paths. That is left to it where nobody has done it.
  */
-static bool any_drv(const struct store_registration *regs, size_t n)
+static bool any_unread_drv(const struct store_registration *regs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (str_ends(regs[i].path, ".drv"))
+		if (!regs[i].drv && str_ends(regs[i].path, ".drv"))
 			return true;
 	return false;
 }
@@ -200,7 +200,7 @@ static int begin(struct store_txn *t, struct err *e)
 	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
-	if (rc == 0 || st->registration == REG_LOAD_DB || any_drv(t->regs, t->n))
+	if (rc == 0 || st->registration == REG_LOAD_DB || any_unread_drv(t->regs, t->n))
 		return store_nix_check(st, t->regs, t->n, e);
 	if (store_db_begin(st->db, t->regs, t->n, e) < 0)
 		return -1;

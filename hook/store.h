@@ -44,6 +44,8 @@ struct store {
 	struct store_mem *mem; /* store_open_mem()'s; then there is neither of the above */
 };
 
+struct drv;
+
 struct store_registration {
 	const char *path; /* full logical path */
 	struct hash nar_sha256;
@@ -52,6 +54,11 @@ struct store_registration {
 	const struct strv *refs; /* full paths, sorted; may hold PATH itself */
 	const char *ca;          /* "fixed:r:sha256:...", or NULL */
 	const struct strv *sigs; /* "name:base64" each, or NULL */
+	/*
+	 * Where PATH is a derivation: what it says, its invariants checked, so that it is known
+	 * of which outputs it is the derivation. NULL: not known, and `nix-store` looks into it.
+	 */
+	const struct drv *drv;
 };
 
 /*

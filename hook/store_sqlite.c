@@ -4,7 +4,8 @@
  * db/big-lock as long as it is open, so that no schema upgrade runs; foreign keys on; synchronous
  * "normal", or "off" without fsync-metadata; the WAL checkpointed as rarely as Nix does. What Nix
  * writes when it registers a build's outputs is one row in ValidPaths for each and one in Refs for
- * each reference; DerivationOutputs is written when the .drv is registered, not with its outputs.
+ * each reference; DerivationOutputs is written when the .drv is registered, not with its outputs:
+ * so here only for a derivation that a build has made.
  *
  * Nothing here creates, migrates or repairs: a database that is not exactly as known is left to
  * `nix-store`, which is always right about its own.
@@ -22,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hook/derivation.h"
 #include "hook/pairset.h"
 #include "nar/scope.h"
 
@@ -37,6 +39,7 @@ enum stmt {
 	STMT_REFS,
 	STMT_ADD_PATH,
 	STMT_ADD_REF,
+	STMT_ADD_OUTPUT,
 	STMT_REALISATION,
 	STMT_ADD_REALISATION,
 	STMT_COUNT,
@@ -50,6 +53,8 @@ static const char *const stmt_sql[] = {
 	[STMT_ADD_PATH] = "insert into ValidPaths (path, hash, registrationTime, deriver, narSize, "
 			  "ultimate, sigs, ca) values (?, ?, ?, ?, ?, ?, ?, ?)",
 	[STMT_ADD_REF] = "insert or replace into Refs (referrer, reference) values (?, ?)",
+	[STMT_ADD_OUTPUT] = "insert or replace into DerivationOutputs (drv, id, path) "
+			    "values (?, ?, ?)",
 	[STMT_REALISATION] = "select path from Realisations join ValidPaths on ValidPaths.id = "
 			     "outputPath where drvPath = ? and outputName = ?",
 	[STMT_ADD_REALISATION] =
@@ -510,6 +515,30 @@ static int add_refs(struct store_db *db, const struct store_registration *r, str
 	return 0;
 }
 
+/* Outputs of the derivation R, as far as their paths are known. */
+static int add_outputs(struct store_db *db, const struct store_registration *r, struct err *e)
+{
+	int64_t id = 0;
+
+	if (path_id(db, r->path, &id, e) < 0)
+		return -1;
+	for (size_t i = 0; i < r->drv->n_outputs; i++) {
+		const struct drv_output *o = &r->drv->outputs[i];
+
+		if (!o->path)
+			continue;
+		scoped_stmt sqlite3_stmt *s = stmt(db, STMT_ADD_OUTPUT, e);
+		if (!s)
+			return -1;
+		sqlite3_bind_int64(s, 1, id);
+		bind_text(s, 2, o->name);
+		bind_text(s, 3, o->path);
+		if (stmt_step(db, s, "registering an output", e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_all(struct store_db *db, const struct store_registration *regs, size_t n,
 		   struct err *e)
 {
@@ -519,7 +548,8 @@ static int add_all(struct store_db *db, const struct store_registration *regs, s
 			return -1;
 		if (rc > 0)
 			return err_set(e, ERR_INPUT, "path '%s' is valid already", regs[i].path);
-		if (add_path(db, &regs[i], e) < 0)
+		if (add_path(db, &regs[i], e) < 0 ||
+		    (regs[i].drv && add_outputs(db, &regs[i], e) < 0))
 			return -1;
 	}
 	for (size_t i = 0; i < n; i++)

@@ -143,13 +143,11 @@ static void scope_hasher(struct hasher **h)
 	hasher_free(*h);
 }
 
-int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
-		  struct err *e)
+static int open_flat(int dirfd, const char *name, const char *what, struct err *e)
 {
 	scoped_fd int fd =
 		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
-	ssize_t n;
 
 	if (fd < 0 && errno == ELOOP)
 		return err_set(e, ERR_INPUT, "'%s' is not a regular file", what);
@@ -159,6 +157,32 @@ int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo 
 		return err_sys(e, "getting attributes of '%s'", what);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is not a regular file", what);
+	return TAKE(fd, -1);
+}
+
+int nar_dump_flat(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
+		  struct err *e)
+{
+	scoped_fd int fd = open_flat(dirfd, name, what, e);
+	scoped_free char *buf = fd < 0 ? NULL : mem_new(HASHER_BUF_BYTES, 1, e);
+	ssize_t n;
+
+	if (!buf)
+		return -1;
+	while ((n = io_read(fd, buf, HASHER_BUF_BYTES, what, e)) > 0)
+		if (sink->write(sink->ctx, buf, (size_t)n, e) < 0)
+			return -1;
+	return n < 0 ? -1 : 0;
+}
+
+int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
+		  struct err *e)
+{
+	scoped_fd int fd = open_flat(dirfd, name, what, e);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
 	__attribute__((cleanup(scope_hasher))) struct hasher *h = hasher_new(a, e);
 	if (!h)
 		return -1;

@@ -74,13 +74,39 @@ rec {
       unsafeDiscardReferences.out = true;
     };
   };
+  # Nix 2.26 and later: text, and with it derivations that a build has made.
+  text = rec {
+    lone = ca "text" "sha256" "lone" { inherit plain; } ''printf '%s\n' "$plain" >"$out"'';
+    # The first by name refers to the last.
+    pair = ca "text" "sha256" "pair" { outputs = [ "a" "out" ]; inherit plain; } ''
+      echo "$plain" >"$out"
+      { head -c 300000 /dev/zero | tr '\0' x; echo "$out$out"; } >"$a"
+    '';
+    # A derivation that only a build has made, of one that was evaluated.
+    inner = floating "inner" { inherit plain; } ''echo "as evaluated: $plain" >"$out"'';
+    producer = ca "text" "sha256" "inner.drv" {
+      drv = builtins.unsafeDiscardOutputDependency inner.drvPath;
+    } ''sed 's/as evaluated/as built/' "$drv" >"$out"'';
+    user = sh "user-of-product" { product = builtins.outputOf producer.outPath "out"; }
+      ''cat "$product" >"$out"'';
+  };
+  textBad = {
+    self = ca "text" "sha256" "text-self" { } ''echo "$out" >"$out"'';
+    directory = ca "text" "sha256" "text-directory" { } ''mkdir "$out"'';
+    executable = ca "text" "sha256" "text-executable" { } ''echo >"$out"; chmod 755 "$out"'';
+    sha512 = ca "text" "sha512" "text-sha512" { } ''echo >"$out"'';
+  };
   floatingBad = {
     flatReferences = ca "flat" "sha256" "flat-references" { inherit plain; } ''echo "$plain" >"$out"'';
+    flatSelf = ca "flat" "sha256" "flat-self" { } ''echo "$out" >"$out"'';
     flatDirectory = ca "flat" "sha256" "flat-directory" { } ''mkdir "$out"'';
     cycle = floating "cycle" { outputs = [ "out" "dev" ]; } ''echo "$out" >"$dev"; echo "$dev" >"$out"'';
     missing = floating "missing" { outputs = [ "out" "dev" ]; } ''echo >"$out"'';
     notAllowed = floating "not-allowed" { inherit plain; allowedReferences = [ ]; } ''echo "$plain" >"$out"'';
   };
+  # What no hook of this kind can hash, but a Nix with the feature for it.
+  git = ca "git" "sha1" "git" { } ''echo >"$out"'';
+  blake3 = ca "recursive" "blake3" "blake3" { } ''echo >"$out"'';
   impure = sh "impure" { __impure = true; } ''echo impure >"$out"'';
   recursive = sh "recursive" { requiredSystemFeatures = [ "recursive-nix" ]; } ''echo "''${NIX_REMOTE%%:*}" >"$out"'';
 }

@@ -8,6 +8,8 @@ world "$@"
 expr=$here/e2e/kinds.nix
 features="experimental-features = nix-command ca-derivations recursive-nix"
 nix_at_least 2.9 && features+=" impure-derivations"
+nix_at_least 2.26 && features+=" dynamic-derivations git-hashing"
+nix_at_least 2.30 && features+=" blake3-hashes"
 for side in ref hook; do nix_conf $side "$features"; done
 attrs() {
   nix-instantiate --eval --strict --option experimental-features "nix-command ca-derivations" \
@@ -55,8 +57,24 @@ same "one of several" floatingKinds.several.b
 same "the others of several" floatingKinds.several
 compare "one of several"
 
-for name in $(attrs floatingBad); do
-  for side in ref hook; do nix_build $side "$expr" -A "floatingBad.$name" >"$W/$side.out"; done
+if nix_at_least 2.26; then
+  for name in lone pair producer; do same "text.$name" "text.$name"; done
+  # What has been built is a derivation, too. From 2.30 on Nix goes on with it by itself.
+  drv=$(nix_build hook "$expr" -A text.producer)
+  for side in ref hook; do nix_build $side "$drv" >"$W/$side.out"; done
+  check_eq "text: what a build has made can be built" "$(cat "$W/hook.out")" "$(cat "$W/ref.out")"
+  check "text: it is" grep -q inner "$W/hook.out"
+  nix_at_least 2.30 && same text.user text.user
+  compare "text"
+  for side in ref hook; do realisations $side >"$W/$side.real"; done
+  check_eq "text: the realisations are the same" "$(diff "$W/ref.real" "$W/hook.real")" ""
+  nothing_left "text" hook
+fi
+
+bad_ones=$(attrs floatingBad | sed 's/[^ ]*/floatingBad.&/g')
+nix_at_least 2.26 && bad_ones+=" $(attrs textBad | sed 's/[^ ]*/textBad.&/g')"
+for name in $bad_ones; do
+  for side in ref hook; do nix_build $side "$expr" -A "$name" >"$W/$side.out"; done
   rm -rf "$TMPDIR"/nix-build-* # Nix 2.8 ends itself at some of these, and leaves it
   check_eq "$name: no path" "$(cat "$W/hook.out")" ""
   said=$(grep -E '^error: |^ +error: ' "$W/ref.log" | grep -vE 'Cannot build|builder for .* failed with' | tail -n 1)
@@ -66,7 +84,8 @@ for name in $(attrs floatingBad); do
 done
 check_eq "no bad output is valid" "$(sqlite3 "$W/hook/var/nix/db/db.sqlite" \
   "select path from ValidPaths where path not like '%.drv' and (path like '%flat-%' or
-   path like '%cycle%' or path like '%missing%' or path like '%not-allowed')")" ""
+   path like '%cycle%' or path like '%missing%' or path like '%not-allowed' or
+   path like '%text-%')")" ""
 nothing_left "bad ones" hook
 
 # Only by load-db there is no place for realisations, so Nix builds these itself.
@@ -79,11 +98,26 @@ check_eq "without the database: Nix builds it" "$?: $(grep -c "on 'oci:" "$W/hoo
 # Of impure ones nix-build 2.26 does not know what to print, and ends itself.
 names=recursive
 nix_at_least 2.9 && names+=" impure"
+nix_at_least 2.26 && names+=" git"
+nix_at_least 2.30 && names+=" blake3"
 for name in $names; do
   nix_build ref "$expr" -A $name >"$W/ref.out"
   rc=$?
   nix_build hook "$expr" -A $name >"$W/hook.out"
   check_eq "$name: ends as without a hook" $? $rc
   check_log "$name: Nix builds it itself" "^building '/nix/store/.*-$name.drv'\.\.\." "$W/hook.log"
+done
+# Where Nix may not build it, the reason is told.
+nix_conf hook "$features"
+rm -rf "${W:?}/hook" && mkdir "$W/hook"
+for name in $names; do
+  case $name in
+  recursive) why=".*'recursive-nix'" ;;
+  impure) why="it is impure, and Nix takes those from no hook" ;;
+  *) why="output 'out' is hashed .*, which is not supported" ;;
+  esac
+  nix_build hook "$expr" -A $name >"$W/hook.out"
+  check "$name: nix-build fails where Nix may not build it" [ $? != 0 ]
+  check_log "$name: the reason is told" "^nix-oci-hook does not build '/nix/store/.*': $why" "$W/hook.log"
 done
 finish

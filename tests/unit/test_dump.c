@@ -233,6 +233,27 @@ static void refuses_deeper_nesting_than_nix_reads(void **state)
 	close(fd);
 }
 
+static int append(void *ctx, const void *data, size_t n, struct err *e)
+{
+	return buf_add(ctx, data, n, e);
+}
+
+static void sends_contents_alone(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf b = BUF_INIT(1 << 20);
+	const struct nar_sink to = {append, &b};
+	scoped_buf struct buf want = BUF_INIT(1 << 20);
+
+	make_big_file("flatsent", HASHER_BUF_BYTES + 1);
+	assert_ok(&e, io_read_file(dirfd_, "flatsent", &want, &e));
+	assert_ok(&e, nar_dump_flat(dirfd_, "flatsent", "flatsent", &to, &e));
+	assert_int_equal(b.len, want.len);
+	assert_memory_equal(b.data, want.data, b.len);
+	assert_err(&e, nar_dump_flat(dirfd_, ".", "dot", &to, &e), "'dot' is not a regular file");
+	assert_int_equal(unlinkat(dirfd_, "flatsent", 0), 0);
+}
+
 static void hashes_contents_alone(void **state)
 {
 	struct err e = ERR_INIT;
@@ -272,6 +293,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(finds_references_while_it_hashes),
 		cmocka_unit_test(refuses_other_kinds_of_files),
 		cmocka_unit_test(refuses_deeper_nesting_than_nix_reads),
+		cmocka_unit_test(sends_contents_alone),
 		cmocka_unit_test(hashes_contents_alone),
 	};
 
