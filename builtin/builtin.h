@@ -26,6 +26,7 @@
 
 int builtin_fetchurl(const struct params *p, struct err *e) MUST_CHECK;
 int builtin_buildenv(const struct params *p, struct err *e) MUST_CHECK;
+int builtin_unpack_channel(const struct params *p, struct err *e) MUST_CHECK;
 
 /*
  * Print the loader and all shared objects that this process has or may come to load, one a line:

@@ -19,6 +19,7 @@ static const struct {
 } builtins[] = {
 	{"buildenv", builtin_buildenv},
 	{"fetchurl", builtin_fetchurl},
+	{"unpack-channel", builtin_unpack_channel},
 };
 
 /* They are not in the process's own environment, which a file: URL can read. */

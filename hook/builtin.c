@@ -15,7 +15,7 @@
 
 const char *builtin_name(const struct drv *d)
 {
-	static const char *const names[] = {"buildenv", "fetchurl"};
+	static const char *const names[] = {"buildenv", "fetchurl", "unpack-channel"};
 
 	if (!drv_is_builtin(d))
 		return NULL;

@@ -23,8 +23,8 @@ static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_n
 
 const struct conf_key conf_keys[] = {
 	{"builtin-program", CONF_PATH, AT(builtin_program), "",
-	 .help = "The program that runs Nix's builtin builders (builtin:fetchurl and "
-		 "builtin:buildenv) in the container. Empty: nix-oci-hook-builtin beside "
+	 .help = "The program that runs Nix's builtin builders (builtin:fetchurl, "
+		 "builtin:buildenv and builtin:unpack-channel) in the container. Empty: nix-oci-hook-builtin beside "
 		 "nix-oci-hook, or where it is installed."},
 	{"bundle-dir", CONF_PATH, AT(bundle_dir), "",
 	 .help = "Directory for the bundles of builds, all of each. Empty: what a build can fill "

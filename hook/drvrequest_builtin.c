@@ -163,6 +163,23 @@ static int add_buildenv(struct maker *m, struct buf *b, struct err *e)
 	return add_attributes(m, attributes, b, e);
 }
 
+static int add_unpack_channel(struct maker *m, struct buf *b, struct err *e)
+{
+	static const char *const attributes[] = {"channelName", "src", NULL};
+
+	return add_attributes(m, attributes, b, e);
+}
+
+/* What each needs to know; the names are builtin_name()'s. */
+static const struct {
+	const char *name;
+	int (*add)(struct maker *m, struct buf *b, struct err *e);
+} builtins[] = {
+	{"buildenv", add_buildenv},
+	{"fetchurl", add_fetchurl},
+	{"unpack-channel", add_unpack_channel},
+};
+
 static int add_params(struct maker *m, const char *name, const char *path, struct err *e)
 {
 	const struct drv_output *o = drv_output(m->in->drv, "out");
@@ -176,8 +193,9 @@ static int add_params(struct maker *m, const char *name, const char *path, struc
 		if (!out || add_param(&b, "out", out, e) < 0)
 			return -1;
 	}
-	if ((str_eq(name, "fetchurl") ? add_fetchurl : add_buildenv)(m, &b, e) < 0)
-		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(builtins); i++)
+		if (str_eq(builtins[i].name, name) && builtins[i].add(m, &b, e) < 0)
+			return -1;
 	return req_add_file(m->r, path + 1, PRIVATE_MODE, b.data, b.len, e);
 }
 

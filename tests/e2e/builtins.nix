@@ -1,6 +1,7 @@
 # Nix's own builders: builtin:fetchurl, from the server of builtins.py at `url`, and
-# builtin:buildenv. `hashes` are those of what the server has, by its name there.
-{ url ? "", hashes ? { } }:
+# builtin:buildenv and builtin:unpack-channel. `hashes` are those of what the server has, by its name
+# there; `archives` is a directory.
+{ url ? "", hashes ? { }, archives ? ./. }:
 let
   # As <nix/fetchurl.nix>, with what a test wants to set itself.
   fetch = name: attrs: derivation ({
@@ -46,6 +47,15 @@ let
     more = "echo rival >$out/bin/a";
   } // { meta = { inherit priority; }; };
   plain = builtins.toFile "plain" "no directory";
+  # As <nix/unpack-channel.nix>.
+  channel = file: attrs: derivation ({
+    name = "channel";
+    system = "builtin";
+    builder = "builtin:unpack-channel";
+    channelName = "named";
+    src = builtins.path { path = archives + "/${file}"; name = file; };
+    preferLocalBuild = true;
+  } // attrs);
   # As <nix/buildenv.nix>, which in Nix 2.8 only nix-env itself can read.
   env = derivations: derivation {
     name = "user-environment";
@@ -103,7 +113,22 @@ in
       system = "builtin";
     };
   };
-  unknown = derivation { name = "unknown"; builder = "builtin:unpack-channel"; system = "builtin"; };
+  unknown = derivation { name = "unknown"; builder = "builtin:nothing"; system = "builtin"; };
+  channels = {
+    tar = channel "good.tar.xz" { };
+    zip = channel "good.zip" { };
+    absolute = channel "absolute.tar" { };
+  };
+  badChannels = {
+    empty = channel "empty.tar" { };
+    two = channel "two.tar" { };
+    upwards = channel "upwards.tar" { };
+    through = channel "through.tar" { };
+    text = channel "text" { };
+    separator = channel "good.zip" { channelName = "a/b"; };
+    parent = channel "good.zip" { channelName = ".."; };
+    nameless = derivation { name = "nameless"; builder = "builtin:unpack-channel"; system = "builtin"; };
+  };
   envs = {
     two = env [ a b ];
     files = env [ a { outputs = [ "out" ]; out = plain; } ];

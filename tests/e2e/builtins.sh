@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# builtin:fetchurl and builtin:buildenv run in the container, and do what Nix's own do.
+# builtin:fetchurl, builtin:buildenv and builtin:unpack-channel run in the container, and do what
+# Nix's own do.
 . "$(dirname "$0")/../lib.sh"
 need python3 xz
 world "$@"
@@ -31,7 +32,9 @@ hashes="{ file = \"$(flat "$W/www/file")\"; large = \"$(flat "$W/www/large")\";
   shadow = \"$(flat /etc/shadow)\"; netrc = \"$(flat "$W/netrc")\";
   tree = \"$(nix-hash --type sha256 --base32 "$W/tree")\";
   executable = \"$(nix-hash --type sha256 --base32 "$W/executable")\"; }"
-args=(--argstr url "$url" --arg hashes "$hashes" "$expr")
+mkdir "$W/archives"
+python3 "$here/e2e/archives.py" "$W/archives"
+args=(--arg archives "$W/archives" --argstr url "$url" --arg hashes "$hashes" "$expr")
 for side in ref hook; do nix_conf $side "netrc-file = $W/netrc"; done
 left_begin
 
@@ -51,6 +54,20 @@ for side in ref hook; do
 done
 check_log "nix-env -i: it was the hook that built" "^building .*user-environment.* on 'oci:" "$W/hook.log"
 compare "nix-env -i"
+
+# ---- unpack-channel ----
+build_both "unpack-channel" "${args[@]}" -A channels && compare "unpack-channel"
+check_eq "unpack-channel: programs stay programs" \
+  "$(find "$W/hook/store" -path '*/named/*' -perm -u+x -type f -printf '%P ' | sed 's/[^ ]*-channel.//g')" \
+  "named/bin/program "
+mkdir "$W/channel"
+cp "$W/archives/good.tar.xz" "$W/channel/nixexprs.tar.xz"
+for side in ref hook; do
+  on $side nix-channel --add "file://$W/channel" of-the-test >"$W/$side.log" 2>&1 &&
+    NIX_CONFIG="build-hook = $NIX_OCI_HOOK" on $side nix-channel --update >>"$W/$side.log" 2>&1
+  check_eq "nix-channel --update: it ends well ($side)" $? 0 # without local jobs, so by the hook
+done
+compare "nix-channel --update"
 
 # ---- what is not compared ----
 # Without any path of the machine in the sandbox.
@@ -96,6 +113,15 @@ fails bad.notFixed "'builtin:fetchurl' must be a fixed-output or impure derivati
 check_eq "nothing of that became valid" "$(valid_count hook)" "$before"
 nothing_left "after the fetches" hook
 
+fails badChannels.empty "channel tarball '.*empty.tar' is empty"
+fails badChannels.two "channel tarball '.*two.tar' contains more than one file"
+fails badChannels.upwards "unpacking '.*upwards.tar': Path contains '\.\.'"
+fails badChannels.through "unpacking '.*through.tar': Cannot extract through symlink"
+fails badChannels.text "failed to open archive '.*text': Unrecognized archive format|cannot get a member of archive '.*text': Unrecognized archive format"
+fails badChannels.separator "channelName is not allowed to contain filesystem separators, got 'a/b'"
+fails badChannels.parent "channelName is not allowed to contain filesystem separators, got '\.\.'"
+fails badChannels.nameless "attribute 'channelName' missing"
+check_eq "no bad channel became valid" "$(valid_count hook)" "$before"
 nix_build hook "${args[@]}" -A conflict >/dev/null
 check "a conflict: nix-build fails" [ $? -ne 0 ]
 check_log "a conflict: its files are named" '/nix/store/.*-a/bin/a' "$W/hook.log"
