@@ -401,7 +401,7 @@ static struct request *get_request(const struct job *j, const struct drvrequest_
 	if (!j->request && ((drv_is_builtin(j->drv) && builtin_find(j->conf, builtin, e) < 0) ||
 			    drvrequest_make(in, own, e) < 0))
 		return NULL;
-	return launch_wrap(req, e) < 0 ? NULL : req;
+	return launch_wrap(req, runtime_is_parent(j->runtime), e) < 0 ? NULL : req;
 }
 
 int job_run(const struct job *j, struct run_result *ret, struct err *e)

@@ -50,22 +50,22 @@ static int add_payload(const struct request *r, struct buf *b, struct err *e)
 	return 0;
 }
 
-static uint32_t flags(void)
+static uint32_t flags(bool die_with_parent)
 {
 	struct sigaction sa;
+	bool ignored = sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
 
-	return sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN
-		       ? LAUNCH_IGNORE_SIGPIPE
-		       : 0;
+	return (ignored ? LAUNCH_IGNORE_SIGPIPE : 0u) |
+	       (die_with_parent ? LAUNCH_DIE_WITH_PARENT : 0u);
 }
 
 /* The program, what it is to do, and where it finds that. */
-static int make_file(const struct request *r, struct buf *b, struct err *e)
+static int make_file(const struct request *r, bool die_with_parent, struct buf *b, struct err *e)
 {
 	struct launch_trailer t = {
 		.argc = (uint32_t)r->args.n,
 		.envc = (uint32_t)r->n_env,
-		.flags = flags(),
+		.flags = flags(die_with_parent),
 		.magic = LAUNCH_MAGIC,
 	};
 
@@ -93,14 +93,14 @@ static void clear_command(struct request *r)
 	strv_done(&r->args);
 }
 
-int launch_wrap(struct request *r, struct err *e)
+int launch_wrap(struct request *r, bool die_with_parent, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(REQ_JSON_MAX);
 	scoped_free char *path = str_fmt(e, "/%s/" NAME, r->working_dir);
 
 	if (!launch_available())
 		return 0;
-	if (!path || make_file(r, &b, e) < 0 ||
+	if (!path || make_file(r, die_with_parent, &b, e) < 0 ||
 	    req_add_file(r, path + 1, 0755, b.data, b.len, e) < 0)
 		return -1;
 	clear_command(r);

@@ -18,8 +18,9 @@
 bool launch_available(void);
 /*
  * Make R, which is complete, one whose command is the launcher. SIGPIPE is to be ignored by the
- * build where it is now ignored by this process: so it is with Nix.
+ * build where it is now ignored by this process: so it is with Nix. DIE_WITH_PARENT: the kernel is
+ * to kill the builder when its parent ends, which must be a process that waits for it.
  */
-int launch_wrap(struct request *r, struct err *e) MUST_CHECK;
+int launch_wrap(struct request *r, bool die_with_parent, struct err *e) MUST_CHECK;
 
 #endif

@@ -37,6 +37,15 @@ void runtime_done(struct runtime *rt);
  */
 bool runtime_detaches(const struct runtime *rt);
 /*
+ * Whether the builder's parent is the runtime, which waits for it: its end is the build's. For a
+ * parent that goes away as soon as the builder runs a signal at its end would be a race lost; runsc
+ * has the builder in a world of its own.
+ */
+static inline bool runtime_is_parent(const struct runtime *rt)
+{
+	return rt->kind == RUNTIME_CRUN && !runtime_detaches(rt);
+}
+/*
  * The argument vector of `run`: RUNTIME [global options] run --bundle BUNDLE [options] ID, with
  * the options that this runtime needs on this machine. STATE_DIR (short: runtimes make sockets in
  * it) is its --root, LOG_PATH its --log, PID_FILE where one that detaches writes the container's

@@ -18,9 +18,11 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/prctl.h>
 #include <linux/stat.h>
 #include <stddef.h>
 
+#define SIGKILL_NUMBER 9
 #define SIGPIPE_NUMBER 13
 #define EXIT_FAILED 1
 
@@ -229,6 +231,9 @@ __attribute__((used)) _Noreturn void launch(char **stack)
 	fill(argv, t->argc, &p, end);
 	fill(env, t->envc, &p, end);
 	set_sigpipe(t->flags);
+	/* It outlasts execve(2), as no program in a build has more rights than this one. */
+	if (t->flags & LAUNCH_DIE_WITH_PARENT)
+		call6(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL_NUMBER, 0, 0, 0, 0);
 	const long error = call6(__NR_execve, (long)*path, (long)argv, (long)env, 0, 0, 0);
 	say("error: executing '");
 	say(*path);

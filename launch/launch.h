@@ -14,7 +14,10 @@
 
 #define LAUNCH_MAGIC UINT64_C(0x48434e55414c494e)
 
-enum { LAUNCH_IGNORE_SIGPIPE = 1 << 0 };
+enum {
+	LAUNCH_IGNORE_SIGPIPE = 1 << 0,
+	LAUNCH_DIE_WITH_PARENT = 1 << 1, /* SIGKILL for the builder when its parent ends */
+};
 
 struct launch_trailer {
 	uint64_t payload_bytes;

@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ static int run_wrapped(struct request *r, size_t cut, char *out, size_t n)
 	struct err e = ERR_INIT;
 	scoped_free char *path = str_fmt(&e, "%s/launch", dir);
 
-	assert_ok(&e, launch_wrap(r, &e));
+	assert_ok(&e, launch_wrap(r, false, &e));
 	assert_int_equal(r->args.n, 1);
 	assert_int_equal(r->n_env, 0);
 	assert_null(r->argv0);
@@ -166,6 +167,38 @@ static void passes_on_an_ignored_sigpipe(void **state)
 	}
 }
 
+/* Its parent ends as soon as the builder has said something: then, nobody holds the pipe. */
+static void dies_with_its_parent(void **state)
+{
+	const char *const args[] = {"-c", "echo started; exec sleep 60", NULL};
+	struct err e = ERR_INIT;
+	scoped_request struct request r = {0};
+	scoped_free char *path = str_fmt(&e, "%s/launch", dir);
+	char out[64];
+	int p[2], status;
+
+	make_request(&r, "/bin/sh", args);
+	assert_ok(&e, launch_wrap(&r, true, &e));
+	assert_ok(&e, io_write_file(AT_FDCWD, path, 0755, r.files[0].contents, r.files[0].len, &e));
+	assert_int_equal(pipe(p), 0);
+	const pid_t parent = fork();
+	if (parent == 0) {
+		if (fork() > 0)
+			_exit(read(p[0], out, sizeof out) > 0 ? 0 : 1);
+		close(p[0]);
+		dup2(p[1], 1);
+		close(p[1]);
+		execve(path, (char *[]){path, NULL}, (char *[]){NULL});
+		_exit(126);
+	}
+	close(p[1]);
+	assert_int_equal(waitpid(parent, &status, 0), parent);
+	assert_int_equal(status, 0);
+	assert_int_equal(poll(&(struct pollfd){p[0], POLLIN, 0}, 1, 20000), 1);
+	assert_int_equal(read(p[0], out, sizeof out), 0);
+	close(p[0]);
+}
+
 static void a_damaged_file_does_nothing(void **state)
 {
 	for (size_t cut = 1; cut < 300; cut += cut < 40 ? 1 : 37) {
@@ -187,7 +220,7 @@ static void leaves_the_request_alone(void **state)
 	scoped_request struct request r = {0};
 
 	make_request(&r, "/bin/sh", (const char *const[]){NULL});
-	assert_ok(&e, launch_wrap(&r, &e));
+	assert_ok(&e, launch_wrap(&r, false, &e));
 	assert_string_equal(r.args.items[0], "/bin/sh");
 	assert_int_equal(r.n_env, 2);
 }
@@ -200,6 +233,7 @@ int main(int argc, char **argv)
 		CASE(says_why_it_cannot_execute),
 		CASE(says_that_a_string_is_too_long),
 		CASE(passes_on_an_ignored_sigpipe),
+		CASE(dies_with_its_parent),
 		CASE(a_damaged_file_does_nothing),
 	};
 	const struct CMUnitTest without[] = {CASE(leaves_the_request_alone)};
