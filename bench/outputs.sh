@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# outputs.sh [ROUNDS]: whole builds whose outputs are many or large: 20,000 small files (80 MB), and
+# one file of 1 GiB; by Nix's own sandbox and through the hook (crun), alternating, in one run. The
+# builder only copies what is in memory (/dev/shm) by cp, so that most of the time is Nix's and ours.
+# Prints the median of each and its ratio to Nix's sandbox, and how long the builder alone takes.
+# NIH_BENCH_FILES, NIH_BENCH_MIB: other sizes.
+. "$(dirname "$0")/lib.sh"
+need busybox crun openssl
+world "$@"
+rounds=${1:-5}
+files=${NIH_BENCH_FILES:-20000} mib=${NIH_BENCH_MIB:-1024}
+export NIX_OCI_HOOK_RUNTIME=${NIX_OCI_HOOK_RUNTIME:-crun}
+src=$(mktemp -d /dev/shm/nih-bench.XXXXXX) || exit 1
+trap 'rm -rf "$src"' EXIT
+chmod 755 "$src"
+
+# Always the same bytes, and not compressible: a key stream.
+random() { openssl enc -aes-128-ctr -K "$(printf '%032d' "$1")" -iv "$(printf '%032d' 0)" </dev/zero 2>/dev/null | head -c "$2"; }
+mkdir "$src/large" "$src/small"
+random 1 $((mib << 20)) >"$src/large/file"
+random 2 $((files * 4000)) | split -b 400000 -d -a 4 - "$src/part"
+for part in "$src"/part*; do
+  mkdir "$src/small/${part##*/}"
+  split -b 4000 -d -a 2 "$part" "$src/small/${part##*/}/" && rm "$part"
+done
+chmod -R a+rX "$src"
+host_paths="/bin/sh=$(command -v busybox) /bench=$src"
+nix_conf ref
+nix_conf hook
+
+build() { # build SIDE WHAT SEED
+  case $1 in
+  ref) on ref nix-build --no-out-link "$here/../bench/outputs.nix" --argstr what "$2" --argstr seed "$3" ;;
+  hook)
+    on hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$here/../bench/outputs.nix" \
+      --argstr what "$2" --argstr seed "$3"
+    ;;
+  esac
+}
+# What was built goes, as the disk must not be what is measured, nor become full.
+forget() {
+  on "$1" nix-store --delete --ignore-liveness "$(cat "$W/bench.out")" >"$W/gc.log" 2>&1 ||
+    { cat "$W/gc.log" >&2; exit 1; }
+}
+alone() { busybox cp -r "$src/$1" "$W/alone"; }
+for s in ref hook; do # once to make the stores, and to see that it works
+  build $s nothing first >/dev/null 2>"$W/$s.log" || { tail -n 5 "$W/$s.log" >&2; exit 1; }
+done
+echo "medians of $rounds rounds, $(nproc) cores, on $(stat -f -c %T "$W")"
+for what in small large; do
+  for round in $(seq "$rounds"); do
+    for s in ref hook; do
+      time_of "$s" build "$s" "$what" "$round" || exit 1
+      forget "$s"
+    done
+    time_of alone alone "$what" || exit 1
+    rm -rf "$W/alone"
+  done
+  case $what in
+  small) echo "$files files of 4 kB (aim: at most 0.9x Nix's own sandbox)" ;;
+  large) echo "one file of $mib MiB (aim: at most 0.9x Nix's own sandbox)" ;;
+  esac
+  ref=$(median <"$W/ref.ms") ref_cpu=$(median <"$W/ref.cpu")
+  for s in ref hook alone; do
+    ms=$(median <"$W/$s.ms") cpu=$(median <"$W/$s.cpu")
+    case $s in
+    ref) name="Nix's own sandbox" ;;
+    hook) name="nix-oci-hook, $NIX_OCI_HOOK_RUNTIME" ;;
+    alone) name="the builder alone" ;;
+    esac
+    printf '  %-24s %8.1f ms  %sx   %8.1f ms of processor  %sx\n' "$name" "$ms" "$(ratio "$ms" "$ref")" \
+      "$cpu" "$(ratio "$cpu" "$ref_cpu")"
+    rm "$W/$s.ms" "$W/$s.cpu"
+  done
+done
