@@ -117,6 +117,7 @@ static void build_done(struct build *b)
 	build_fetch_done(&b->fetch);
 	strv_done(&b->secret_keys);
 	store_done(&b->store);
+	build_cache_done(&b->caches);
 	cache_set_free(b->caches.set);
 	/* It removes the run's directory, which nobody else must have taken before. */
 	if (b->run && run_finish(b->run, &cleanup) < 0)

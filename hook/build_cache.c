@@ -2,6 +2,7 @@
 #include "hook/build_cache.h"
 
 #include <inttypes.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,13 +81,14 @@ static int add_drv_size(struct build_cache *c, const struct cache_info *info, st
 	return 0;
 }
 
-static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err *e)
+/* Get PATHS, of which all narinfos were asked for. RET[i] is to be filled with PATHS[i]. */
+static int fetch_drvs(struct build_cache *c, const struct strv *paths, struct drv **ret,
+		      struct err *e)
 {
-	struct build_cache *c = ctx;
 	scoped_free struct cache_item *items = mem_new(paths->n, sizeof *items, e);
 	scoped_free struct coming_drv *coming = items ? mem_new(paths->n, sizeof *coming, e) : NULL;
 
-	if (!coming || cache_query(c->set, list_of(paths), paths->n, 0, e) < 0)
+	if (!coming)
 		return -1;
 	for (size_t i = 0; i < paths->n; i++) {
 		const struct cache_info *info = cache_find(c->set, paths->items[i]);
@@ -98,11 +100,142 @@ static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err
 				       paths->items[i]);
 		if (add_drv_size(c, info, e) < 0)
 			return -1;
-		coming[i] = (struct coming_drv){paths->items[i], c->store_dir, &ret[i]};
+		coming[i] = (struct coming_drv){paths->items[i], c->store_dir, ret[i]};
 		items[i] = (struct cache_item){
 			.info = info, .consume = consume_drv, .ctx = &coming[i]};
 	}
-	return cache_fetch(c->set, items, paths->n, e);
+	return paths->n ? cache_fetch(c->set, items, paths->n, e) : 0;
+}
+
+/* ---- reading ahead ---- */
+
+/* A derivation that was read ahead. */
+struct ahead {
+	char *path;
+	struct drv drv; /* without a path: it did not come, or was loaded */
+};
+
+static int compare_ahead(const void *a, const void *b)
+{
+	return strcmp(((const struct ahead *)a)->path, ((const struct ahead *)b)->path);
+}
+
+static void ahead_free(void *p)
+{
+	struct ahead *a = p;
+
+	drv_done(&a->drv);
+	free(a->path);
+	free(a);
+}
+
+void build_cache_done(struct build_cache *c)
+{
+	tdestroy(TAKE(c->ahead, NULL), ahead_free);
+}
+
+static struct ahead *find_ahead(const struct build_cache *c, const char *path)
+{
+	const struct ahead key = {.path = (char *)(uintptr_t)path};
+	struct ahead *const *found = tfind(&key, &c->ahead, compare_ahead);
+
+	return found ? *found : NULL;
+}
+
+static struct ahead *add_ahead(struct build_cache *c, const char *path, struct err *e)
+{
+	struct ahead *a = mem_new(1, sizeof *a, e);
+
+	if (!a)
+		return NULL;
+	*a = (struct ahead){.path = str_dup(path, e), .drv = DRV_INIT};
+	if (a->path && tsearch(a, &c->ahead, compare_ahead))
+		return a;
+	if (a->path)
+		err_memory(e);
+	ahead_free(a);
+	return NULL;
+}
+
+/* Get what of ALL are derivations that were not got before. */
+static int fetch_ahead(struct build_cache *c, const struct strv *all, struct err *e)
+{
+	scoped_free struct drv **to = mem_new(all->n ? all->n : 1, sizeof *to, e);
+	scoped_strv struct strv paths = STRV_INIT;
+
+	if (!to)
+		return -1;
+	for (size_t i = 0; i < all->n; i++) {
+		const char *path = all->items[i];
+		struct ahead *a;
+
+		if (!str_ends(path, ".drv") || find_ahead(c, path))
+			continue;
+		a = add_ahead(c, path, e);
+		if (!a || strv_add(&paths, path, e) < 0)
+			return -1;
+		to[paths.n - 1] = &a->drv;
+	}
+	return fetch_drvs(c, &paths, to, e);
+}
+
+/* Get all derivations below PATHS. What of them does not come is asked for again when needed. */
+static int read_ahead(struct build_cache *c, const struct strv *paths, struct err *e)
+{
+	scoped_strv struct strv all = STRV_INIT;
+	const uint64_t bytes_before = c->drv_bytes;
+
+	if (cache_query(c->set, list_of(paths), paths->n, CACHE_DERIVATIONS, e) < 0 ||
+	    cache_closure(c->set, list_of(paths), paths->n, &all, NULL, e) < 0)
+		return -1;
+	if (fetch_ahead(c, &all, e) == 0)
+		return 0;
+	if (e->kind == ERR_STOPPED || e->kind == ERR_MEMORY)
+		return -1;
+	err_clear(e);
+	c->drv_bytes = bytes_before;
+	c->read_ahead = false;
+	return 0;
+}
+
+/* Of PATHS, take what was read ahead; the others are left in RET_REST, with where they go. */
+static int take_ahead(struct build_cache *c, const struct strv *paths, struct drv *ret,
+		      struct strv *ret_rest, struct drv **ret_to, struct err *e)
+{
+	for (size_t i = 0; i < paths->n; i++) {
+		struct ahead *a = find_ahead(c, paths->items[i]);
+
+		if (a && a->drv.path) {
+			ret[i] = TAKE(a->drv, (struct drv)DRV_INIT);
+			continue;
+		}
+		ret_to[ret_rest->n] = &ret[i];
+		if (strv_add(ret_rest, paths->items[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_ahead(const struct build_cache *c, const struct strv *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (!find_ahead(c, paths->items[i]))
+			return false;
+	return true;
+}
+
+static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err *e)
+{
+	struct build_cache *c = ctx;
+	scoped_free struct drv **to = mem_new(paths->n, sizeof *to, e);
+	scoped_strv struct strv rest = STRV_INIT;
+
+	if (!to || (c->read_ahead && !is_ahead(c, paths) && read_ahead(c, paths, e) < 0) ||
+	    take_ahead(c, paths, ret, &rest, to, e) < 0)
+		return -1;
+	if (rest.n && cache_query(c->set, list_of(&rest), rest.n, 0, e) < 0)
+		return -1;
+	return rest.n ? fetch_drvs(c, &rest, to, e) : 0;
 }
 
 /* ---- paths ---- */

@@ -3,6 +3,7 @@
  * hook/build_cache.h: binary caches as where the derivations and inputs of a build come from.
  *
  *	build_cache_source(&c)              for hook/build_graph.h
+ *	c.read_ahead = true                 ... when all below a derivation will be wanted
  *	build_cache_learn(&c, paths, st, e)  a store without Nix learns what the caches say of paths
  *	build_cache_fetch(&c, paths, ic, e)  ... and these are unpacked into the cache of inputs
  */
@@ -16,6 +17,12 @@
 #include "nar/cache.h"
 #include "nar/err.h"
 
+/*
+ * Reading ahead: what a derivation refers to stands in its narinfo. So those of all that lie below
+ * are found one round trip a level, without their contents, and these come all at once. Some are
+ * not needed (what fixed outputs are made from); one that cannot be had is no error before it is.
+ */
+
 /* All derivations of one build together, as they stand in files. */
 #define BUILD_DRV_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -25,7 +32,12 @@ struct build_cache {
 	uint64_t drv_bytes; /* read so far */
 	bool announce;      /* say of each path that it is copied */
 	bool incomplete;    /* of something that was found, something that it refers to was not */
+	bool read_ahead;    /* with a derivation get all those below it */
+	void *ahead;        /* tsearch(3) of those that were got, and not loaded yet */
 };
+
+/* What it has read ahead; the set is its owner's. */
+void build_cache_done(struct build_cache *c);
 
 struct build_source build_cache_source(struct build_cache *c);
 

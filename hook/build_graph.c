@@ -14,6 +14,8 @@
 
 #include "nar/banned.h"
 
+/* More than any graph has. */
+#define LEVELS_MAX ((size_t)1 << 20)
 /* How many of what is missing are named. */
 #define NAMED_MAX 20
 
@@ -40,7 +42,7 @@ struct build_graph *build_graph_new(const struct build_source *source, const cha
 	struct build_graph *g = mem_new(1, sizeof *g, e);
 
 	if (g)
-		*g = (struct build_graph){.source = source, .store_dir = store_dir};
+		*g = (struct build_graph){.source = source, .store_dir = store_dir, .levels = 1};
 	return g;
 }
 
@@ -345,20 +347,87 @@ static int resolve_sources(struct build_graph *g, const struct build_node *n, st
 	return 0;
 }
 
-/* Ask for all that the nodes of PENDING use and, but for the root, make. */
+/* What N makes, where it is not the root, and what it uses; as far as their paths are known. */
+static int add_questions(const struct build_graph *g, const struct build_node *n, struct strv *ret,
+			 struct err *e)
+{
+	if (strv_copy(ret, &n->drv.srcs, e) < 0)
+		return -1;
+	for (size_t i = 0; n != g->root && i < n->drv.n_outputs; i++)
+		if (n->drv.outputs[i].path && strv_add(ret, n->drv.outputs[i].path, e) < 0)
+			return -1;
+	for (size_t i = 0; i < n->drv.n_inputs; i++) {
+		const struct drv_input *in = &n->drv.inputs[i];
+		const struct build_node *from = build_graph_node(g, in->path);
+
+		for (size_t j = 0; j < in->node.outputs.n; j++) {
+			const struct drv_output *o =
+				drv_output(&from->drv, in->node.outputs.items[j]);
+			if (o && o->path && strv_add(ret, o->path, e) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Of the nodes that N uses, those that this round has not seen and whose inputs are known. */
+static int add_below(const struct build_graph *g, const struct build_node *n, struct nodes *ret,
+		     struct err *e)
+{
+	for (size_t i = 0; i < n->drv.n_inputs; i++) {
+		struct build_node *from = build_graph_node(g, n->drv.inputs[i].path);
+
+		if (!from->expanded || from->round == g->rounds)
+			continue;
+		from->round = g->rounds;
+		if (nodes_add(ret, from, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* One level of questions; those below it are in NEXT. */
+static int ask_level(struct build_graph *g, const struct nodes *level, struct nodes *next,
+		     struct strv *paths, struct err *e)
+{
+	for (size_t i = 0; i < level->n; i++) {
+		struct build_node *n = level->items[i];
+
+		if (!n->asked && add_questions(g, n, paths, e) < 0)
+			return -1;
+		n->asked = true;
+		if (add_below(g, n, next, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Have asked for all that the nodes of PENDING make and use, and perhaps for some levels more. */
 static int query_level(struct build_graph *g, const struct nodes *pending, struct err *e)
 {
 	scoped_strv struct strv paths = STRV_INIT;
+	scoped_nodes struct nodes level = {NULL, 0, 0};
+	bool known = true;
 
+	g->rounds++;
 	for (size_t i = 0; i < pending->n; i++) {
 		struct build_node *n = pending->items[i];
 
-		if (list_inputs(g, n, e) < 0 || strv_copy(&paths, &n->inputs, e) < 0)
+		known &= n->asked;
+		n->round = g->rounds;
+		if (list_inputs(g, n, e) < 0 || nodes_add(&level, n, e) < 0)
 			return -1;
-		for (size_t j = 0; n != g->root && j < n->drv.n_outputs; j++)
-			if (strv_add(&paths, n->drv.outputs[j].path, e) < 0)
-				return -1;
 	}
+	for (size_t i = 0; !known && level.n && i < g->levels; i++) {
+		scoped_nodes struct nodes next = {NULL, 0, 0};
+
+		if (ask_level(g, &level, &next, &paths, e) < 0)
+			return -1;
+		nodes_done(&level);
+		level = TAKE(next, ((struct nodes){NULL, 0, 0}));
+	}
+	if (!known && g->levels < LEVELS_MAX)
+		g->levels *= 2;
 	strv_sort(&paths);
 	strv_uniq(&paths);
 	return paths.n ? g->source->query(g->source->ctx, &paths, e) : 0;

@@ -14,8 +14,10 @@
  * read where something depends on them: all of one that is built, and for the check those below, as
  * far as the next fixed output.
  *
- * All that is asked for in one step is asked for at once; a step is a level of the graph, so the
- * number of questions does not grow with the number of paths. No recursion.
+ * All that is asked for in one step is asked for at once. Derivations are loaded a level of the
+ * graph at a time (who loads may read ahead). What they made is asked for as far as it is needed,
+ * and each time that this was not far enough, for twice as many levels below: a chain of which
+ * nothing can be had costs the logarithm of its length in questions. No recursion.
  */
 #ifndef HOOK_BUILD_GRAPH_H
 #define HOOK_BUILD_GRAPH_H
@@ -42,6 +44,8 @@ struct build_node {
 	struct drv drv;
 	bool expanded;      /* its input derivations are in the graph */
 	bool build;         /* it has to be built */
+	bool asked;         /* what it makes and uses was asked for */
+	unsigned round;     /* the last one in which it was looked at */
 	struct strv wanted; /* the names of outputs that it is built for, sorted */
 	struct strv inputs; /* full paths of its sources and of the outputs it uses, sorted */
 	struct build_node **users; /* what can be built only after it, each once */
@@ -60,6 +64,8 @@ struct build_graph {
 	struct build_node **builds;
 	size_t n_builds, cap_builds;
 	struct strv fetch; /* sorted, each once */
+	unsigned rounds;   /* of questions */
+	size_t levels;     /* that the next one is for */
 };
 
 /* SOURCE and STORE_DIR have to live as long. NULL: *E. */

@@ -226,6 +226,7 @@ int target_plan(struct build_target *t, const struct build_source *source, struc
 {
 	if (t->is_request)
 		return plan_request(t, source, c, e);
+	c->read_ahead = true;
 	t->graph = build_graph_new(source, c->store_dir, e);
 	if (!t->graph || build_graph_plan(t->graph, &t->drv, recursive, e) < 0 ||
 	    build_graph_check(t->graph, e) < 0 ||

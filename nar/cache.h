@@ -102,7 +102,8 @@ struct cache_info {
 };
 
 enum cache_query_flags {
-	CACHE_CLOSURE = 1 << 0, /* also ask for all that is referenced */
+	CACHE_CLOSURE = 1 << 0,     /* also ask for all that is referenced */
+	CACHE_DERIVATIONS = 1 << 1, /* ... or of that for what is called *.drv */
 };
 
 /*
@@ -186,8 +187,8 @@ static inline void scope_cache_dest(struct cache_dest **d)
  *	... write to cache_upload_fd(u) ...
  *	cache_upload_commit(u, name, e);
  *
- * It is written to the cache's own directory, or for HTTP to one in TMPDIR; where the file system can
- * do that, to a file without a name, of which nothing is left if this process is killed.
+ * It is written to the cache's own directory, or for HTTP to one in TMPDIR; where the file system
+ *can do that, to a file without a name, of which nothing is left if this process is killed.
  */
 struct cache_upload;
 

@@ -167,16 +167,22 @@ static int want(struct query *q, const char *base, struct err *e)
 	return x ? want_entry(q, x, e) : -1;
 }
 
+/* Is what refers to BASE reason to ask for that? */
+static bool follows(const struct query *q, const char *base)
+{
+	return q->flags & CACHE_CLOSURE || (q->flags & CACHE_DERIVATIONS && str_ends(base, ".drv"));
+}
+
 /* An entry has its answer. */
 static int answered(struct query *q, struct cache_entry *x, struct err *e)
 {
 	q->answered++;
 	q->set->progress.infos_done = q->answered;
-	if (!(q->flags & CACHE_CLOSURE) || !x->found)
+	if (!x->found)
 		return 0;
 	const struct strv *refs = &x->found->public.info.refs;
 	for (size_t i = 0; i < refs->n; i++)
-		if (want(q, refs->items[i], e) < 0)
+		if (follows(q, refs->items[i]) && want(q, refs->items[i], e) < 0)
 			return -1;
 	return 0;
 }

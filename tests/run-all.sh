@@ -115,7 +115,7 @@ for s in $steps; do
   cache) step build-cache make -C "$work/plain" --silent tests/cache/fetch && scripts cache tests/cache/*.sh ;;
   versions) versions ;;
   nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
-    tests/nonix/https.sh ;;
+    tests/nonix/https.sh tests/nonix/far.sh ;;
   # tests/nar/nix.sh is in `make check`.
   nar) scripts nar tests/nar/usr.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;

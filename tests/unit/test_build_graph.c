@@ -15,7 +15,8 @@ static struct world {
 	struct strv drv_paths; /* as texts */
 	struct strv texts;
 	struct strv had; /* sorted */
-	size_t n_loads, n_queries;
+	size_t n_loads, n_queries, n_asked;
+	struct strv asked; /* in all questions */
 } world;
 
 static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err *e)
@@ -40,11 +41,14 @@ static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err
 static int query(void *ctx, const struct strv *paths, struct err *e)
 {
 	world.n_queries++;
-	return 0;
+	world.n_asked += paths->n;
+	return strv_copy(&world.asked, paths, e);
 }
 
+/* Nothing is taken for known that was not asked for. */
 static int has(void *ctx, const char *path, struct err *e)
 {
+	assert_true(strv_has(&world.asked, path));
 	return strv_has_sorted(&world.had, path);
 }
 
@@ -120,7 +124,7 @@ static int plan(struct build_graph *g, const char *root, bool recursive, struct 
 	scoped_drv struct drv d = DRV_INIT;
 
 	get_root(root, &d);
-	world.n_loads = world.n_queries = 0;
+	world.n_loads = world.n_queries = world.n_asked = 0;
 	return build_graph_plan(g, &d, recursive, e);
 }
 
@@ -135,6 +139,7 @@ static int teardown(void **state)
 	strv_done(&world.drv_paths);
 	strv_done(&world.texts);
 	strv_done(&world.had);
+	strv_done(&world.asked);
 	return 0;
 }
 
@@ -223,6 +228,7 @@ static void what_the_caches_lack_of_an_old_build_is_not_looked_into(void **state
 	/* Once it has to be built, it is. */
 	build_graph_free(TAKE(g, build_graph_new(&source, "/nix/store", &e)));
 	strv_done(&world.had);
+	strv_done(&world.asked);
 	assert_err(&e, plan(g, "top", true, &e), gone);
 }
 
@@ -237,7 +243,7 @@ static void refuses_derivations_that_need_themselves(void **state)
 	assert_err(&e, plan(g, "top", true, &e), "inputs of themselves");
 }
 
-static void a_long_chain_is_asked_for_level_by_level(void **state)
+static void a_long_chain_is_asked_for_in_few_questions(void **state)
 {
 	struct err e = ERR_INIT;
 	scoped_build_graph struct build_graph *g = build_graph_new(&source, "/nix/store", &e);
@@ -251,7 +257,27 @@ static void a_long_chain_is_asked_for_level_by_level(void **state)
 	assert_ok(&e, plan(g, "n499", true, &e));
 	assert_int_equal(g->n_builds, 500);
 	assert_string_equal(g->builds[0]->drv.name, "n0");
-	assert_int_equal(world.n_queries, 500);
+	assert_int_equal(world.n_queries, 9); /* 1 + 2 + 4 + .. levels */
+}
+
+/* What is far below what can be had is nobody's business. */
+static void what_is_not_needed_is_not_asked_for(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_build_graph struct build_graph *g = build_graph_new(&source, "/nix/store", &e);
+	char name[16], below[16] = "";
+
+	for (unsigned i = 0; i < 500; i++) {
+		snprintf(name, sizeof name, "n%u", i);
+		add_drv(name, below, "");
+		memcpy(below, name, sizeof below);
+	}
+	have("n496");
+	assert_ok(&e, plan(g, "n499", true, &e));
+	assert_int_equal(g->n_builds, 3);
+	assert_int_equal(g->fetch.n, 1);
+	assert_int_equal(world.n_queries, 2);
+	assert_true(world.n_asked < 10);
 }
 
 static void a_wide_graph_is_asked_for_at_once(void **state)
@@ -296,8 +322,9 @@ int main(int argc, char **argv)
 		CASE(builds_what_nobody_has_dependencies_first),
 		CASE(what_the_caches_lack_of_an_old_build_is_not_looked_into),
 		CASE(refuses_derivations_that_need_themselves),
-		CASE(a_long_chain_is_asked_for_level_by_level),
+		CASE(a_long_chain_is_asked_for_in_few_questions),
 		CASE(a_wide_graph_is_asked_for_at_once),
+		CASE(what_is_not_needed_is_not_asked_for),
 		CASE(refuses_output_paths_that_do_not_follow),
 	};
 
