@@ -117,7 +117,10 @@ for s in $steps; do
   nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
     tests/nonix/https.sh tests/nonix/far.sh ;;
   # tests/nar/nix.sh is in `make check`.
-  nar) scripts nar tests/nar/usr.sh ;;
+  nar)
+    step build-nar make -C "$work/plain" --silent tests/nar/peak &&
+      scripts nar tests/nar/memory.sh tests/nar/usr.sh
+    ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
   e2e)
     scripts e2e tests/e2e/*.sh
