@@ -110,8 +110,8 @@ typedef int drv_reader(void *ctx, const char *path, struct drv *ret, struct err 
 int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 			 struct err *e) MUST_CHECK;
 /*
- * The hash of D modulo fixed outputs, with its own output paths left blank: what its outputs are
- * known by where they are content-addressed.
+ * The hash of D modulo fixed outputs, with its own output paths left blank; of a fixed one that of
+ * its output. It is what its outputs are known by where they are content-addressed.
  */
 int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 		    struct hash *ret, struct err *e) MUST_CHECK;

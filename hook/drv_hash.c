@@ -367,6 +367,8 @@ int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read
 	scoped_walk struct walk w = {.store_dir = store_dir, .read = read, .ctx = ctx};
 	bool deferred;
 
+	if (drv_is_fixed(d))
+		return hash_fixed(&d->outputs[0], ret, e);
 	if (walk_inputs(&w, d, e) < 0 || hash_modulo(&w, d, true, ret, &deferred, e) < 0)
 		return err_wrap(e, "hashing derivation '%s'", d->path ? d->path : d->name);
 	return 0;

@@ -319,13 +319,39 @@ static int read_made(struct out *out, const struct out_job *job, struct err *e)
 	return 0;
 }
 
-int float_realise(struct outs *o, const struct out_job *job, struct err *e)
+/*
+ * With ca-derivations Nix knows every output by its derivation. Those of others than floating ones
+ * it registers itself after a hook; but only who builds signs them, and it keeps what signatures
+ * are there.
+ */
+static int is_realised(const struct out_job *job, const struct sign_keys *keys, struct err *e)
+{
+	scoped_strv struct strv features = STRV_INIT;
+
+	if (drv_is_floating(job->drv))
+		return 1;
+	if (!keys->texts.n)
+		return 0;
+	if (settings_list(job->settings, "experimental-features", &features, e) < 0)
+		return -1;
+	return strv_has(&features, "ca-derivations") ? store_has_realisations(job->store, e) : 0;
+}
+
+int outs_realise(struct outs *o, const struct out_job *job, struct err *e)
 {
 	scoped_sign_keys struct sign_keys keys = SIGN_KEYS_INIT;
 
+	if (sign_keys_load(job->settings, &keys, e) < 0)
+		return -1;
+	int rc = is_realised(job, &keys, e);
+	if (rc <= 0)
+		return rc;
+	const bool floating = drv_is_floating(job->drv);
+	if (!floating && float_open(o, job, e) < 0)
+		return -1;
 	o->real_sigs = mem_new(o->n + 1, sizeof *o->real_sigs, e);
 	o->reals = o->real_sigs ? mem_new(o->n + 1, sizeof *o->reals, e) : NULL;
-	if (!o->reals || sign_keys_load(job->settings, &keys, e) < 0)
+	if (!o->reals)
 		return -1;
 	for (size_t i = 0; i < o->n; i++) {
 		struct out *out = &o->items[i];
@@ -335,7 +361,8 @@ int float_realise(struct outs *o, const struct out_job *job, struct err *e)
 		if (valid < 0)
 			return -1;
 		out->skip = valid > 0;
-		if (!out->skip && str_ends(out->path, ".drv") && read_made(out, job, e) < 0)
+		if (floating && !out->skip && str_ends(out->path, ".drv") &&
+		    read_made(out, job, e) < 0)
 			return -1;
 		*r = (struct store_realisation){o->drv_hash, out->decl->name, out->path,
 						&o->real_sigs[o->n_reals]};

@@ -317,9 +317,7 @@ static int check_and_publish(struct outs *o, const struct out_job *job, struct e
 	if (outs_check_allowed(o, &attrs, job->store, e) < 0 ||
 	    outs_sign(o, job->settings, e) < 0 || optimise_all(o, job, e) < 0)
 		return -1;
-	if (drv_is_floating(job->drv) && float_realise(o, job, e) < 0)
-		return -1;
-	return outs_publish(o, job, e);
+	return outs_realise(o, job, e) < 0 ? -1 : outs_publish(o, job, e);
 }
 
 int out_register(const struct out_job *job, struct err *e)

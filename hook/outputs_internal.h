@@ -40,8 +40,8 @@ struct outs {
 	bool other_mount; /* the build's outputs cannot be renamed into the store */
 	int copies_fd;    /* directory of our own for copies, -1 while there is none */
 	char *copies_path;
-	/* Of floating outputs (hook/outfloat.c): */
-	char drv_hash[HASH_TEXT_MAX];  /* the derivation's, by which realisations are known */
+	/* Of floating outputs (hook/outfloat.c), and of realisations: */
+	char drv_hash[HASH_TEXT_MAX];  /* the derivation's, by which they are known */
 	struct strv known_from, known; /* outputs realised before: path in this build, real path */
 	struct store_realisation *reals;
 	struct strv *real_sigs; /* of reals */
@@ -118,7 +118,7 @@ int float_collect(struct outs *o, const struct out_job *job, const struct drv_ou
 int float_finalise(struct outs *o, const struct out_job *job, const size_t *order,
 		   struct err *e) MUST_CHECK;
 /* Just before they are published: what is valid already, and what is to be registered besides. */
-int float_realise(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
+int outs_realise(struct outs *o, const struct out_job *job, struct err *e) MUST_CHECK;
 
 /* ---- hook/outcheck.c ---- */
 

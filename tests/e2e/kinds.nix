@@ -38,6 +38,14 @@ rec {
     '';
     # Of one content with `file`, and of one name.
     twin = floating "file" { unused = 1; } ''echo contents >"$out"'';
+    # No floating one, of an input that is fixed: known by their derivations all the same.
+    fixed = sh "from-fixed" {
+      source = sh "fixed" {
+        outputHash = builtins.hashString "sha256" "fixed\n";
+        outputHashMode = "flat";
+        outputHashAlgo = "sha256";
+      } ''echo fixed >"$out"'';
+    } ''echo "$source" >"$out"'';
     # Inputs that are floating themselves: Nix resolves them.
     user = floating "user" { self = floatingKinds.self; b = floatingKinds.several.b; } ''
       cat "$self/bin/self" >"$out"

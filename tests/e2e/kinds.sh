@@ -15,10 +15,8 @@ attrs() {
   nix-instantiate --eval --strict --option experimental-features "nix-command ca-derivations" \
     --expr "toString (builtins.attrNames (import $expr).$1)" | tr -d '"'
 }
-# Those of input-addressed outputs Nix registers itself when a hook has built, and does not sign.
 realisations() { # realisations SIDE
-  sqlite3 "$W/$1/var/nix/db/db.sqlite" "select drvPath, outputName, path,
-      case when ca is null then '' else coalesce(signatures, '') end
+  sqlite3 "$W/$1/var/nix/db/db.sqlite" "select drvPath, outputName, path, coalesce(signatures, '')
     from Realisations join ValidPaths on ValidPaths.id = outputPath order by 1, 2"
 }
 
