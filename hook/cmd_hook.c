@@ -10,6 +10,7 @@
  */
 #include "hook/cmd.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,24 @@ static int decline(struct hook *h, struct proto *p, enum decision decision, cons
 	return proto_decline(e) < 0 ? -1 : ASK_AGAIN;
 }
 
+static int read_and_decide(struct hook *h, const struct proto_try *t, struct drv *d,
+			   enum decision *ret, struct buf *why, struct err *e)
+{
+	scoped_free char *real = store_real_path(&h->store, t->drv_path, e);
+
+	if (!real)
+		return -1;
+	if (drv_read(t->drv_path, real, h->store.dir, d, e) < 0) {
+		if (e->kind != ERR_SYSTEM || e->sys != ENOENT)
+			return -1;
+		/* Nix has it in the store that it evaluates with, and tells no hook which that is. */
+		err_clear(e);
+		*ret = DECIDE_DECLINE;
+		return buf_addf(why, e, "it is not in the store ('--eval-store')");
+	}
+	return decide(t, d, &h->settings, &h->store, ret, why, e);
+}
+
 /* One question of Nix. The exit code where it was the last; -1: *E; ASK_AGAIN: Nix may. */
 static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 		  const struct err *machine, struct err *e)
@@ -218,9 +237,7 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 		return accept_and_fail(h, p, machine, e);
 	if (storepath_check(t->drv_path, h->store.dir, &base, &bad) < 0)
 		return accept_and_fail(h, p, &bad, e);
-	scoped_free char *real = store_real_path(&h->store, t->drv_path, &bad);
-	if (!real || drv_read(t->drv_path, real, h->store.dir, &d, &bad) < 0 ||
-	    decide(t, &d, &h->settings, &h->store, &decision, &why, &bad) < 0)
+	if (read_and_decide(h, t, &d, &decision, &why, &bad) < 0)
 		return bad.kind == ERR_UNSUPPORTED
 			       ? decline(h, p, DECIDE_DECLINE, t->drv_path, bad.msg, e)
 			       : accept_and_fail(h, p, &bad, e);

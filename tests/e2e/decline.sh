@@ -28,4 +28,17 @@ check "nothing is said" [ "$(grep -c 'nix-oci-hook' "$W/hook.log")" = 0 ]
 told foreign "this machine does not build for 'pdp11-linux'"
 nix_build hook --quiet --quiet "$expr" -A feature >/dev/null
 check "twice --quiet: no reason" [ "$(grep -c 'nix-oci-hook' "$W/hook.log")" = 0 ]
+
+# Nix hands over no derivation that is in another store only.
+evaluated='derivation { name = "evaluated"; system = builtins.currentSystem; builder = "/bin/sh";
+  args = [ "-c" "echo >$out" ]; }'
+nix_build hook --eval-store "$W/eval-store" -E "$evaluated" >/dev/null
+check_eq "a store for evaluation, and Nix may build: it does" $? 0
+check_log "it builds it itself" "^building '[^']*-evaluated.drv'\.\.\." "$W/hook.log"
+nix_conf hook
+evaluated=${evaluated/>/and more >}
+nix_build hook --eval-store "$W/eval-store" -E "$evaluated" >/dev/null
+check "and Nix may not build: it fails" [ $? != 0 ]
+check_log "and Nix may not build: the reason is told" \
+  "^nix-oci-hook does not build '.*-evaluated.drv': it is not in the store \\('--eval-store'\\)\$" "$W/hook.log"
 finish
