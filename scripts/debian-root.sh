@@ -9,9 +9,9 @@ set -euo pipefail
 suite=$1 dir=$2
 [ ! -e "$dir" ] || exit 0
 
-packages="acl attr bash-static bc busybox-static ca-certificates crun curl gcc libarchive-dev libc6-dev
-  libcurl4-openssl-dev libjansson-dev libsqlite3-dev libssl-dev make nix-bin openssl pkgconf python3
-  sqlite3 strace util-linux xz-utils"
+packages="acl attr bash-static bc busybox-static ca-certificates crun curl gcc git jq libarchive-dev
+  libc6-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libssl-dev make nix-bin openssl pkgconf
+  python3 sqlite3 strace util-linux xz-utils"
 # shellcheck disable=SC2016 # fields for apt-get
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
   awk '$2 == "Debian" && $3 == "Debian" && !seen { print $1; seen = 1 }')

@@ -5,9 +5,10 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz. One more,
-# `versions`, has to be named: it fetches two releases of Debian and takes as long as all others;
-# NIH_ROOTS is a directory to keep their root file systems in (see tests/versions.sh).
+# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz. Two more
+# have to be named: `versions` fetches two releases of Debian and takes as long as all others;
+# NIH_ROOTS is a directory to keep their root file systems in (see tests/versions.sh). `upstream`
+# runs the tests of Nix's own source, twice, for half an hour (see tests/upstream.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
@@ -121,6 +122,7 @@ for s in $steps; do
     step build-nar make -C "$work/plain" --silent tests/nar/peak &&
       scripts nar tests/nar/memory.sh tests/nar/usr.sh
     ;;
+  upstream) NIH_TEST_LIMIT=7200 scripts upstream tests/upstream.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
   e2e)
     scripts e2e tests/e2e/*.sh

@@ -10,8 +10,9 @@
 #
 # SCRIPT is a test script of tests/, with its path from there; all that depend on Nix's version, if
 # none is given. Environment: NIH_SUITES (trixie sid: Nix 2.26 and 2.34), NIH_ROOTS, a directory
-# that keeps the root file systems and the builds in them for the next time. Prints what tests/run.sh
-# prints, for each release.
+# that keeps the root file systems and the builds in them for the next time; NIH_NIX_SOURCE, a
+# directory with the source of the release's Nix, for upstream.sh. Prints what tests/run.sh prints,
+# for each release.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
@@ -41,15 +42,18 @@ enter() { # enter ROOT SCRIPT...
   local root=$1
   shift
   # Cached files of the sources are for the machine's own tests.
-  mount --bind "$root" "$root" && mkdir -p "$root"/{source,counts,old-root} &&
+  mount --bind "$root" "$root" && mkdir -p "$root"/{source,counts,nix-source,old-root} &&
     mount --bind "$top" "$root/source" && mount -o remount,bind,ro "$root/source" &&
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
     mount --rbind /sys "$root/sys" && mount -t tmpfs tmpfs "$root/run" &&
     mount --bind "$counts" "$root/counts" &&
+    { [ -z "${NIH_NIX_SOURCE-}" ] || mount --bind "$NIH_NIX_SOURCE" "$root/nix-source"; } &&
     cd "$root" && pivot_root . old-root && cd / && umount -l /old-root || return
   # HOME and such are the machine's.
   exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TEST_STRICT="${TEST_STRICT-0}" \
     NIH_COUNTS=/counts/counts NIH_VERSIONS_INSIDE=yes ${NIH_KEEP:+NIH_KEEP=$NIH_KEEP} \
+    ${NIH_NIX_SOURCE:+NIH_NIX_SOURCE=/nix-source} \
+    ${NIH_TEST_LIMIT:+NIH_TEST_LIMIT=$NIH_TEST_LIMIT} \
     /source/tests/versions.sh "$@"
 }
 
