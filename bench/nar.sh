@@ -45,7 +45,7 @@ compare() { # compare TITLE ARG SIDE...: the last side is what the others are co
   for i in $(seq "$rounds"); do
     for side; do
       case $side in *_restore) rm -rf "$arg/out" ;; esac
-      time_of "$W/$side.ms" "$side" "$arg" || exit 1
+      time_of "$side" "$side" "$arg" || exit 1
     done
   done
   base=$(median <"$W/${!#}.ms")
@@ -53,7 +53,7 @@ compare() { # compare TITLE ARG SIDE...: the last side is what the others are co
   for side; do
     ms=$(median <"$W/$side.ms")
     printf '  %-16s %8.1f ms  %sx\n' "$side" "$ms" "$(ratio "$ms" "$base")"
-    rm "$W/$side.ms"
+    rm "$W/$side.ms" "$W/$side.cpu"
   done
   rm -rf "$arg/out" "$shm/out.nar"
 }
