@@ -149,13 +149,16 @@ static int place_file(const struct bundle_work *w, const char *target, struct er
 	return place_at(w, target, target, &file, &placed, e);
 }
 
-/* The runtime, once in the namespaces, can still change what is the machine's root's. */
-static bool root_is_root(const struct spec_host *h)
+/*
+ * The runtime can change what is the machine's root's: once in the namespaces, where root is mapped
+ * as itself, and before for whomever root is mapped to. crun does the latter with descriptor 0.
+ */
+static bool has_power_over_machine(const struct spec_host *h)
 {
 	if (geteuid() != 0 || !h->userns)
 		return geteuid() == 0;
 	for (size_t i = 0; i < h->n_uid_map; i++)
-		if (h->uid_map[i].inside == 0 && h->uid_map[i].outside == 0)
+		if (h->uid_map[i].inside == 0)
 			return true;
 	return false;
 }
@@ -168,7 +171,7 @@ static bool root_is_root(const struct spec_host *h)
  */
 static int make_null(struct bundle_work *w, struct err *e)
 {
-	if (root_is_root(w->h) &&
+	if (has_power_over_machine(w->h) &&
 	    mknodat(w->dev, "null", S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) == 0) {
 		scoped_fd int fd = openat(w->dev, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) {
