@@ -133,8 +133,8 @@ on() { # on SIDE COMMAND...: run it with the side's /nix
 become() { # become SIDE COMMAND...: in a subshell: turn into it, so that it has the subshell's pid
   local side=$1
   shift
-  # A shell's background jobs ignore SIGINT.
-  NIX_CONF_DIR=$W/etc-$side exec env --default-signal=INT,QUIT \
+  # A shell's background jobs ignore SIGINT, and what nohup starts SIGHUP.
+  NIX_CONF_DIR=$W/etc-$side exec env --default-signal=INT,QUIT,HUP \
     unshare --mount --propagation private -- \
     sh -c 'mount --bind "$0" /nix && exec "$@"' "$W/$side" "$@"
 }

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Compare what the probe said in Nix's own sandbox and through the hook.
 
-compare.py PARITY.md TABLE VERSION KIND REF HOOK SEEN    differences must be rows of the table
-compare.py --unused PARITY.md TABLE VERSION SEEN         no comparison had a use for a row: wrong
+compare.py PARITY.md TABLES VERSION KIND REF HOOK SEEN    differences must be rows of the table
+compare.py --unused PARITY.md TABLES VERSION SEEN         no comparison had a use for a row: wrong
 
 VERSION is Nix's; SEEN collects the rows that were used. The table is the one below the line
-"<!-- TABLE -->" in PARITY.md. Its cells: the kinds of build (globs, space between), Nix's versions
+"<!-- TABLE -->" in PARITY.md; of several (space between) the first counts first. Its cells: the kinds of build (globs, space between), Nix's versions
 ("all", "< 2.14", ">= 2.31"), the key, Nix's value, the hook's value (each a glob in backticks; "-":
 no such line), the reason. "|" in a value is written "\\|".
 """
@@ -26,7 +26,12 @@ def is_for(condition, version):
     return (number(version) < number(bound)) == {"<": True, ">=": False}[sign]
 
 
-def rows(path, name, version):
+def rows(path, names, version):
+    for name in names.split():
+        yield from table_rows(path, name, version)
+
+
+def table_rows(path, name, version):
     text = open(path, encoding="utf-8").read()
     _, found, table = text.partition(f"<!-- {name} -->\n")
     if not found:
@@ -75,7 +80,7 @@ def main(argv):
         return unused(*argv[1:])
     path, table, version, kind, ref, hook, seen = argv
     ref, hook = said(ref), said(hook)
-    if not ref or (table == "probe" and len(ref) < 300):
+    if not ref or (table.endswith("probe") and len(ref) < 300):
         sys.exit(f"only {len(ref)} lines to compare")
     known = list(rows(path, table, version))
     bad = 0

@@ -52,4 +52,11 @@ in
     exportReferencesGraph.closure = [ link ];
   };
   i686 = build { name = "i686"; system = "i686-linux"; };
+  program32 = build {
+    name = "program32";
+    system = "i686-linux";
+    builder = "${builtins.path { path = dir; name = "probe"; }}/probe32";
+  };
+  # 65536 ids and root inside; with Nix 2.12 and later.
+  range = build { name = "range"; requiredSystemFeatures = [ "uid-range" ]; };
 }
