@@ -3,10 +3,14 @@
 # debian-root.sh SUITE DIR: make DIR a root file system of that Debian release, with its own Nix and
 # all that building and testing this project there needs. Needs root and mmdebstrap.
 #
-# The mirror is the one that the machine's own apt sources name. What is there already is kept.
+# The mirror is the one that the machine's own apt sources name. What is there already is kept; who
+# comes while another makes it waits for that.
 set -euo pipefail
 [ $# = 2 ] || { echo "usage: $0 SUITE DIR" >&2; exit 2; }
 suite=$1 dir=$2
+mkdir -p "$(dirname "$dir")"
+exec 9>"$dir.lock"
+flock 9
 [ ! -e "$dir" ] || exit 0
 
 packages="acl attr bash-static bc busybox-static ca-certificates crun curl gcc git jq libarchive-dev
@@ -17,7 +21,6 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created
   awk '$2 == "Debian" && $3 == "Debian" && !seen { print $1; seen = 1 }')
 [ -n "$mirror" ] || { echo "$0: no mirror of Debian among the apt sources" >&2; exit 1; }
 
-mkdir -p "$(dirname "$dir")"
 tmp=$(mktemp -d "$dir.XXXXXX")
 conf=$(mktemp)
 # Nothing of the machine is mounted there once the mount namespace of the maker is gone.

@@ -5,16 +5,17 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz. Two more
-# have to be named: `versions` fetches two releases of Debian and takes as long as all others;
-# NIH_ROOTS is a directory to keep their root file systems in (see tests/versions.sh). `upstream`
-# runs the tests of Nix's own source, twice, for half an hour (see tests/upstream.sh).
+# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile versions fuzz. Two
+# more have to be named: `versions-all` runs all tests that depend on Nix with those of two other
+# releases of Debian, of which `versions` runs some; NIH_ROOTS is a directory to keep their root file
+# systems in (see tests/versions.sh). `upstream` runs the tests of Nix's own source, twice, for half an
+# hour (see tests/upstream.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile versions fuzz}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -79,10 +80,19 @@ scripts() { # scripts NAME FILE...: TAP scripts that use the built program
     tee "$work/$name.log"
   echo "$name: $(tail -n 1 "$work/$name.log" | sed 's/^# //')" >>"$closing"
 }
-versions() {
-  header versions
-  NIH_ROOTS=${NIH_ROOTS:-$work/roots} NIH_COUNTS=$counts tests/versions.sh | tee "$work/versions.log"
-  echo "versions: $(tail -n 1 "$work/versions.log" | sed 's/^# //')" >>"$closing"
+export NIH_ROOTS=${NIH_ROOTS:-$work/roots}
+# The releases come from afar, so they are fetched while other steps run.
+fetch_releases() {
+  local suite
+  for suite in ${NIH_SUITES:-trixie sid}; do
+    nice scripts/debian-root.sh "$suite" "$NIH_ROOTS/$suite" >"$work/$suite.log" 2>&1 &
+  done
+}
+versions() { # versions NAME [SCRIPT...]
+  local name=$1
+  header "$name"
+  NIH_COUNTS=$counts tests/versions.sh "${@:2}" | tee "$work/$name.log"
+  echo "$name: $(tail -n 1 "$work/$name.log" | sed 's/^# //')" >>"$closing"
 }
 fuzzing() {
   (mkdir -p "$work/fuzz" && cd "$work/fuzz" &&
@@ -92,7 +102,8 @@ fuzzing() {
 }
 # A release holds every file of the repository but what is for git and editors only.
 distcheck() {
-  make -C "$work/plain" -j"$jobs" distcheck AM_DISTCHECK_CONFIGURE_FLAGS=--quiet || return
+  make -C "$work/plain" -j"$jobs" distcheck \
+    AM_DISTCHECK_CONFIGURE_FLAGS="--quiet CFLAGS=-O1" || return
   if [ -e .git ]; then
     tar -tf "$work"/plain/nix-oci-hook-*.tar.xz | sed 's,^[^/]*/,,' | sort >"$work/released" || return
     git ls-files | grep -vE '^\.(editorconfig|git.*)$' | sort | comm -23 - "$work/released" \
@@ -103,18 +114,23 @@ distcheck() {
 
 for s in $steps; do
   case $s in
-  deps) step deps scripts/install-deps.sh ;;
+  deps)
+    step deps scripts/install-deps.sh
+    case " $steps " in *" versions"*) fetch_releases ;; esac
+    ;;
   build) { [ -x configure ] || step autogen ./autogen.sh; } && step build configured plain --enable-werror ;;
   check) make_check plain ;;
   sanitizers)
-    step build-sanitizers configured sanitizers --enable-werror --enable-sanitizers &&
+    step build-sanitizers configured sanitizers --enable-werror --enable-sanitizers \
+      CFLAGS="-g -O1" &&
       make_check sanitizers
     ;;
   distcheck) step distcheck distcheck ;;
   # The other scripts of tests/parity/ need the build tree and are in `make check`.
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
   cache) step build-cache make -C "$work/plain" --silent tests/cache/fetch && scripts cache tests/cache/*.sh ;;
-  versions) versions ;;
+  versions) versions versions e2e/{kinds,outputs,small}.sh parity/{outputs,sandbox}.sh ;;
+  versions-all) versions versions-all ;;
   nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
     tests/nonix/https.sh tests/nonix/far.sh ;;
   # tests/nar/nix.sh is in `make check`.
@@ -125,8 +141,13 @@ for s in $steps; do
   upstream) NIH_TEST_LIMIT=7200 scripts upstream tests/upstream.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
   e2e)
-    scripts e2e tests/e2e/*.sh
-    NIH_REGISTRATION=load-db scripts e2e-load-db tests/e2e/small.sh tests/e2e/outputs.sh \
+    # They wait more than they compute. Not so those that have other runtimes or limits: these make
+    # control groups, which others would take for something that they themselves have left.
+    mapfile -t alone < <(grep -liE 'memory-max|pids-max|runtime ?=' tests/e2e/*.sh)
+    mapfile -t together < <(printf '%s\n' tests/e2e/*.sh | grep -vxFf <(printf '%s\n' "${alone[@]}"))
+    NIH_JOBS=2 scripts e2e "${together[@]}"
+    scripts e2e-alone "${alone[@]}"
+    NIH_JOBS=2 NIH_REGISTRATION=load-db scripts e2e-load-db tests/e2e/small.sh tests/e2e/outputs.sh \
       tests/e2e/users.sh
     ;;
   fuzz) step fuzz fuzzing ;;

@@ -7,7 +7,7 @@ compare.py --unused PARITY.md TABLES VERSION SEEN         no comparison had a us
 
 VERSION is Nix's; SEEN collects the rows that were used. The table is the one below the line
 "<!-- TABLE -->" in PARITY.md; of several (space between) the first counts first. Its cells: the kinds of build (globs, space between), Nix's versions
-("all", "< 2.14", ">= 2.31"), the key, Nix's value, the hook's value (each a glob in backticks; "-":
+("all", "< 2.14", ">= 2.31", ">= 2.26, < 2.30"), the key, Nix's value, the hook's value (each a glob in backticks; "-":
 no such line), the reason. "|" in a value is written "\\|".
 """
 import fnmatch
@@ -22,6 +22,8 @@ def number(version):
 def is_for(condition, version):
     if condition == "all":
         return True
+    if ", " in condition:
+        return all(is_for(part, version) for part in condition.split(", "))
     sign, bound = condition.split()
     return (number(version) < number(bound)) == {"<": True, ">=": False}[sign]
 
