@@ -76,7 +76,8 @@ ready() { # ready WAY TEST: the way's copy of the tests, as configure or meson w
       -e "s#@sandbox_shell@#$busybox#" -e "s#@PACKAGE_VERSION@#$nix_version#" \
       -e "s#@system@#$system#" "$f" >"${f%.in}"
   done
-  find "$W/$1/tests" -name '*.sh' -exec sed -i -E '/^\(! \[ -w "?\$[a-zA-Z0-9]+"? \]\)$/d' {} +
+  find "$W/$1/tests" -name '*.sh' -exec \
+    sed -i -E '/^(\(! \[|\[\[ !) -w "?\$[a-zA-Z0-9]+"? (\]\)|\]\])$/d' {} +
   # The one line of the tests' nix.conf that is about the sandbox.
   [ "$1" = bare ] || sed -i "s#^sandbox = false\$#include $W/$1/nix.conf#" \
     "$W/$1/tests"/{init.sh,common/init.sh} 2>/dev/null
