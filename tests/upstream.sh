@@ -106,7 +106,8 @@ run() {
   if is_meson; then
     case $test in */*) suite=${test%%/*} name=${name#*/} ;; esac
     root=$W/$way/nix-test/$suite/$name
-    env=(_NIX_TEST_SOURCE_DIR="$dir" _NIX_TEST_BUILD_DIR="$dir" TEST_SUITE_NAME="$suite" NIX_STORE=)
+    env=(_NIX_TEST_SOURCE_DIR="$dir" _NIX_TEST_BUILD_DIR="$dir" TEST_SUITE_NAME="$suite" NIX_STORE=
+      shell="$(command -v bash)")
   else
     root=$W/$way/nix-test/$name
     mkdir -p "$(dirname "$root")"
