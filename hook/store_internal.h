@@ -7,7 +7,7 @@
 
 #include "hook/store.h"
 
-/* ---- hook/store_sqlite.c ---- */
+/* ---- hook/store_sqlite_open.c, hook/store_sqlite.c ---- */
 
 /*
  * Open the database of ST. 1: *RET is it. 0: it must not be used so, *RET_WHY says why (heap).

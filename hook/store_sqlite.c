@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Nix's database, used as Nix uses it (src/libstore/local-store.cc, sqlite.cc): a shared lock on
- * db/big-lock as long as it is open, so that no schema upgrade runs; foreign keys on; synchronous
- * "normal", or "off" without fsync-metadata; the WAL checkpointed as rarely as Nix does. What Nix
- * writes when it registers a build's outputs is one row in ValidPaths for each and one in Refs for
- * each reference; DerivationOutputs is written when the .drv is registered, not with its outputs:
- * so here only for a derivation that a build has made.
- *
- * Nothing here creates, migrates or repairs: a database that is not exactly as known is left to
- * `nix-store`, which is always right about its own.
+ * Nix's database, used as Nix uses it (src/libstore/local-store.cc). What Nix writes when it
+ * registers a build's outputs is one row in ValidPaths for each and one in Refs for each reference;
+ * DerivationOutputs is written when the .drv is registered, not with its outputs: so here only for
+ * a derivation that a build has made.
  */
-#include "hook/store_internal.h"
+#include "hook/store_sqlite_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "hook/derivation.h"
 #include "hook/pairset.h"
@@ -29,21 +19,7 @@
 
 #include "nar/banned.h"
 
-#define SCHEMA_KNOWN "10"
 #define REALISATION_COLUMNS_KNOWN "id,drvPath,outputName,outputPath,signatures"
-/* As Nix: whoever holds the write lock is at most a garbage collector, which lets go in time. */
-#define BUSY_TIMEOUT_MS (60 * 60 * 1000)
-
-enum stmt {
-	STMT_INFO,
-	STMT_REFS,
-	STMT_ADD_PATH,
-	STMT_ADD_REF,
-	STMT_ADD_OUTPUT,
-	STMT_REALISATION,
-	STMT_ADD_REALISATION,
-	STMT_COUNT,
-};
 
 static const char *const stmt_sql[] = {
 	[STMT_INFO] = "select id, hash, registrationTime, deriver, narSize, ultimate, sigs, ca "
@@ -63,34 +39,7 @@ static const char *const stmt_sql[] = {
 };
 _Static_assert(ARRAY_SIZE(stmt_sql) == STMT_COUNT, "one text a statement");
 
-struct store_db {
-	sqlite3 *sql;
-	sqlite3_stmt *stmts[STMT_COUNT]; /* prepared when first used */
-	int big_lock_fd;
-	char *path;
-};
-
-void store_db_free(struct store_db *db)
-{
-	if (!db)
-		return;
-	for (size_t i = 0; i < STMT_COUNT; i++)
-		sqlite3_finalize(db->stmts[i]);
-	sqlite3_close(db->sql);
-	if (db->big_lock_fd >= 0)
-		close(db->big_lock_fd);
-	free(db->path);
-	free(db);
-}
-
-static void scope_db(struct store_db **db)
-{
-	store_db_free(*db);
-}
-#define scoped_db __attribute__((cleanup(scope_db)))
-
-/* Set *E from what SQLite says last. Always -1. */
-static int db_err(const struct store_db *db, const char *doing, struct err *e)
+int store_db_err(const struct store_db *db, const char *doing, struct err *e)
 {
 	int code = sqlite3_errcode(db->sql), sys = sqlite3_system_errno(db->sql);
 
@@ -102,10 +51,10 @@ static int db_err(const struct store_db *db, const char *doing, struct err *e)
 	return -1;
 }
 
-static int db_exec(struct store_db *db, const char *sql, struct err *e)
+int store_db_exec(struct store_db *db, const char *sql, struct err *e)
 {
 	if (sqlite3_exec(db->sql, sql, NULL, NULL, NULL) != SQLITE_OK)
-		return db_err(db, sql, e);
+		return store_db_err(db, sql, e);
 	return 0;
 }
 
@@ -126,7 +75,7 @@ static sqlite3_stmt *stmt(struct store_db *db, enum stmt which, struct err *e)
 	if (!db->stmts[which] &&
 	    sqlite3_prepare_v3(db->sql, stmt_sql[which], -1, SQLITE_PREPARE_PERSISTENT,
 			       &db->stmts[which], NULL) != SQLITE_OK) {
-		db_err(db, "preparing a statement", e);
+		store_db_err(db, "preparing a statement", e);
 		return NULL;
 	}
 	return db->stmts[which];
@@ -141,7 +90,7 @@ static int stmt_step(struct store_db *db, sqlite3_stmt *s, const char *doing, st
 	case SQLITE_DONE:
 		return 0;
 	default:
-		return db_err(db, doing, e);
+		return store_db_err(db, doing, e);
 	}
 }
 
@@ -157,61 +106,6 @@ static const char *column_text(sqlite3_stmt *s, int i)
 	return (const char *)sqlite3_column_text(s, i);
 }
 
-/* ---- opening ---- */
-
-static int why(char **ret_why, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static int why(char **ret_why, struct err *e, const char *fmt, ...)
-{
-	char text[ERR_MSG_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	*ret_why = str_dup(text, e);
-	return *ret_why ? 0 : -1;
-}
-
-/* Whether db/schema holds the known number, of which Nix makes "10" without a line feed. */
-static int schema_check(const char *state_dir, char **ret_why, struct err *e)
-{
-	scoped_free char *path = str_fmt(e, "%s/db/schema", state_dir);
-	char text[32];
-
-	if (!path)
-		return -1;
-	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return why(ret_why, e, "'%s': %s", path, strerror(errno));
-	ssize_t n = read(fd, text, sizeof text - 1);
-	if (n < 0)
-		return why(ret_why, e, "'%s': %s", path, strerror(errno));
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
-	text[n] = '\0';
-	if (!str_eq(text, SCHEMA_KNOWN))
-		return why(ret_why, e, "'%s' says '%s', and only schema " SCHEMA_KNOWN " is known",
-			   path, text);
-	return 1;
-}
-
-/* Like Nix's own processes: shared, so that only a schema upgrade is kept out. */
-static int big_lock(const char *state_dir, int *ret_fd, char **ret_why, struct err *e)
-{
-	scoped_free char *path = str_fmt(e, "%s/db/big-lock", state_dir);
-
-	if (!path)
-		return -1;
-	scoped_fd int fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return why(ret_why, e, "'%s': %s", path, strerror(errno));
-	while (flock(fd, LOCK_SH | LOCK_NB) < 0)
-		if (errno != EINTR)
-			return why(ret_why, e, "locking '%s': %s", path, strerror(errno));
-	*ret_fd = TAKE(fd, -1);
-	return 1;
-}
-
 /* Whether SQL, a query of one text, says KNOWN. */
 static int columns_are(struct store_db *db, const char *sql, const char *known, bool *ret)
 {
@@ -225,95 +119,6 @@ static int columns_are(struct store_db *db, const char *sql, const char *known, 
 	}
 	sqlite3_finalize(s);
 	return rc;
-}
-
-static void stmt_finalize(sqlite3_stmt *const *s)
-{
-	sqlite3_finalize(*s);
-}
-
-/*
- * Whether the tables have just the columns that are known. A statement that is prepared tells; to
- * ask by pragma_table_info() takes three times as long.
- */
-static int columns_check(struct store_db *db, char **ret_why, struct err *e)
-{
-	static const char *const known[] = {
-		"id",       "path", "hash", "registrationTime", "deriver",   "narSize",
-		"ultimate", "sigs", "ca",   "referrer",         "reference",
-	};
-	__attribute__((cleanup(stmt_finalize))) sqlite3_stmt *s = NULL;
-	size_t n;
-
-	if (sqlite3_prepare_v2(db->sql, "select * from ValidPaths, Refs", -1, &s, NULL) !=
-	    SQLITE_OK)
-		return why(ret_why, e, "'%s': %s", db->path, sqlite3_errmsg(db->sql));
-	n = (size_t)sqlite3_column_count(s);
-	for (size_t i = 0; i < n || i < ARRAY_SIZE(known); i++)
-		if (i >= n || i >= ARRAY_SIZE(known) ||
-		    !str_eq(sqlite3_column_name(s, (int)i), known[i]))
-			return why(ret_why, e,
-				   "the tables in '%s' have other columns than those known",
-				   db->path);
-	return 1;
-}
-
-static int db_setup(const struct store *st, struct store_db *db, char **ret_why, struct err *e)
-{
-	/*
-	 * Without WAL Nix locks by dot files, as it does on NFS; all users of a database must do
-	 * it the same way.
-	 */
-	int rc = sqlite3_open_v2(db->path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-				 st->use_sqlite_wal ? NULL : "unix-dotfile");
-
-	if (!db->sql)
-		return err_memory(e);
-	if (rc != SQLITE_OK)
-		return why(ret_why, e, "'%s': %s", db->path, sqlite3_errmsg(db->sql));
-	if (sqlite3_db_readonly(db->sql, "main") != 0)
-		return why(ret_why, e, "'%s' may not be written", db->path);
-	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
-	rc = columns_check(db, ret_why, e);
-	if (rc <= 0)
-		return rc;
-	if (db_exec(db, "pragma foreign_keys = 1", e) < 0 ||
-	    db_exec(db,
-		    st->fsync_metadata ? "pragma synchronous = normal" : "pragma synchronous = off",
-		    e) < 0 ||
-	    db_exec(db, "pragma wal_autocheckpoint = 40000", e) < 0)
-		return -1;
-	/* Nix keeps the files of the WAL for readers that may not write (2.26). */
-	int persist = 1;
-	if (st->use_sqlite_wal)
-		sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
-	return 1;
-}
-
-int store_db_open(const struct store *st, struct store_db **ret, char **ret_why, struct err *e)
-{
-	scoped_db struct store_db *db = NULL;
-	scoped_fd int lock = -1;
-	int rc;
-
-	rc = schema_check(st->state_dir, ret_why, e);
-	if (rc <= 0)
-		return rc;
-	rc = big_lock(st->state_dir, &lock, ret_why, e);
-	if (rc <= 0)
-		return rc;
-	db = mem_new(1, sizeof *db, e);
-	if (!db)
-		return -1;
-	db->big_lock_fd = TAKE(lock, -1);
-	db->path = str_fmt(e, "%s/db/db.sqlite", st->state_dir);
-	if (!db->path)
-		return -1;
-	rc = db_setup(st, db, ret_why, e);
-	if (rc <= 0)
-		return rc;
-	*ret = TAKE(db, NULL);
-	return 1;
 }
 
 /* ---- queries ---- */
@@ -561,7 +366,7 @@ static int add_all(struct store_db *db, const struct store_registration *regs, s
 int store_db_begin(struct store_db *db, const struct store_registration *regs, size_t n,
 		   struct err *e)
 {
-	if (db_exec(db, "begin immediate", e) < 0)
+	if (store_db_exec(db, "begin immediate", e) < 0)
 		return -1;
 	if (add_all(db, regs, n, e) < 0) {
 		store_db_rollback(db);
@@ -576,7 +381,7 @@ int store_db_has_realisations(struct store_db *db, struct err *e)
 
 	if (columns_are(db, "select group_concat(name) from pragma_table_info('Realisations')",
 			REALISATION_COLUMNS_KNOWN, &known) < 0)
-		return db_err(db, "looking for realisations", e);
+		return store_db_err(db, "looking for realisations", e);
 	return known;
 }
 
@@ -624,7 +429,7 @@ int store_db_realise(struct store_db *db, const struct store_realisation *r, str
 
 int store_db_commit(struct store_db *db, struct err *e)
 {
-	return db_exec(db, "commit", e);
+	return store_db_exec(db, "commit", e);
 }
 
 void store_db_rollback(struct store_db *db)
