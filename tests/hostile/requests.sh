@@ -136,7 +136,12 @@ if [ $bad = 0 ]; then ok "a .drv cut off at any of $n places is refused by name"
   not_ok "a .drv cut off at any of $n places is refused by name: $bad are not" "$W/first-bad"
 fi
 rm -f "$file"
-damaged "a missing .drv"
+# Of those that Nix has in another store, for --eval-store.
+head -c "$after_question" "$W/good" >"$W/request"
+call "$W/request"
+check_eq "a missing .drv: exit code" "$rc" 0
+check_log "a missing .drv: declined" '^# decline' "$W/err"
+check_log "a missing .drv: with the reason" "'$drv': it is not in the store" "$W/err"
 rm -f "$file" && ln -s /etc/passwd "$file"
 damaged "a .drv that is a symbolic link"
 rm -f "$file" && mkfifo "$file"
