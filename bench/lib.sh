@@ -18,4 +18,11 @@ time_of() {
   awk '{ print $1 * 1000 }' "$W/bench.time" >>"$W/$name.ms"
   awk '{ print ($2 + $3) * 1000 }' "$W/bench.time" >>"$W/$name.cpu"
 }
+# report SIDE TITLE: the medians of a side, and their ratios to those of the side ref
+report() {
+  local ms cpu
+  ms=$(median <"$W/$1.ms") cpu=$(median <"$W/$1.cpu")
+  printf '  %-24s %8.1f ms  %sx   %8.1f ms of processor  %sx\n' "$2" \
+    "$ms" "$(ratio "$ms" "$(median <"$W/ref.ms")")" "$cpu" "$(ratio "$cpu" "$(median <"$W/ref.cpu")")"
+}
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }

@@ -61,16 +61,8 @@ for what in small large; do
   small) echo "$files files of 4 kB (aim: at most 0.9x Nix's own sandbox)" ;;
   large) echo "one file of $mib MiB (aim: at most 0.9x Nix's own sandbox)" ;;
   esac
-  ref=$(median <"$W/ref.ms") ref_cpu=$(median <"$W/ref.cpu")
-  for s in ref hook alone; do
-    ms=$(median <"$W/$s.ms") cpu=$(median <"$W/$s.cpu")
-    case $s in
-    ref) name="Nix's own sandbox" ;;
-    hook) name="nix-oci-hook, $NIX_OCI_HOOK_RUNTIME" ;;
-    alone) name="the builder alone" ;;
-    esac
-    printf '  %-24s %8.1f ms  %sx   %8.1f ms of processor  %sx\n' "$name" "$ms" "$(ratio "$ms" "$ref")" \
-      "$cpu" "$(ratio "$cpu" "$ref_cpu")"
-    rm "$W/$s.ms" "$W/$s.cpu"
-  done
+  report ref "Nix's own sandbox"
+  report hook "nix-oci-hook, $NIX_OCI_HOOK_RUNTIME"
+  report alone "the builder alone"
+  rm "$W"/{ref,hook,alone}.{ms,cpu}
 done
