@@ -202,21 +202,32 @@ static const struct drv_output *known_output(const struct drv *d, const char *na
 	return o && o->path ? o : NULL;
 }
 
-static int list_inputs(const struct build_graph *g, struct build_node *n, struct err *e)
+/* What N uses, appended to RET. An output that does not exist or has no path: left out, or *E. */
+static int add_inputs(const struct build_graph *g, const struct build_node *n, bool all_known,
+		      struct strv *ret, struct err *e)
 {
-	if (strv_copy(&n->inputs, &n->drv.srcs, e) < 0)
+	if (strv_copy(ret, &n->drv.srcs, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n->drv.n_inputs; i++) {
 		const struct drv_input *in = &n->drv.inputs[i];
 		const struct build_node *from = build_graph_node(g, in->path);
 
 		for (size_t j = 0; j < in->node.outputs.n; j++) {
-			const struct drv_output *o =
-				known_output(&from->drv, in->node.outputs.items[j], e);
-			if (!o || strv_add(&n->inputs, o->path, e) < 0)
+			const char *name = in->node.outputs.items[j];
+			const struct drv_output *o = all_known ? known_output(&from->drv, name, e)
+							       : drv_output(&from->drv, name);
+
+			if ((!o && all_known) || (o && o->path && strv_add(ret, o->path, e) < 0))
 				return -1;
 		}
 	}
+	return 0;
+}
+
+static int list_inputs(const struct build_graph *g, struct build_node *n, struct err *e)
+{
+	if (add_inputs(g, n, true, &n->inputs, e) < 0)
+		return -1;
 	strv_sort(&n->inputs);
 	strv_uniq(&n->inputs);
 	return 0;
@@ -351,23 +362,10 @@ static int resolve_sources(struct build_graph *g, const struct build_node *n, st
 static int add_questions(const struct build_graph *g, const struct build_node *n, struct strv *ret,
 			 struct err *e)
 {
-	if (strv_copy(ret, &n->drv.srcs, e) < 0)
-		return -1;
 	for (size_t i = 0; n != g->root && i < n->drv.n_outputs; i++)
 		if (n->drv.outputs[i].path && strv_add(ret, n->drv.outputs[i].path, e) < 0)
 			return -1;
-	for (size_t i = 0; i < n->drv.n_inputs; i++) {
-		const struct drv_input *in = &n->drv.inputs[i];
-		const struct build_node *from = build_graph_node(g, in->path);
-
-		for (size_t j = 0; j < in->node.outputs.n; j++) {
-			const struct drv_output *o =
-				drv_output(&from->drv, in->node.outputs.items[j]);
-			if (o && o->path && strv_add(ret, o->path, e) < 0)
-				return -1;
-		}
-	}
-	return 0;
+	return add_inputs(g, n, false, ret, e);
 }
 
 /* Of the nodes that N uses, those that this round has not seen and whose inputs are known. */

@@ -243,17 +243,24 @@ static void refuses_derivations_that_need_themselves(void **state)
 	assert_err(&e, plan(g, "top", true, &e), "inputs of themselves");
 }
 
-static void a_long_chain_is_asked_for_in_few_questions(void **state)
+/* n0 that needs nothing, n1 that needs it, ... */
+static void add_chain(unsigned n)
 {
-	struct err e = ERR_INIT;
-	scoped_build_graph struct build_graph *g = build_graph_new(&source, "/nix/store", &e);
 	char name[16], below[16] = "";
 
-	for (unsigned i = 0; i < 500; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		snprintf(name, sizeof name, "n%u", i);
 		add_drv(name, below, "");
 		memcpy(below, name, sizeof below);
 	}
+}
+
+static void a_long_chain_is_asked_for_in_few_questions(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_build_graph struct build_graph *g = build_graph_new(&source, "/nix/store", &e);
+
+	add_chain(500);
 	assert_ok(&e, plan(g, "n499", true, &e));
 	assert_int_equal(g->n_builds, 500);
 	assert_string_equal(g->builds[0]->drv.name, "n0");
@@ -265,13 +272,8 @@ static void what_is_not_needed_is_not_asked_for(void **state)
 {
 	struct err e = ERR_INIT;
 	scoped_build_graph struct build_graph *g = build_graph_new(&source, "/nix/store", &e);
-	char name[16], below[16] = "";
 
-	for (unsigned i = 0; i < 500; i++) {
-		snprintf(name, sizeof name, "n%u", i);
-		add_drv(name, below, "");
-		memcpy(below, name, sizeof below);
-	}
+	add_chain(500);
 	have("n496");
 	assert_ok(&e, plan(g, "n499", true, &e));
 	assert_int_equal(g->n_builds, 3);
