@@ -7,6 +7,7 @@
  */
 #include "hook/drvrequest_internal.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,7 @@ static int add_params(struct maker *m, const char *name, const char *path, struc
 {
 	const struct drv_output *o = drv_output(m->in->drv, "out");
 	scoped_buf struct buf b = BUF_INIT(REQ_JSON_MAX);
+	size_t i = 0;
 
 	if (buf_reserve(&b, 0, e) < 0)
 		return -1;
@@ -193,9 +195,11 @@ static int add_params(struct maker *m, const char *name, const char *path, struc
 		if (!out || add_param(&b, "out", out, e) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(builtins); i++)
-		if (str_eq(builtins[i].name, name) && builtins[i].add(m, &b, e) < 0)
-			return -1;
+	while (i < ARRAY_SIZE(builtins) && !str_eq(builtins[i].name, name))
+		i++;
+	assert(i < ARRAY_SIZE(builtins));
+	if (builtins[i].add(m, &b, e) < 0)
+		return -1;
 	return req_add_file(m->r, path + 1, PRIVATE_MODE, b.data, b.len, e);
 }
 

@@ -188,7 +188,7 @@ static inline void scope_cache_dest(struct cache_dest **d)
  *	cache_upload_commit(u, name, e);
  *
  * It is written to the cache's own directory, or for HTTP to one in TMPDIR; where the file system
- *can do that, to a file without a name, of which nothing is left if this process is killed.
+ * can do that, to a file without a name, of which nothing is left if this process is killed.
  */
 struct cache_upload;
 

@@ -164,7 +164,7 @@ int nar_dump_flat(int dirfd, const char *name, const char *what, const struct na
 		  struct err *e)
 {
 	scoped_fd int fd = open_flat(dirfd, name, what, e);
-	scoped_free char *buf = fd < 0 ? NULL : mem_new(HASHER_BUF_BYTES, 1, e);
+	scoped_free char *buf = fd < 0 ? NULL : mem_bytes(HASHER_BUF_BYTES, e);
 	ssize_t n;
 
 	if (!buf)

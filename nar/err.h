@@ -28,13 +28,13 @@
 /* What to do about an error; chosen where it arises, read where the exit code is chosen. */
 enum err_kind {
 	ERR_NONE = 0,
-	ERR_SYSTEM,  /* the machine said no; `sys` is the errno, or 0 */
-	ERR_INPUT,   /* what we were given is wrong: a .drv, a NAR, a request, a setting */
-	ERR_LIMIT,   /* larger than a limit allows */
-	ERR_MEMORY,  /* out of memory */
+	ERR_SYSTEM,      /* the machine said no; `sys` is the errno, or 0 */
+	ERR_INPUT,       /* what we were given is wrong: a .drv, a NAR, a request, a setting */
+	ERR_LIMIT,       /* larger than a limit allows */
+	ERR_MEMORY,      /* out of memory */
 	ERR_UNSUPPORTED, /* nothing is wrong with it, but here it cannot be done */
-	ERR_BUILD,   /* the build itself failed; the machine and the input are fine */
-	ERR_STOPPED, /* told to stop: a signal, or whoever asked has gone */
+	ERR_BUILD,       /* the build itself failed; the machine and the input are fine */
+	ERR_STOPPED,     /* told to stop: a signal, or whoever asked has gone */
 };
 
 #define ERR_MSG_MAX 4096
