@@ -34,6 +34,8 @@ void cache_options_fill(struct cache_options *o)
 		o->retry_ms = 250;
 	if (!o->connections)
 		o->connections = 24;
+	if (!o->paths_max)
+		o->paths_max = 1u << 20;
 	if (!o->nars)
 		o->nars = cpus < 2 ? 4 : cpus > 8 ? 16 : (unsigned)cpus * 2;
 }

@@ -67,6 +67,7 @@ struct cache_options {
 	unsigned retry_ms;           /* 250: before the second attempt */
 	unsigned connections;        /* 24: at most, a server */
 	unsigned nars;               /* fetched at once; by the number of processors, 4 to 16 */
+	unsigned paths_max;          /* 1,048,576: asked for, as what strangers refer to is, too */
 	bool no_http2;
 	/*
 	 * Both are called in the caller's thread. PROGRESS: when something changed, at most each

@@ -94,6 +94,11 @@ static struct cache_entry *add(struct cache_set *s, const char *base, struct err
 {
 	struct cache_entry *x;
 
+	if (s->n_entries >= s->o.paths_max) {
+		err_set(e, ERR_LIMIT, "caches are asked for more than %u store paths",
+			s->o.paths_max);
+		return NULL;
+	}
 	if (s->n_entries >= s->n_buckets && grow_buckets(s, e) < 0)
 		return NULL;
 	if (mem_grow(&s->entries, &s->cap_entries, s->n_entries + 1, sizeof *s->entries, e) < 0)

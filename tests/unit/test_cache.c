@@ -508,6 +508,48 @@ static void needs_a_cache_that_can_be_used(void **state)
 	assert_err(&e, -1, "opening binary cache 'file:///nonexistent/cache'");
 }
 
+/* A derivation that refers to the next of a chain, by I and I + 1. */
+static void put_link(struct cache_dest *d, unsigned i)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf b = BUF_INIT(1000);
+	char name[64];
+
+	snprintf(name, sizeof name, "%032u.narinfo", i);
+	assert_ok(&e, buf_addf(&b, &e,
+			       "StorePath: /nix/store/%032u-x.drv\nURL: x.nar\nCompression: none\n"
+			       "NarHash: sha256:%052u\nNarSize: 1\nReferences: %032u-x.drv\n",
+			       i, 0, i + 1));
+	assert_ok(&e, cache_dest_put(d, name, b.data, b.len, &e));
+}
+
+static void bounds_what_strangers_refer_to(void **state)
+{
+	struct err e = ERR_INIT;
+	struct cache_options o = {.store_dir = "/nix/store"};
+	static const char *const first[] = {"/nix/store/00000000000000000000000000000000-x.drv"};
+	char dir[] = "/tmp/test_cache.XXXXXX";
+
+	assert_non_null(mkdtemp(dir));
+	scoped_free char *url = str_fmt(&e, "file://%s?trusted=1", dir);
+	scoped_cache_dest struct cache_dest *d = cache_dest_open(url, &o, &e);
+	assert_non_null(d);
+	for (unsigned i = 0; i < 9; i++)
+		put_link(d, i);
+	for (o.paths_max = 9; o.paths_max <= 10; o.paths_max++) {
+		scoped_cache_set struct cache_set *s =
+			cache_set_open((const char *const *)&url, 1, &o, &e);
+
+		assert_non_null(s);
+		if (o.paths_max == 10) /* the last is in no cache */
+			assert_ok(&e, cache_query(s, first, 1, CACHE_DERIVATIONS, &e));
+		else
+			assert_err(&e, cache_query(s, first, 1, CACHE_DERIVATIONS, &e),
+				   "caches are asked for more than 9 store paths");
+	}
+	assert_ok(&e, io_rmtree(AT_FDCWD, dir, dir, &e));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +566,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(compares_the_hash_of_content_addressed_paths),
 		cmocka_unit_test(writes_files_whole_or_not_at_all),
 		cmocka_unit_test(needs_a_cache_that_can_be_used),
+		cmocka_unit_test(bounds_what_strangers_refer_to),
 	};
 
 	if (argc > 1)
