@@ -98,6 +98,15 @@ rec {
     user = sh "user-of-product" { product = builtins.outputOf producer.outPath "out"; }
       ''cat "$product" >"$out"'';
   };
+  # What a build has made, called a derivation and none that could be.
+  madeBad = {
+    nonsense = ca "text" "sha256" "made-nonsense.drv" { } ''echo nonsense >"$out"'';
+    lying = ca "text" "sha256" "made-lying.drv" {
+      drv = builtins.unsafeDiscardOutputDependency plain.drvPath;
+    } ''sed 's/-plain",""/-other",""/' "$drv" >"$out"'';
+    endless = ca "text" "sha256" "made-endless.drv" { }
+      ''{ printf 'Derive([],[('; head -c 100000000 /dev/zero | tr '\0' '('; } >"$out"'';
+  };
   textBad = {
     self = ca "text" "sha256" "text-self" { } ''echo "$out" >"$out"'';
     directory = ca "text" "sha256" "text-directory" { } ''mkdir "$out"'';

@@ -69,6 +69,17 @@ if nix_at_least 2.26; then
   nothing_left "text" hook
 fi
 
+# What is made must be a derivation, as its name says so.
+nix_at_least 2.26 && for name in $(attrs madeBad); do
+  nix_build ref "$expr" -A "madeBad.$name" >"$W/ref.out"
+  ref_rc=$?
+  nix_build hook "$expr" -A "madeBad.$name" >"$W/hook.out"
+  check_eq "made $name: neither Nix's own nor the hook takes it" "$((ref_rc != 0)) $(($? != 0))" "1 1"
+  check_eq "made $name: no path" "$(cat "$W/hook.out")" ""
+  check_log "made $name: the reason is told" "made-$name.drv" "$W/hook.log"
+  check_eq "made $name: it is not valid" "$(sqlite3 "$W/hook/var/nix/db/db.sqlite" \
+    "select path from ValidPaths where path like '%-made-$name.drv'")" ""
+done
 bad_ones=$(attrs floatingBad | sed 's/[^ ]*/floatingBad.&/g')
 nix_at_least 2.26 && bad_ones+=" $(attrs textBad | sed 's/[^ ]*/textBad.&/g')"
 for name in $bad_ones; do
