@@ -42,20 +42,4 @@ struct nar_copy {
 int nar_copy(const struct nar_copy *c, struct refscan *scan, struct nar_digest *ret,
 	     struct err *e) MUST_CHECK;
 
-/* ---- by events, for those who get them from elsewhere ---- */
-
-struct nar_restorer;
-
-struct nar_restorer *nar_restorer_new(int dirfd, const char *name, const char *what, unsigned flags,
-				      struct err *e) MUST_CHECK;
-/* Events as nar_next() gives them. Their names are ones that it accepts. */
-int nar_restorer_event(struct nar_restorer *r, const struct nar_event *ev,
-		       struct err *e) MUST_CHECK;
-/* N bytes of the contents of the current file. */
-int nar_restorer_data(struct nar_restorer *r, const void *data, size_t n, struct err *e) MUST_CHECK;
-/* The tree is complete and stays. */
-void nar_restorer_keep(struct nar_restorer *r);
-/* Removes what was not told to be kept. NULL is fine. */
-void nar_restorer_free(struct nar_restorer *r);
-
 #endif

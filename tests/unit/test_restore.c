@@ -2,8 +2,10 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,14 +36,23 @@ static int teardown(void **state)
 	return io_rmtree(AT_FDCWD, dir, dir, &e);
 }
 
-static int restore(const char *words, const char *name, unsigned flags, struct err *e)
+/* A file with the NAR of these words. */
+static int nar_of(const char *words)
 {
+	struct err e = ERR_INIT;
 	scoped_buf struct buf b = BUF_INIT(1 << 20);
-	scoped_fd int fd = memfd_create("nar", MFD_CLOEXEC);
+	int fd = memfd_create("nar", MFD_CLOEXEC);
 
 	nar_words(&b, words);
-	assert_ok(e, io_write(fd, b.data, b.len, "memfd", e));
+	assert_ok(&e, io_write(fd, b.data, b.len, "memfd", &e));
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+static int restore(const char *words, const char *name, unsigned flags, struct err *e)
+{
+	scoped_fd int fd = nar_of(words);
+
 	scoped_nar_reader struct nar_reader *r = nar_reader_new(fd, NULL, e);
 	assert_non_null(r);
 	return nar_restore(r, dirfd_, name, name, flags, e);
@@ -149,6 +160,73 @@ static void leaves_nothing_of_what_it_refuses(void **state)
 	assert_false(exists("refused"));
 }
 
+/* DIRS directories of FILES small files each, the last of them of LAST_BYTES. */
+static void many(struct buf *b, int dirs, int files, size_t last_bytes)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *last = malloc(last_bytes + 1);
+
+	assert_non_null(last);
+	memset(last, 'x', last_bytes);
+	last[last_bytes] = '\0';
+	assert_ok(&e, buf_adds(b, "M ( type directory ", &e));
+	for (int i = 0; i < dirs; i++) {
+		assert_ok(&e, buf_addf(b, &e, "entry ( name d%04d node ( type directory ", i));
+		for (int j = 0; j < files; j++)
+			assert_ok(&e, buf_addf(b, &e,
+					       "entry ( name f%04d node ( type regular %s%s ) ) ",
+					       j, j % 3 ? "contents " : "executable ~ contents ",
+					       j < files - 1 || i < dirs - 1 ? "small" : last));
+		assert_ok(&e, buf_adds(b, ") ) ", &e));
+	}
+	assert_ok(&e, buf_adds(b, ")", &e));
+}
+
+static void restores_many_small_files(void **state)
+{
+	struct err e = ERR_INIT;
+
+	for (unsigned flags = 0; flags <= NAR_RESTORE_CANONICAL; flags++) {
+		const char *name = flags ? "many-canonical" : "many";
+		scoped_buf struct buf words = BUF_INIT(1 << 20);
+
+		many(&words, 40, 25, 60000);
+		assert_ok(&e, restore(words.data, name, flags, &e));
+		check_dump(name, words.data);
+	}
+	assert_int_equal(mode_of("many/d0039/f0000"), 0755);
+	assert_int_equal(mode_of("many/d0039/f0001"), 0644);
+	static const char *const paths[] = {"many-canonical", "many-canonical/d0039",
+					    "many-canonical/d0039/f0000",
+					    "many-canonical/d0039/f0024"};
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		assert_int_equal(mtime_of(paths[i]), 1);
+		assert_int_equal(mode_of(paths[i]), 0555);
+	}
+	assert_int_equal(mode_of("many-canonical/d0039/f0022"), 0444);
+}
+
+/* Whichever thread it is that cannot write. */
+static void says_which_small_file_failed(void **state)
+{
+	struct err e = ERR_INIT;
+	struct rlimit old, low;
+	scoped_buf struct buf words = BUF_INIT(1 << 20);
+
+	many(&words, 3, 20, 60000);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	low = (struct rlimit){20000, old.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	scoped_fd int fd = nar_of(words.data);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	scoped_nar_reader struct nar_reader *r = nar_reader_new(fd, NULL, &e);
+	assert_non_null(r);
+	int rc = nar_restore(r, dirfd_, "failed", "/a/failed", 0, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_err(&e, rc, "writing to '/a/failed/d0002/f0019': File too large");
+	assert_false(exists("failed"));
+}
+
 static void touches_nothing_that_exists(void **state)
 {
 	struct err e = ERR_INIT;
@@ -222,6 +300,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(restores_what_was_dumped),
 		cmocka_unit_test(restores_as_things_look_in_a_store),
 		cmocka_unit_test(leaves_nothing_of_what_it_refuses),
+		cmocka_unit_test(restores_many_small_files),
+		cmocka_unit_test(says_which_small_file_failed),
 		cmocka_unit_test(touches_nothing_that_exists),
 		cmocka_unit_test(copies_and_hashes_in_one_pass),
 		cmocka_unit_test(leaves_nothing_of_a_copy_that_fails),

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nar/buf.h"
+#include "nar/restore_internal.h"
+#include "nar/scope.h"
+
+#include "nar/banned.h"
+
+/* atime, mtime: as all store paths have them. */
+static const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+/* NAME in D; D itself, if NAME is "". The root goes by the name that its reader knows it by. */
+static int add_path(struct buf *b, const struct restore_dir *d, const char *name, struct err *e)
+{
+	const struct restore_dir *dirs[NAR_DEPTH_MAX];
+	size_t n = 0;
+
+	for (const struct restore_dir *p = d; p->parent && p->parent->parent; p = p->parent)
+		dirs[n++] = p;
+	if (buf_adds(b, d->what, e) < 0)
+		return -1;
+	while (n)
+		if (buf_addf(b, e, "/%s", dirs[--n]->name) < 0)
+			return -1;
+	return d->parent && *name ? buf_addf(b, e, "/%s", name) : 0;
+}
+
+static int failed(const struct restore_dir *d, const char *name, const char *verb, struct err *e)
+{
+	int saved = errno;
+	scoped_buf struct buf b = BUF_INIT(1 << 16);
+	struct err ignored = ERR_INIT;
+	bool whole = add_path(&b, d, name, &ignored) == 0;
+
+	errno = saved;
+	if (errno == EEXIST)
+		return err_set(e, ERR_SYSTEM, "path '%s' already exists", whole ? b.data : d->what);
+	return err_sys(e, "%s '%s'", verb, whole ? b.data : d->what);
+}
+
+/* ---- directories ---- */
+
+struct restore_dir *restore_dir_new(struct restore_dir *parent, int fd, const char *name,
+				    struct err *e)
+{
+	struct restore_dir *d = mem_new(1, sizeof *d, e);
+
+	if (!d)
+		return NULL;
+	atomic_init(&d->users, 1);
+	d->fd = fd;
+	if (parent) {
+		/* The root's name can be longer, and stands in `what` already. */
+		if (parent->parent)
+			memcpy(d->name, name, strlen(name) + 1);
+		d->parent = restore_dir_ref(parent);
+		d->canonical = parent->canonical;
+		d->what = parent->what;
+	}
+	return d;
+}
+
+struct restore_dir *restore_dir_make(struct restore_dir *parent, const char *name, struct err *e)
+{
+	scoped_fd int fd = -1;
+
+	if (mkdirat(parent->fd, name, parent->canonical ? 0700 : 0777) < 0) {
+		failed(parent, name, "creating directory", e);
+		return NULL;
+	}
+	fd = openat(parent->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct restore_dir *d = NULL;
+	if (fd < 0)
+		failed(parent, name, "opening directory", e);
+	else
+		d = restore_dir_new(parent, fd, name, e);
+	if (d)
+		fd = -1;
+	else
+		unlinkat(parent->fd, name, AT_REMOVEDIR);
+	return d;
+}
+
+struct restore_dir *restore_dir_ref(struct restore_dir *d)
+{
+	atomic_fetch_add_explicit(&d->users, 1, memory_order_relaxed);
+	return d;
+}
+
+/* Modes exactly, whatever umask and default ACLs made of them. */
+static int make_canonical(const struct restore_dir *d, struct err *e)
+{
+	if (fchmod(d->fd, 0555) < 0)
+		return failed(d, "", "setting the mode of", e);
+	if (futimens(d->fd, times) < 0)
+		return failed(d, "", "setting the times of", e);
+	return 0;
+}
+
+static int unref(struct restore_dir *d, bool keep, struct err *e)
+{
+	int rc = 0;
+
+	while (d && atomic_fetch_sub(&d->users, 1) == 1) {
+		struct restore_dir *parent = d->parent;
+
+		if (parent) { /* else it is of somebody else */
+			if (keep && rc == 0 && d->canonical)
+				rc = make_canonical(d, e);
+			close(d->fd);
+		}
+		free(d);
+		d = parent;
+	}
+	return rc;
+}
+
+int restore_dir_end(struct restore_dir *d, struct err *e)
+{
+	return unref(d, true, e);
+}
+
+void restore_dir_drop(struct restore_dir *d)
+{
+	(void)unref(d, false, NULL);
+}
+
+/* ---- files and links ---- */
+
+static int set_executable(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -1 : fchmod(fd, (st.st_mode & 07777) | 0111);
+}
+
+int restore_file_make(const struct restore_dir *d, const char *name, bool executable, struct err *e)
+{
+	scoped_fd int fd = openat(d->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				  d->canonical ? 0600 : 0666);
+
+	if (fd < 0)
+		return failed(d, name, "creating", e);
+	/* Before the contents: a write changes the time, so the time is set after them. */
+	int rc = 0;
+	if (d->canonical)
+		rc = fchmod(fd, executable ? 0555 : 0444);
+	else if (executable)
+		rc = set_executable(fd);
+	if (rc < 0) {
+		failed(d, name, "setting the mode of", e);
+		unlinkat(d->fd, name, 0);
+		return -1;
+	}
+	return TAKE(fd, -1);
+}
+
+int restore_file_write(const struct restore_dir *d, const char *name, int fd, const void *data,
+		       size_t n, struct err *e)
+{
+	const char *p = data;
+
+	while (n) {
+		ssize_t w = write(fd, p, n);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return failed(d, name, "writing to", e);
+		p += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+int restore_file_end(const struct restore_dir *d, const char *name, int fd, struct err *e)
+{
+	scoped_fd int mine = fd;
+
+	if (d->canonical && futimens(fd, times) < 0)
+		return failed(d, name, "setting the times of", e);
+	/* A delayed write error shows only here. */
+	if (close(TAKE(mine, -1)) < 0 && errno != EINTR)
+		return failed(d, name, "closing", e);
+	return 0;
+}
+
+int restore_link(const struct restore_dir *d, const char *name, const char *target, struct err *e)
+{
+	if (symlinkat(target, d->fd, name) < 0)
+		return failed(d, name, "creating symbolic link", e);
+	if (d->canonical && utimensat(d->fd, name, times, AT_SYMLINK_NOFOLLOW) < 0) {
+		failed(d, name, "setting the times of", e);
+		unlinkat(d->fd, name, 0);
+		return -1;
+	}
+	return 0;
+}
