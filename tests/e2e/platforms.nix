@@ -1,0 +1,8 @@
+# Programs of other platforms than the machine's. `dir` holds a program for each SYSTEM, by that name.
+{ dir, system, seed ? "" }:
+derivation {
+  name = "platform-${system}";
+  inherit system seed;
+  builder = "${builtins.path { path = dir; name = "programs"; }}/${system}";
+  args = [ (builtins.placeholder "out") ];
+}
