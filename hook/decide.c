@@ -24,12 +24,12 @@ static int system_is_ours(const char *system, const struct settings *s, bool *re
 }
 
 /* *RET is the first feature that is missing here, or NULL. */
-static int missing_feature(const struct strv *wanted, const struct settings *s, const char **ret,
-			   struct err *e)
+static int missing_feature(const struct strv *wanted, const struct store *st,
+			   const struct settings *s, const char **ret, struct err *e)
 {
 	scoped_strv struct strv have = STRV_INIT;
 
-	if (settings_list(s, "system-features", &have, e) < 0)
+	if (store_features(st, s, &have, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(own_features); i++)
 		if (strv_add(&have, own_features[i], e) < 0)
@@ -108,7 +108,7 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 		*ret = DECIDE_FOREIGN;
 		return buf_addf(why, e, "this machine does not build for '%s'", t->system);
 	}
-	if (missing_feature(&t->features, s, &feature, e) < 0)
+	if (missing_feature(&t->features, st, s, &feature, e) < 0)
 		return -1;
 	if (feature) {
 		*ret = DECIDE_FOREIGN;

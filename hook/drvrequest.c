@@ -152,15 +152,16 @@ static int add_inputs(struct maker *m, struct err *e)
 }
 
 /* Nix's own default has kvm where Nix may use the device. */
-static int machine_has_kvm(const struct settings *s, bool *ret, struct err *e)
+static int machine_has_kvm(const struct store *st, const struct settings *s, bool *ret,
+			   struct err *e)
 {
 	scoped_strv struct strv features = STRV_INIT;
 
-	if (!settings_get(s, "system-features")) {
+	if (!st->system_features && !settings_get(s, "system-features")) {
 		*ret = access("/dev/kvm", R_OK | W_OK) == 0;
 		return 0;
 	}
-	if (settings_list(s, "system-features", &features, e) < 0)
+	if (store_features(st, s, &features, e) < 0)
 		return -1;
 	*ret = strv_has(&features, "kvm");
 	return 0;
@@ -179,7 +180,7 @@ static int add_constraints(struct maker *m, const struct strv *features, struct 
 		str_dup(setting_or(m->in->settings, "sandbox-dev-shm-size", SHM_SIZE_DEFAULT), e);
 	if (!r->constraints.shm_size)
 		return -1;
-	return machine_has_kvm(m->in->settings, &r->constraints.kvm, e);
+	return machine_has_kvm(m->in->store, m->in->settings, &r->constraints.kvm, e);
 }
 
 static int add_command(struct maker *m, struct err *e)

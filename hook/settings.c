@@ -8,8 +8,6 @@
 
 #include "nar/banned.h"
 
-#define SETTINGS_BLANKS " \t\n\r"
-
 /* Where NAME is (*FOUND), or where it would have to be put in. */
 static size_t find(const struct settings *s, const char *name, bool *found)
 {

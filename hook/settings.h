@@ -22,6 +22,7 @@ struct settings {
 	size_t n, cap;
 };
 #define SETTINGS_INIT {NULL, 0, 0}
+#define SETTINGS_BLANKS " \t\n\r" /* stand between the items of a list */
 
 /* Add a setting, or give it another value. Cheap in sorted order, which is Nix's. */
 int settings_set(struct settings *s, const char *name, const char *value, struct err *e) MUST_CHECK;

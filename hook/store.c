@@ -45,8 +45,17 @@ int store_open(struct store *st, const struct settings *s, enum conf_registratio
 	new.real_dir = TAKE(w.real_dir, NULL);
 	new.state_dir = TAKE(w.state_dir, NULL);
 	new.local = w.local;
+	new.system_features = TAKE(w.system_features, NULL);
 	*st = new;
 	return 0;
+}
+
+int store_features(const struct store *st, const struct settings *s, struct strv *ret,
+		   struct err *e)
+{
+	if (st->system_features)
+		return strv_split(ret, st->system_features, SETTINGS_BLANKS, e);
+	return settings_list(s, "system-features", ret, e);
 }
 
 int store_open_mem(struct store *st, const char *dir, const char *real_dir, const char *state_dir,
@@ -80,6 +89,7 @@ void store_done(struct store *st)
 	free(st->dir);
 	free(st->real_dir);
 	free(st->state_dir);
+	free(st->system_features);
 	free(st->why_not_sqlite);
 	*st = (struct store){0};
 }

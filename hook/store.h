@@ -39,6 +39,8 @@ struct store {
 	bool fsync_metadata; /* Nix's settings of these names */
 	bool use_sqlite_wal;
 	bool sync_before_registering;
+	/* What the store's URI says of the setting of that name, or NULL: the setting holds. */
+	char *system_features;
 	struct store_db *db;  /* NULL until it is needed, and where it is not used */
 	char *why_not_sqlite; /* NULL, or why `nix-store` has to do; set with the first query */
 	struct store_mem *mem; /* store_open_mem()'s; then there is neither of the above */
@@ -67,6 +69,9 @@ struct store_registration {
  */
 int store_open(struct store *st, const struct settings *s, enum conf_registration how,
 	       struct err *e) MUST_CHECK;
+/* What builds in ST may ask for, of Nix's `system-features`: added to RET. */
+int store_features(const struct store *st, const struct settings *s, struct strv *ret,
+		   struct err *e) MUST_CHECK;
 /*
  * A store without Nix: paths are called DIR/..., outputs are moved into REAL_DIR. STATE_DIR is where
  * the locks of build users are.

@@ -41,6 +41,7 @@ void store_where_done(struct store_where *w)
 	free(w->dir);
 	free(w->real_dir);
 	free(w->state_dir);
+	free(w->system_features);
 	*w = (struct store_where){0};
 }
 
@@ -138,7 +139,7 @@ static char *percent_decode(const char *s, size_t len, const char *uri, struct e
 
 /* The parameters that say where things are; the first of a name wins, as in Nix. */
 struct params {
-	char *root, *store, *state, *real, *read_only;
+	char *root, *store, *state, *real, *read_only, *system_features;
 };
 
 static void params_done(struct params *p)
@@ -148,6 +149,7 @@ static void params_done(struct params *p)
 	free(p->state);
 	free(p->real);
 	free(p->read_only);
+	free(p->system_features);
 }
 #define scoped_params __attribute__((cleanup(params_done)))
 
@@ -163,6 +165,8 @@ static char **params_slot(struct params *p, const char *key)
 		return &p->real;
 	if (str_eq(key, "read-only"))
 		return &p->read_only;
+	if (str_eq(key, "system-features"))
+		return &p->system_features;
 	return NULL;
 }
 
@@ -344,34 +348,33 @@ static int where_directory(struct store_where *w, const char *base, size_t len, 
 	return where_local(w, p, env, e);
 }
 
-static int resolve(struct store_where *w, const char *uri, const struct store_env *env,
-		   struct err *e)
+static int resolve(struct store_where *w, const char *uri, struct params *p,
+		   const struct store_env *env, struct err *e)
 {
-	scoped_params struct params p = {0};
 	size_t len = strcspn(uri, "?");
 	const char *query = uri[len] ? uri + len + 1 : "";
 
 	w->uri = str_dup(uri, e);
-	if (!w->uri || params_parse(query, uri, &p, e) < 0 || params_canon(&p, e) < 0)
+	if (!w->uri || params_parse(query, uri, p, e) < 0 || params_canon(p, e) < 0)
 		return -1;
 	if (len == 0 || span_is(uri, len, "auto"))
-		return where_auto(w, &p, env, *query != '\0', e);
+		return where_auto(w, p, env, *query != '\0', e);
 	if (span_is(uri, len, "local") || span_is(uri, len, "local://"))
-		return where_local(w, &p, env, e);
+		return where_local(w, p, env, e);
 	if (span_is(uri, len, "daemon") || span_starts(uri, len, "unix://"))
-		return where_daemon(w, &p, env, e);
+		return where_daemon(w, p, env, e);
 	if (span_starts(uri, len, "local:///")) {
 		size_t skip = strlen("local://");
 		scoped_free char *dir = local_authority(uri + skip, len - skip, uri, e);
 		if (!dir)
 			return -1;
-		if (!p.root && !(p.root = path_canon(dir, e)))
+		if (!p->root && !(p->root = path_canon(dir, e)))
 			return -1;
-		return where_local(w, &p, env, e);
+		return where_local(w, p, env, e);
 	}
 	if (memmem(uri, len, "://", 3) == NULL && memchr(uri, '/', len) != NULL)
-		return where_directory(w, uri, len, query, &p, env, e);
-	if (where_local(w, &p, env, e) < 0)
+		return where_directory(w, uri, len, query, p, env, e);
+	if (where_local(w, p, env, e) < 0)
 		return -1;
 	w->local = false;
 	return 0;
@@ -381,9 +384,11 @@ int store_uri_resolve(const char *uri, const struct store_env *env, struct store
 		      struct err *e)
 {
 	scoped_store_where struct store_where w = {0};
+	scoped_params struct params p = {0};
 
-	if (resolve(&w, uri, env, e) < 0)
+	if (resolve(&w, uri, &p, env, e) < 0)
 		return -1;
+	w.system_features = TAKE(p.system_features, NULL);
 	*ret = TAKE(w, ((struct store_where){0}));
 	return 0;
 }

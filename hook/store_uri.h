@@ -4,7 +4,8 @@
  *
  * The forms are those of Nix's `store` setting: "" and "auto", "local", "daemon", a directory
  * (a chroot store), "local://[DIR]", each with "?key=value&.." after it, and anything else, which
- * is not on this machine as far as we know. Keys that matter: root, store, state, real, read-only.
+ * is not on this machine as far as we know. Keys that matter: root, store, state, real, read-only,
+ * system-features.
  * Source: Nix's StoreReference::parse(), resolveStoreConfig() and LocalFSStoreConfig.
  */
 #ifndef HOOK_STORE_URI_H
@@ -18,6 +19,8 @@ struct store_where {
 	char *real_dir;
 	char *state_dir;
 	bool local; /* the three above are files of this machine that we may use directly */
+	/* What holds there instead of the setting of that name, or NULL. */
+	char *system_features;
 };
 
 /* What of the world a URI's meaning depends on; store_env_get() asks the machine. */

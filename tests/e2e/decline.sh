@@ -20,6 +20,11 @@ nix_build hook --keep-going "$expr" -A twice >/dev/null
 check_eq "each of two derivations is told once" \
   "$(grep 'nix-oci-hook does not build' "$W/hook.log" | sort | uniq -c | awk '{ print $1 }' | xargs)" "1 1"
 
+# A store may have more.
+on hook nix-build --no-out-link --store "$W/airy?system-features=levitation%20kvm" \
+  --option build-hook "$NIX_OCI_HOOK" "$expr" -A feature >/dev/null 2>"$W/hook.log"
+check_eq "a store that has the feature: the hook builds" "$?: $(grep -c "on 'oci:" "$W/hook.log")" "0: 1"
+
 # Nix builds it itself: nobody needs to know why. What it cannot build either is told all the same.
 nix_conf hook "sandbox = relaxed" "max-jobs = 1"
 nix_build hook "$expr" -A noChroot >/dev/null

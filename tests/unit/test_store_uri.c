@@ -81,6 +81,29 @@ static void each_directory_can_be_named(void **state_)
 	expect("local?root=", &machine, "/nix/store", "/nix/store", state, true);
 }
 
+static void a_store_has_features_of_its_own(void **state_)
+{
+	static const struct {
+		const char *uri, *features;
+	} vectors[] = {
+		{"local", NULL},
+		{"/x?system-features=foo%20bar", "foo bar"},
+		{"local://?root=/x&system-features=", ""},
+		{"auto?system-features=a&system-features=b", "a"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
+		struct err e = ERR_INIT;
+		scoped_store_where struct store_where w = {0};
+
+		assert_ok(&e, store_uri_resolve(vectors[i].uri, &machine, &w, &e));
+		if (vectors[i].features)
+			assert_string_equal(w.system_features, vectors[i].features);
+		else
+			assert_null(w.system_features);
+	}
+}
+
 static void the_environment_moves_the_defaults(void **state_)
 {
 	const struct store_env env = {.store_dir = "/foo//store",
@@ -188,6 +211,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_machines_own_store_has_many_names),
 		cmocka_unit_test(a_directory_is_a_root),
 		cmocka_unit_test(each_directory_can_be_named),
+		cmocka_unit_test(a_store_has_features_of_its_own),
 		cmocka_unit_test(the_environment_moves_the_defaults),
 		cmocka_unit_test(auto_falls_back_to_the_daemon_and_then_to_the_home),
 		cmocka_unit_test(other_stores_are_not_local),
