@@ -17,18 +17,26 @@
 #define STATE_DIR_DEFAULT "/nix/var/nix"
 #define SOCKET_BELOW_STATE "/daemon-socket/socket"
 
+/* The variable NAME. An empty one is none: to Nix since 2.15; an older one ends there. */
+static const char *env_get(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
 void store_env_get(struct store_env *ret)
 {
-	const char *store = getenv("NIX_STORE_DIR"), *state = getenv("NIX_STATE_DIR");
-	bool set = store || state;
+	const char *store = env_get("NIX_STORE_DIR"), *state = env_get("NIX_STATE_DIR");
+	bool set = getenv("NIX_STORE_DIR") || getenv("NIX_STATE_DIR");
 
 	if (!store)
-		store = getenv("NIX_STORE");
+		store = env_get("NIX_STORE");
 	*ret = (struct store_env){
 		.store_dir = store ? store : STORE_DIR_DEFAULT,
 		.state_dir = state ? state : STATE_DIR_DEFAULT,
 		.dirs_set = set,
-		.socket = getenv("NIX_DAEMON_SOCKET_PATH"),
+		.socket = env_get("NIX_DAEMON_SOCKET_PATH"),
 		.data_home = getenv("XDG_DATA_HOME"),
 		.home = getenv("HOME"),
 		.root = geteuid() == 0,

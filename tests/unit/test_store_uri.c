@@ -81,6 +81,28 @@ static void each_directory_can_be_named(void **state_)
 	expect("local?root=", &machine, "/nix/store", "/nix/store", state, true);
 }
 
+static void an_empty_variable_is_none(void **state_)
+{
+	static const char *const names[] = {"NIX_STORE_DIR", "NIX_STORE", "NIX_STATE_DIR",
+					    "NIX_DAEMON_SOCKET_PATH"};
+	struct store_env env;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		setenv(names[i], "", 1);
+	store_env_get(&env);
+	assert_string_equal(env.store_dir, "/nix/store");
+	assert_string_equal(env.state_dir, "/nix/var/nix");
+	assert_null(env.socket);
+	assert_true(env.dirs_set); /* Nix makes no store below the home directory then */
+	setenv("NIX_STORE", "/some", 1);
+	store_env_get(&env);
+	assert_string_equal(env.store_dir, "/some");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		unsetenv(names[i]);
+	store_env_get(&env);
+	assert_false(env.dirs_set);
+}
+
 static void a_store_has_features_of_its_own(void **state_)
 {
 	static const struct {
@@ -211,6 +233,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_machines_own_store_has_many_names),
 		cmocka_unit_test(a_directory_is_a_root),
 		cmocka_unit_test(each_directory_can_be_named),
+		cmocka_unit_test(an_empty_variable_is_none),
 		cmocka_unit_test(a_store_has_features_of_its_own),
 		cmocka_unit_test(the_environment_moves_the_defaults),
 		cmocka_unit_test(auto_falls_back_to_the_daemon_and_then_to_the_home),
