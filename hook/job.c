@@ -166,9 +166,10 @@ static int report_end(const struct job *j, const char *bundle, const struct run_
 				     "disk space"
 				   : "";
 	/* Of the builder's children: it may well have gone on without. */
-	const char *oom = r->oom_killed ? "\nnote: a process of the build was killed because it ran "
-					  "out of memory (see 'memory-max')"
-					: "";
+	const char *oom = r->oom_killed
+				  ? "\nnote: a process of the build was killed because it ran "
+				    "out of memory (see 'memory-max')"
+				  : "";
 
 	switch (r->end) {
 	case RUN_EXITED:
@@ -354,6 +355,8 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (run_own_tree(a->run, p->record.path, e) < 0)
 		return -1;
 	p->record.left = true;
+	if (record_appear(&p->record, e) < 0)
+		return -1;
 	if ((a->mem->dirfd < 0 && run_own_tree(a->run, p->state, e) < 0) ||
 	    run_own_tree(a->run, p->disk, e) < 0)
 		return -1;

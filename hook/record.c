@@ -91,8 +91,7 @@ int record_runtime(const struct record *r, const struct runtime *rt, const char 
 	if (!state_dir || boot_id(&boot, e) < 0 ||
 	    (keeps_state && runtime_delete_argv(rt, state_dir, id, &argv, e) < 0) ||
 	    add(&b, "boot", boot.data, e) < 0 || add(&b, "id", id, e) < 0 ||
-	    add_number(&b, "kind", rt->kind, e) < 0 ||
-	    add_number(&b, "layout", rt->cgroups, e) < 0)
+	    add_number(&b, "kind", rt->kind, e) < 0 || add_number(&b, "layout", rt->cgroups, e) < 0)
 		return -1;
 	for (size_t i = 0; i < argv.n; i++)
 		if (add(&b, "delete", argv.items[i], e) < 0)
@@ -230,8 +229,8 @@ static int remove_dead(int dirfd, const char *name, int fd, struct err *e)
 
 	if (!dir || buf_read_fd(&b, fd, name, e) < 0 || buf_reserve(&b, 0, e) < 0)
 		return -1;
-	for (const char *p = b.data, *nul; p && (nul = memchr(p, '\0', b.len - (size_t)(p - b.data)));
-	     p = nul + 1)
+	for (const char *p = b.data, *nul;
+	     p && (nul = memchr(p, '\0', b.len - (size_t)(p - b.data))); p = nul + 1)
 		if (parse_entry(p, &d, e) < 0)
 			return -1;
 	if (end_dead(&d, e) < 0 || io_rmtree(dirfd, dir, dir, e) < 0)
@@ -274,19 +273,16 @@ static int look_at_all(int dirfd, const char *run_dir, struct err *e)
 
 /* ---- ours ---- */
 
-static int try_name(int dirfd, const char *run_dir, const char *name, struct record *ret,
-		    struct err *e)
+/* The record of FD, which takes NAME. FD is closed where that fails. */
+static int take_name(int dirfd, const char *run_dir, const char *name, int fd, bool named,
+		     struct record *ret, struct err *e)
 {
-	scoped_record struct record r = RECORD_INIT;
+	scoped_record struct record r = {.fd = fd, .named = named};
 
 	r.dir = str_fmt(e, "%s/%s", run_dir, name);
 	r.path = r.dir ? str_fmt(e, "%s" SUFFIX, r.dir) : NULL;
 	if (!r.path)
 		return -1;
-	r.fd = openat(dirfd, str_base(r.path),
-		      O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (r.fd < 0)
-		return errno == EEXIST ? 0 : err_sys(e, "creating '%s'", r.path);
 	if (flock(r.fd, LOCK_EX | LOCK_NB) < 0)
 		return err_sys(e, "locking '%s'", r.path);
 	/* Of an older version, which made no records. */
@@ -294,7 +290,46 @@ static int try_name(int dirfd, const char *run_dir, const char *name, struct rec
 		return -1;
 	*ret = r;
 	r = (struct record)RECORD_INIT;
-	return 1;
+	return 0;
+}
+
+/*
+ * A file that has no name yet. It gets that of its inode: no two that exist have one. 1: *RET
+ * filled; 0: this file system has no such files.
+ */
+static int enter_unnamed(int dirfd, const char *run_dir, struct record *ret, struct err *e)
+{
+	char name[24];
+	struct stat st;
+	const int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) < 0) {
+		close(fd);
+		return 0;
+	}
+	snprintf(name, sizeof name, "%" PRIu64, (uint64_t)st.st_ino);
+	return take_name(dirfd, run_dir, name, fd, false, ret, e) < 0 ? -1 : 1;
+}
+
+/* The name is our pid, which is that of a living run only where that sees other pids than we. */
+static int enter_named(int dirfd, const char *run_dir, struct record *ret, struct err *e)
+{
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		char name[48], file[64];
+
+		snprintf(name, sizeof name, i ? "%ld-%u" : "%ld", (long)getpid(), i);
+		snprintf(file, sizeof file, "%s" SUFFIX, name);
+		const int fd =
+			openat(dirfd, file,
+			       O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			return take_name(dirfd, run_dir, name, fd, true, ret, e);
+		if (errno != EEXIST)
+			return err_sys(e, "creating '%s/%s'", run_dir, file);
+	}
+	return err_set(e, ERR_SYSTEM, "'%s' has too many runs of pid %ld", run_dir, (long)getpid());
 }
 
 int record_enter(const char *run_dir, struct record *ret, struct err *e)
@@ -309,21 +344,26 @@ int record_enter(const char *run_dir, struct record *ret, struct err *e)
 	if (st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
 	    look_at_all(dirfd, run_dir, e) < 0)
 		return -1;
-	/* Our pid; that of a living run only where that sees other pids than we. */
-	for (unsigned i = 0; i < NAMES_MAX; i++) {
-		char name[48];
+	const int rc = enter_unnamed(dirfd, run_dir, ret, e);
+	return rc ? (rc < 0 ? -1 : 0) : enter_named(dirfd, run_dir, ret, e);
+}
 
-		snprintf(name, sizeof name, i ? "%ld-%u" : "%ld", (long)getpid(), i);
-		const int rc = try_name(dirfd, run_dir, name, ret, e);
-		if (rc)
-			return rc < 0 ? -1 : 0;
-	}
-	return err_set(e, ERR_SYSTEM, "'%s' has too many runs of pid %ld", run_dir, (long)getpid());
+int record_appear(struct record *r, struct err *e)
+{
+	char self[64];
+
+	if (r->named)
+		return 0;
+	snprintf(self, sizeof self, "/proc/self/fd/%d", r->fd);
+	if (linkat(AT_FDCWD, self, AT_FDCWD, r->path, AT_SYMLINK_FOLLOW) < 0)
+		return err_sys(e, "creating '%s'", r->path);
+	r->named = true;
+	return 0;
 }
 
 void record_done(struct record *r)
 {
-	if (r->fd >= 0 && !r->left)
+	if (r->fd >= 0 && r->named && !r->left)
 		unlink(r->path);
 	scope_close(&r->fd);
 	free(r->path);

@@ -6,6 +6,7 @@
  *	<state-dir>/run/<name>       the directory for the runtime's own files
  *
  *	record_enter()       remove what dead runs left, and make a record of our own
+ *	record_appear()      when who cleans up knows its path: it has a name from now on
  *	record_runtime()     before the container starts: how to kill it
  *	record_bundle()      once it is there
  *
@@ -28,15 +29,21 @@ struct record {
 	int fd;     /* has the lock; for the supervisor to keep as well */
 	char *path; /* of the record: to be removed last */
 	char *dir;  /* for the runtime; not made yet */
+	bool named; /* it is at `path` */
 	bool left;  /* somebody else removes the record */
 };
-#define RECORD_INIT                   \
-	{                             \
-		-1, NULL, NULL, false \
+#define RECORD_INIT                          \
+	{                                    \
+		-1, NULL, NULL, false, false \
 	}
 
 /* In RUN_DIR, which must exist. What dead runs left and cannot be removed is only warned of. */
 int record_enter(const char *run_dir, struct record *ret, struct err *e) MUST_CHECK;
+/*
+ * Until then a kill leaves nothing at all, where the file system has files without a name (most
+ * have: open(2), O_TMPFILE).
+ */
+int record_appear(struct record *r, struct err *e) MUST_CHECK;
 /*
  * The container of this ID, as run_container() runs it; KEEPS_STATE: with our directory for the
  * runtime.

@@ -61,7 +61,8 @@ static void die_in_a_run(int cut)
 		const struct runtime rt = {.kind = RUNTIME_OTHER, .path = runtime};
 		int fd = -1;
 
-		if (record_enter(dir, &r, &e) < 0 || mkdir(r.dir, 0700) < 0 ||
+		if (record_enter(dir, &r, &e) < 0 || record_appear(&r, &e) < 0 ||
+		    mkdir(r.dir, 0700) < 0 ||
 		    (cut > 0 && (fd = io_mkdir(AT_FDCWD, bundle, 0700, &e)) < 0) ||
 		    (cut > 0 && record_bundle(&r, bundle, &e) < 0) ||
 		    (cut > 1 && record_runtime(&r, &rt, "the-id", true, &e) < 0) ||
@@ -125,6 +126,7 @@ static void a_living_run_keeps_all(void **state)
 	scoped_record struct record a = RECORD_INIT, b = RECORD_INIT;
 
 	assert_ok(&e, record_enter(dir, &a, &e));
+	assert_ok(&e, record_appear(&a, &e));
 	assert_int_equal(mkdir(a.dir, 0700), 0);
 	scoped_fd int fd = io_mkdir(AT_FDCWD, bundle, 0700, &e);
 	assert_ok(&e, record_bundle(&a, bundle, &e));
@@ -179,6 +181,20 @@ static void what_others_could_write_is_not_believed(void **state)
 	assert_false(exists(path));
 }
 
+static void nothing_is_there_before_it_appears(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record r = RECORD_INIT;
+
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_int_equal(count_entries(), 0);
+	assert_ok(&e, record_appear(&r, &e));
+	assert_true(exists(r.path));
+	assert_int_equal(count_entries(), 1);
+	record_done(&r);
+	assert_int_equal(count_entries(), 0);
+}
+
 static void a_fifo_does_not_block(void **state)
 {
 	struct err e = ERR_INIT;
@@ -200,6 +216,7 @@ int main(int argc, char **argv)
 		CASE(a_living_run_keeps_all),
 		CASE(another_directory_at_the_path_stays),
 		CASE(what_others_could_write_is_not_believed),
+		CASE(nothing_is_there_before_it_appears),
 		CASE(a_fifo_does_not_block),
 	};
 
