@@ -34,18 +34,25 @@ END
 on hook nix-instantiate "$W/stubborn.nix" --argstr runtime none >/dev/null 2>&1
 left_begin
 
-start() { # start ATTR: nix-build in the background until its build has started; sets nix, hooks
+# start WHAT ATTR: nix-build in the background until its build has started; sets nix, hooks. A failed
+# one is over when this returns, so that it is not what the next test finds.
+start() {
+  : >"$W/hook.log" # now, as the last one said "started", too
   become hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$W/stubborn.nix" \
-    --argstr runtime "$runtime" -A "$1" >"$W/out" 2>"$W/hook.log" &
+    --argstr runtime "$runtime" -A "$2" >"$W/out" 2>"$W/hook.log" &
   nix=$!
-  for _ in $(seq 100); do
+  for _ in $(seq 600); do
     grep -q started "$W/hook.log" && break
     kill -0 $nix 2>/dev/null || break
     sleep 0.1
   done
   hooks=$(children $nix)
-  grep -q started "$W/hook.log"
-}
+  grep -q started "$W/hook.log" && return
+  not_ok "$1: the build started" "$W/hook.log"
+  kill -KILL $nix
+  wait $nix
+  return 1
+} 2>/dev/null
 children() { # children PID
   local s
   for s in /proc/[0-9]*/stat; do
@@ -71,44 +78,36 @@ for runtime in crun runc runsc; do
   valid=$(valid_count hook)
   for signal in INT TERM KILL; do
     what="$runtime, SIG$signal to nix-build"
-    start stubborn || { not_ok "$what: the build started" "$W/hook.log"; kill -KILL $nix; wait; continue; }
+    start "$what" stubborn || continue
     kill -$signal $nix
     gone "$what"
   done
   what="$runtime, SIGKILL to the hook"
-  if start stubborn; then
+  if start "$what" stubborn; then
     check "$what: there is one" [ -n "$hooks" ]
     # shellcheck disable=SC2086 # a list
     kill -KILL $hooks
     gone "$what"
     check_log "$what: Nix says so" 'signal 9|unexpectedly' "$W/hook.log"
-  else
-    not_ok "$what: the build started" "$W/hook.log"
-    kill -KILL $nix
-    wait
   fi
   what="$runtime, SIGTERM to the hook"
-  if start stubborn; then
+  if start "$what" stubborn; then
     # shellcheck disable=SC2086
     kill -TERM $hooks
     gone "$what"
   fi
   what="$runtime, SIGKILL to the supervisor"
-  if start stubborn; then
+  if start "$what" stubborn; then
     watch=$(supervisors)
     check "$what: there is one" [ -n "$watch" ]
     # shellcheck disable=SC2086
     kill -KILL $watch
     gone "$what"
     check_log "$what: Nix says so" 'error: the build.s supervisor process has died' "$W/hook.log"
-  else
-    not_ok "$what: the build started" "$W/hook.log"
-    kill -KILL $nix
-    wait
   fi
   # Nobody is left to clean up: the next hook does.
   what="$runtime, SIGKILL to hook and supervisor"
-  if start stubborn; then
+  if start "$what" stubborn; then
     # shellcheck disable=SC2046,SC2086
     kill -KILL $hooks $(supervisors)
     wait $nix 2>/dev/null
@@ -116,10 +115,6 @@ for runtime in crun runc runsc; do
       "after-$runtime" -A quick
     valid=$((valid + 1))
     gone "$what"
-  else
-    not_ok "$what: the build started" "$W/hook.log"
-    kill -KILL $nix
-    wait
   fi
   # Slots and ids are free again: a build starts and ends.
   check "$runtime: the next build succeeds" nix_build hook "$W/stubborn.nix" --argstr runtime $runtime \
@@ -129,11 +124,9 @@ done
 # Builds that wait for a slot.
 export NIX_OCI_HOOK_RUNTIME=crun
 runtime=crun valid=$(valid_count hook)
-if start many; then
+if start "twelve builds" many; then
   kill -INT $nix
   gone "twelve builds, most of them waiting"
-else
-  not_ok "twelve builds start" "$W/hook.log"
 fi
 
 # At any moment of a short build.
