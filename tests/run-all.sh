@@ -5,17 +5,16 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile versions fuzz. Two
-# more have to be named: `versions-all` runs all tests that depend on Nix with those of two other
-# releases of Debian, of which `versions` runs some; NIH_ROOTS is a directory to keep their root file
-# systems in (see tests/versions.sh). `upstream` runs the tests of Nix's own source, twice, for half an
-# hour (see tests/upstream.sh).
+# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz versions. The
+# last runs all tests that depend on Nix with those of two other releases of Debian; NIH_ROOTS is a
+# directory to keep their root file systems in (see tests/versions.sh). One more has to be named:
+# `upstream` runs the tests of Nix's own source, twice, for half an hour (see tests/upstream.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile versions fuzz}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz versions}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -81,18 +80,23 @@ scripts() { # scripts NAME FILE...: TAP scripts that use the built program
   echo "$name: $(tail -n 1 "$work/$name.log" | sed 's/^# //')" >>"$closing"
 }
 export NIH_ROOTS=${NIH_ROOTS:-$work/roots}
-# The releases come from afar, so they are fetched while other steps run.
-fetch_releases() {
-  local suite
-  for suite in ${NIH_SUITES:-trixie sid}; do
-    nice scripts/debian-root.sh "$suite" "$NIH_ROOTS/$suite" >"$work/$suite.log" 2>&1 &
-  done
+# The other releases come from afar, and most tests wait more than they compute: all of that goes on
+# beside the other steps.
+versions_pid=
+start_versions() {
+  [ -z "$versions_pid" ] || return 0
+  rm -f "$work/versions.counts"
+  NIH_COUNTS=$work/versions.counts nice tests/versions.sh >"$work/versions.log" 2>&1 &
+  versions_pid=$!
 }
-versions() { # versions NAME [SCRIPT...]
-  local name=$1
-  header "$name"
-  NIH_COUNTS=$counts tests/versions.sh "${@:2}" | tee "$work/$name.log"
-  echo "$name: $(tail -n 1 "$work/$name.log" | sed 's/^# //')" >>"$closing"
+versions() {
+  header versions
+  start_versions
+  wait "$versions_pid"
+  cat "$work/versions.log"
+  # What did not come to its end has counted nothing.
+  cat "$work/versions.counts" >>"$counts" || count 0 1 0
+  echo "versions: $(tail -n 1 "$work/versions.log" | sed 's/^# //')" >>"$closing"
 }
 fuzzing() {
   (mkdir -p "$work/fuzz" && cd "$work/fuzz" &&
@@ -114,11 +118,11 @@ distcheck() {
 
 for s in $steps; do
   case $s in
-  deps)
-    step deps scripts/install-deps.sh
-    case " $steps " in *" versions"*) fetch_releases ;; esac
+  deps) step deps scripts/install-deps.sh ;;
+  build)
+    { [ -x configure ] || step autogen ./autogen.sh; } && step build configured plain --enable-werror
+    case " $steps " in *" versions "*) start_versions ;; esac
     ;;
-  build) { [ -x configure ] || step autogen ./autogen.sh; } && step build configured plain --enable-werror ;;
   check) make_check plain ;;
   sanitizers)
     step build-sanitizers configured sanitizers --enable-werror --enable-sanitizers \
@@ -129,8 +133,7 @@ for s in $steps; do
   # The other scripts of tests/parity/ need the build tree and are in `make check`.
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
   cache) step build-cache make -C "$work/plain" --silent tests/cache/fetch && scripts cache tests/cache/*.sh ;;
-  versions) versions versions e2e/{kinds,outputs,small}.sh parity/{outputs,sandbox}.sh ;;
-  versions-all) versions versions-all ;;
+  versions) versions ;;
   nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
     tests/nonix/https.sh tests/nonix/far.sh ;;
   # tests/nar/nix.sh is in `make check`.
