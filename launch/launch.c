@@ -25,6 +25,15 @@
 #define SIGKILL_NUMBER 9
 #define SIGPIPE_NUMBER 13
 #define EXIT_FAILED 1
+/* Of the headers of kernel 6.12 (ABI 6); the numbers are those of every machine. */
+#ifndef __NR_landlock_create_ruleset
+#define __NR_landlock_create_ruleset 444
+#define __NR_landlock_restrict_self 446
+#endif
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET 1
+struct landlock_rules {
+	uint64_t handled_access_fs, handled_access_net, scoped;
+};
 
 #if defined(__x86_64__)
 #define ENTRY "xor %ebp, %ebp\nmov %rsp, %rdi\nand $-16, %rsp\ncall launch\n"
@@ -206,6 +215,22 @@ static void set_sigpipe(uint32_t flags)
 	call6(__NR_rt_sigaction, SIGPIPE_NUMBER, (long)action, 0, 8, 0, 0);
 }
 
+/*
+ * A build that has the machine's network is not to reach who listens there at an abstract address
+ * (the session's bus, a display). Kernels before 6.12 cannot do that, nor can it be done where new
+ * privileges are allowed; then a build goes on without, as with a Nix before 2.34.5.
+ */
+static void close_abstract_sockets(void)
+{
+	const struct landlock_rules rules = {0, 0, LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET};
+	const long fd = call6(__NR_landlock_create_ruleset, (long)&rules, sizeof rules, 0, 0, 0, 0);
+
+	if (failed(fd))
+		return;
+	call6(__NR_landlock_restrict_self, fd, 0, 0, 0, 0, 0);
+	call6(__NR_close, fd, 0, 0, 0, 0, 0);
+}
+
 /* STACK: argc, then argv. */
 __attribute__((used)) _Noreturn void launch(char **stack)
 {
@@ -231,6 +256,7 @@ __attribute__((used)) _Noreturn void launch(char **stack)
 	fill(argv, t->argc, &p, end);
 	fill(env, t->envc, &p, end);
 	set_sigpipe(t->flags);
+	close_abstract_sockets();
 	/* It outlasts execve(2), as no program in a build has more rights than this one. */
 	if (t->flags & LAUNCH_DIE_WITH_PARENT)
 		call6(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL_NUMBER, 0, 0, 0, 0);

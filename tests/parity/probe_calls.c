@@ -534,6 +534,23 @@ static int loop(int family, const struct sockaddr *addr, socklen_t len)
 	return 0;
 }
 
+/* Where somebody of the machine listens stands in a file that is mounted: an abstract address. */
+static int connect_outside(void)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = open("/a-dir/socket", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, un.sun_path + 1, sizeof un.sun_path - 1);
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (n < 0 || s < 0)
+		return -1;
+	close(fd);
+	int rc = connect(s, (struct sockaddr *)&un,
+			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n));
+	close(s);
+	return rc;
+}
+
 void try_network(void)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -551,6 +568,7 @@ void try_network(void)
 	say_err("listen unix", loop(AF_UNIX, (struct sockaddr *)&un, sizeof un));
 	say_err("listen abstract",
 		loop(AF_UNIX, (struct sockaddr *)&abstract, sizeof(sa_family_t) + 10));
+	say_err("connect abstract outside", connect_outside());
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int rc = bind(s, (struct sockaddr *)&low, sizeof low);
 	/* On the machine's own network the port may be in use. */

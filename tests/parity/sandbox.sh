@@ -23,6 +23,13 @@ mkdir "$W/dir"
 echo text >"$W/dir/file"
 chmod 0640 "$W/dir/file"
 ln -s dir/file "$W/link"
+# Somebody of the machine, whom a build that has its network could reach by an abstract socket.
+printf 'nih-%s' "$uid_base" >"$W/dir/socket"
+python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0" + sys.argv[1])
+s.listen(100)
+while True: s.accept()' "nih-$uid_base" &
 # shellcheck disable=SC2034 # for nix_conf
 host_paths="/bin/sh=$busybox /bin/busybox=$busybox /a-dir=$W/dir /a-file=$W/dir/file /a-link=$W/link
  /not-there=$W/nowhere? /deep/er/file=$W/dir/file"
