@@ -122,7 +122,7 @@ static void describe_ids(struct spec_host *h, const struct conf *c, const struct
 	bool range = r->constraints.uid_range && user && user->count > 1;
 	uint32_t count = range ? user->count : 1;
 
-	h->rootless = geteuid() != 0;
+	h->rootless = uid == geteuid(); /* root of a user namespace may have no other ids */
 	h->userns = c->userns;
 	if (!h->userns) {
 		h->uid = uid;

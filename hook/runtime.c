@@ -267,9 +267,11 @@ static int change_cgroups(enum cgroup_layout layout, struct err *e)
 	 * It refuses to start where the cgroup2 mount beside the v1 ones has controllers: "cgroups
 	 * in hybrid mode not supported".
 	 */
-	if (umount2(UNIFIED, MNT_DETACH) < 0)
-		return err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
-	return 0;
+	if (umount2(UNIFIED, MNT_DETACH) == 0)
+		return 0;
+	/* To the root of a user namespace the machine's mounts are locked together. */
+	return errno == EINVAL ? mount_empty_cgroups(e)
+			       : err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
 }
 
 bool runtime_takes_memory(const struct runtime *rt)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
+#include <string.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -26,6 +27,7 @@
 #define LAST_ID ((uint64_t)UINT32_MAX - 2)
 /* Nix tries every 5 s; a lock that is tried costs 3 us. */
 #define RETRY_MS 100
+#define MAP_MAX 65536 /* 340 lines of 33 bytes are the kernel's limit */
 
 /* One of a pool: its first id, and the name of its lock. */
 struct user_slot {
@@ -169,6 +171,54 @@ int user_pool_try(const struct user_pool *p, const char *state_dir, struct build
 		       p->group, HOST_USER);
 }
 
+bool user_map_has(const char *map, uint64_t first, uint64_t n)
+{
+	unsigned long long inside, outside, count;
+
+	for (const char *p = map;
+	     n && sscanf(p, "%llu %llu %llu", &inside, &outside, &count) == 3;) {
+		if (first >= inside && first - inside < count) {
+			uint64_t here = count - (first - inside);
+			first += here;
+			n -= here < n ? here : n;
+			p = map;
+			continue;
+		}
+		p += strcspn(p, "\n");
+		p += *p == '\n';
+	}
+	return n == 0;
+}
+
+/* What the file PATH of /proc says of our user namespace; nothing where the kernel has none. */
+static int read_proc(const char *path, struct buf *ret, struct err *e)
+{
+	scoped_fd int fd = io_open_input(path, e);
+
+	if (fd >= 0)
+		return buf_read_fd(ret, fd, path, e);
+	if (e->kind != ERR_SYSTEM || e->sys != ENOENT)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+/* Whether our user namespace has the ids of the range P. */
+static int range_is_mapped(const struct user_pool *p, bool *ret, struct err *e)
+{
+	static const char *const files[] = {"/proc/self/uid_map", "/proc/self/gid_map"};
+
+	*ret = true;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		scoped_buf struct buf map = BUF_INIT(MAP_MAX);
+		if (read_proc(files[i], &map, e) < 0)
+			return -1;
+		if (map.data)
+			*ret = *ret && user_map_has(map.data, p->start, p->n * p->count);
+	}
+	return 0;
+}
+
 /* Which ids Nix would take them from, or the range where it would take none. */
 static int choose_pool(const struct settings *s, bool uid_range, struct user_pool *p, struct err *e)
 {
@@ -207,10 +257,52 @@ static int wait_a_little(int stop_fd, struct err *e)
 	return 0;
 }
 
+/* Whether P is ids that nobody has asked for and that we do not have. */
+static int is_out_of_reach(const struct settings *s, bool uid_range, const struct user_pool *p,
+			   bool *ret, struct err *e)
+{
+	bool automatic, mapped;
+
+	*ret = false;
+	if (p->group || uid_range)
+		return 0;
+	if (settings_bool(s, "auto-allocate-uids", false, &automatic, e) < 0)
+		return -1;
+	if (automatic)
+		return 0;
+	if (range_is_mapped(p, &mapped, e) < 0)
+		return -1;
+	*ret = !mapped;
+	return 0;
+}
+
+/*
+ * A build of our own ids has our supplementary groups, unless the runtime can drop them. Nix wants
+ * that of root, too, if not told otherwise.
+ */
+static int check_groups(const struct settings *s, struct err *e)
+{
+	scoped_buf struct buf text = BUF_INIT(16);
+	bool required;
+
+	if (settings_bool(s, "require-drop-supplementary-groups", false, &required, e) < 0)
+		return -1;
+	if (!required)
+		return 0;
+	if (read_proc("/proc/self/setgroups", &text, e) < 0)
+		return -1;
+	if (text.data && strncmp(text.data, "deny", 4) == 0)
+		return err_set(e, ERR_SYSTEM,
+			       "setgroups failed. Set the require-drop-supplementary-groups option "
+			       "to false to skip this step.");
+	return 0;
+}
+
 int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool uid_range,
 		       int stop_fd, struct build_user *ret, struct err *e)
 {
 	scoped_user_pool struct user_pool p = {0};
+	bool own;
 
 	if (geteuid() != 0) {
 		if (uid_range)
@@ -220,8 +312,14 @@ int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool
 		*ret = (struct build_user){geteuid(), getegid(), 1, -1};
 		return 0;
 	}
-	if (choose_pool(s, uid_range, &p, e) < 0)
+	if (choose_pool(s, uid_range, &p, e) < 0 || is_out_of_reach(s, uid_range, &p, &own, e) < 0)
 		return -1;
+	if (own) {
+		if (check_groups(s, e) < 0)
+			return -1;
+		*ret = (struct build_user){geteuid(), getegid(), 1, -1};
+		return 0;
+	}
 	for (;;) {
 		int r = user_pool_try(&p, nix_state_dir, ret, e);
 

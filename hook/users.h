@@ -5,7 +5,8 @@
  * As root: Nix's own pool, with Nix's own locks, so that Nix and we never give out the same one:
  * the members of `build-users-group` (lock `<state>/userpool/<uid>`), or where there is no such
  * group, or auto-allocate-uids is set, a range of ids from `start-id` (lock
- * `<state>/userpool2/slot-<i>`). Not as root: the caller's own ids. Source: Nix's
+ * `<state>/userpool2/slot-<i>`). Not as root: the caller's own ids. So it is for the root of a user
+ * namespace (a container's, say) that has no such ids, where Nix would take root's. Source: Nix's
  * src/libstore/unix/user-lock.cc.
  *
  * Host ids 0 and 1000 are never given out, whatever the pool says: 1000 is what builds see inside,

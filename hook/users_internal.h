@@ -27,6 +27,8 @@ int user_pool_from_group(struct user_pool *p, const struct group *g, uid_t self,
 			 struct err *e) MUST_CHECK;
 int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_count,
 			 struct err *e) MUST_CHECK;
+/* Whether MAP, the text of a uid_map(5), has all of the N ids from FIRST on. */
+bool user_map_has(const char *map, uint64_t first, uint64_t n);
 /* Lock the first free one. 1: RET filled, 0: all in use, -1: *E. */
 int user_pool_try(const struct user_pool *p, const char *state_dir, struct build_user *ret,
 		  struct err *e) MUST_CHECK;

@@ -116,6 +116,20 @@ static void refuses_ranges_of_ids_that_mean_something(void **state)
 	}
 }
 
+static void a_map_has_ranges(void **state)
+{
+	static const char all[] = "         0          0 4294967295\n";
+	static const char some[] = "0 100000 1000\n 1000 0 1\n1001 101000 64535\n";
+
+	assert_true(user_map_has(all, 872415232, 8388608));
+	assert_true(user_map_has(some, 0, 65536));
+	assert_true(user_map_has(some, 999, 3));
+	assert_false(user_map_has(some, 0, 65537));
+	assert_false(user_map_has(some, 65536, 1));
+	assert_false(user_map_has("0 0 1\n", 872415232, 8388608));
+	assert_false(user_map_has("", 0, 1));
+}
+
 static void range_is_taken_where_the_group_is_missing(void **state)
 {
 	struct err e = ERR_INIT;
@@ -192,6 +206,7 @@ int main(int argc, char **argv)
 		CASE(refuses_groups_that_cannot_be_used),
 		CASE(cuts_ranges_into_slots),
 		CASE(refuses_ranges_of_ids_that_mean_something),
+		CASE(a_map_has_ranges),
 		CASE(range_is_taken_where_the_group_is_missing),
 		CASE(keeps_no_descriptor_but_the_lock),
 		CASE(stops_waiting_when_told),
