@@ -60,10 +60,7 @@ static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 	if (store_open(&h->store, &h->settings, h->conf.registration, e) < 0)
 		return -1;
 	if (!h->store.local)
-		return err_set(e, ERR_INPUT,
-			       "the store '%s' is not on this machine; builds in containers need a "
-			       "local store",
-			       h->store.uri);
+		return 0; /* each build is declined, so the rest is not needed */
 	if (runtime_find(&h->conf, &h->runtime, e) < 0)
 		return -1;
 	h->slots = job_slots(&h->conf, e);
@@ -235,6 +232,12 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 
 	if (err_is_set(machine))
 		return accept_and_fail(h, p, machine, e);
+	if (!h->store.local) {
+		if (buf_addf(&why, e, "the store '%s' is not one to register outputs in",
+			     h->store.uri) < 0)
+			return -1;
+		return decline(h, p, DECIDE_DECLINE, t->drv_path, why.data, e);
+	}
 	if (storepath_check(t->drv_path, h->store.dir, &base, &bad) < 0)
 		return accept_and_fail(h, p, &bad, e);
 	if (read_and_decide(h, t, &d, &decision, &why, &bad) < 0)

@@ -145,4 +145,16 @@ anywhere "local?root=" root/nix/store root/nix/var/nix -- --store "local?root=$W
 anywhere "NIX_REMOTE" remote/nix/store remote/nix/var/nix "NIX_REMOTE=local?root=$W/else/remote" --
 anywhere "another store directory" own/store own/state "NIX_STORE_DIR=$W/else/own/store" \
   "NIX_STATE_DIR=$W/else/own/state" "NIX_LOG_DIR=$W/else/own/log" --
+
+# A store that only Nix can register outputs in. (Nix does not build in one below /var/tmp.)
+if nix_at_least 2.22; then
+  mkdir -p "$W"/{lower,merged,upper}
+  on hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" \
+    --extra-experimental-features local-overlay-store --store \
+    "local-overlay://?root=$W/merged&lower-store=$W/lower&upper-layer=$W/upper&check-mount=false" \
+    "$expr" -A files >/dev/null 2>"$W/hook.log"
+  check "an overlay store: nothing is built" [ $? != 0 ]
+  check_log "an overlay store: it is left to Nix" \
+    "^nix-oci-hook does not build '.*.drv': the store 'local-overlay://.*' is not one " "$W/hook.log"
+fi
 finish
