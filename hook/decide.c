@@ -108,14 +108,15 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 		*ret = DECIDE_FOREIGN;
 		return buf_addf(why, e, "this machine does not build for '%s'", t->system);
 	}
+	/* A feature that Nix may have though the setting does not name it. */
+	if (strv_has(&t->features, "recursive-nix"))
+		return buf_addf(why, e, "it wants Nix inside ('recursive-nix')");
 	if (missing_feature(&t->features, st, s, &feature, e) < 0)
 		return -1;
 	if (feature) {
 		*ret = DECIDE_FOREIGN;
 		return buf_addf(why, e, "the feature '%s' is not in 'system-features'", feature);
 	}
-	if (strv_has(&t->features, "recursive-nix"))
-		return buf_addf(why, e, "it wants Nix inside ('recursive-nix')");
 	if (!drv_paths_known(d) && (decide_floating(d, st, why, e) < 0 || why->len))
 		return err_is_set(e) ? -1 : 0;
 	if (drv_env_bool(d, "__noChroot"))

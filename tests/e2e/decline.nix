@@ -10,6 +10,7 @@ in
 {
   noChroot = build "no-chroot" { __noChroot = true; };
   foreign = build "foreign" { system = "pdp11-linux"; };
+  recursive = build "recursive" { requiredSystemFeatures = [ "recursive-nix" ]; };
   feature = build "feature" { requiredSystemFeatures = [ "levitation" ]; };
   twice = build "twice" {
     one = build "one" { system = "pdp11-linux"; };

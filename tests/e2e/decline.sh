@@ -30,6 +30,9 @@ nix_conf hook "sandbox = relaxed" "max-jobs = 1"
 nix_build hook "$expr" -A noChroot >/dev/null
 check_eq "no sandbox, and Nix may build: it does" $? 0
 check "nothing is said" [ "$(grep -c 'nix-oci-hook' "$W/hook.log")" = 0 ]
+nix_build hook --option extra-experimental-features recursive-nix "$expr" -A recursive >/dev/null
+check_eq "Nix inside, and Nix may build: it does" $? 0
+check "nothing is said" [ "$(grep -c 'nix-oci-hook' "$W/hook.log")" = 0 ]
 told foreign "this machine does not build for 'pdp11-linux'"
 nix_build hook --quiet --quiet "$expr" -A feature >/dev/null
 check "twice --quiet: no reason" [ "$(grep -c 'nix-oci-hook' "$W/hook.log")" = 0 ]
