@@ -103,12 +103,14 @@ adapt() { # adapt DIR: change the tests there where they would fail for a reason
     sed -i 's#"$HOME/.local/state/nix/profiles"#"$NIX_STATE_DIR/profiles/per-user/root"#' \
       "$1/common/functions.sh"
     sed -i '/^ *mv .*per-user\/root$/d' "$1/nix-channel.sh"
+    sed -i -e '/run as non-root in a single-user/d' -e '/Permission denied/d' "$1/read-only-store.sh"
   fi
   # A build does not see the store, but for its inputs; one gets it under another name. Nor can it
   # replace a file that it sees.
   sed -i -e 's#\\$NIX_STORE/\*-garbage#/whole-store/*-garbage#' -e 's#{fake_free}.tmp1#{fake_free}#' \
     -e '/^ *mv .*fake_free/d' "$1/gc-auto.sh"
   sed -i '/^test -e .*\.lock"\?$/d' "$1"/gc-concurrent*.builder.sh
+  sed -i '/^ *\[\[ -e .*unreachable \]\]$/d' "$1"/recursive.{sh,nix} 2>/dev/null
   # Its build directory has another name within, so that is taken from what Nix says that it keeps.
   sed -i "s#sed -n 's/CHECK_TMPDIR=//p'#sed -n 's/.*keeping build directory .//;T;s/.\$//p'#" "$1/check.sh"
 }
@@ -143,7 +145,11 @@ configure() { # configure WAY TEST-ROOT TEST: nix.conf
     echo "sandbox = true"
     echo "sandbox-fallback = false"
     echo "sandbox-paths = $host_paths $(for p in $shared; do echo -n "$2/$p? "; done) $W/$1/dummy? $W/$1/tests"
-    [ "$3" != gc-auto.sh ] || echo "extra-sandbox-paths = /whole-store=$2/store"
+    case $3 in
+    gc-auto.sh) echo "extra-sandbox-paths = /whole-store=$2/store" ;;
+    # Its builds run Nix, with the same nix.conf.
+    nested-sandboxing.sh) echo "extra-sandbox-paths = $W/$1/nix.conf $W/$1/hook $(dirname "$NIX_OCI_HOOK")" ;;
+    esac
     case $1 in hook | mixed) echo "build-hook = $W/$1/hook" ;; esac
     [ "$1" != hook ] || echo "max-jobs = 0"
   } >"$W/$1/nix.conf"
