@@ -183,6 +183,7 @@ run() {
     umask 000
     cd "$dir/$(dirname "$test")" || exit
     exec env "${env[@]}" TEST_NAME="$name" TMPDIR="$W/$way" NIX_REMOTE= LC_ALL=C.UTF-8 \
+      GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always \
       timeout -k 5 $limit unshare --pid --fork --kill-child --mount-proc bash -c '
         is_meson=$1 test=$2 top=$3
         if [ "$is_meson" = yes ]; then exec bash -x -e -u -o pipefail "$test"; fi
