@@ -259,14 +259,19 @@ static int mount_empty_cgroups(struct err *e)
 }
 
 /* A layout that crun takes. */
-static int change_cgroups(enum cgroup_layout layout, struct err *e)
+static int change_cgroups(const struct runtime_view *v, struct err *e)
 {
-	if (layout == CGROUP_NONE)
+	if (v->layout == CGROUP_NONE)
 		return mount_empty_cgroups(e);
 	/*
 	 * It refuses to start where the cgroup2 mount beside the v1 ones has controllers: "cgroups
-	 * in hybrid mode not supported".
+	 * in hybrid mode not supported". But it makes a directory there for each group of v1, which
+	 * would be the machine's, below its mount, if nothing else were there.
 	 */
+	if (v->makes_cgroups)
+		return mount("tmpfs", UNIFIED, "tmpfs", 0, "mode=755") < 0
+			       ? err_sys(e, "mounting a tmpfs on '%s' for the runtime", UNIFIED)
+			       : 0;
 	if (umount2(UNIFIED, MNT_DETACH) == 0)
 		return 0;
 	/* To the root of a user namespace the machine's mounts are locked together. */
@@ -308,7 +313,7 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 			       : err_sys(e, "making a mount namespace");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_sys(e, "keeping mounts to the runtime's namespace");
-	if (cgroups && change_cgroups(v->layout, e) < 0)
+	if (cgroups && change_cgroups(v, e) < 0)
 		return -1;
 	if (v->mount_fd < 0)
 		return 0;

@@ -232,12 +232,24 @@ left() { # left SIDE: print what a finished or killed run left behind
   find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name 'nix-build-[0-9]*-[0-9]*' -printf 'temporary: %p\n'
   # The lock files of slots and queue stay, the next hook uses them again.
   [ ! -d "$W/state/run" ] || find "$W/state/run" -mindepth 1 -printf 'runtime state: %p\n'
-  cgroups | comm -13 "$W/cgroups" -
+  our_cgroups
   return 0
 }
-cgroups() { # only those that can be ours: other things run on the machine too
-  find /sys/fs/cgroup -type d \( -name '*nix-oci*' -o -name 'nih-*' -o -name '*.drv*' \) \
-    -printf 'cgroup: %p\n' 2>/dev/null | sort
+cgroups() { # those of all builds
+  {
+    find /sys/fs/cgroup -type d -name 'nix-*-[0-9]*' -printf 'cgroup: %p\n'
+    # What is below a mount of v2, and so is no group, but was made for one.
+    ! mountpoint -q /sys/fs/cgroup/unified || unshare --mount --propagation private sh -c \
+      'umount /sys/fs/cgroup/unified && find "$0" -name "nix-*" -printf "no cgroup: %p\n"' \
+      /sys/fs/cgroup/unified
+  } 2>/dev/null | sort
+}
+our_cgroups() { # those that were not there before, of derivations that this world has
+  local dir hash
+  cgroups | comm -13 "$W/cgroups" - | while read -r dir; do
+    hash=${dir##*/nix-} # HASH-PID
+    ! compgen -G "$W/*/store/${hash%-*}-*.drv" >/dev/null || echo "$dir"
+  done
 }
 left_begin() { # take note of what is there before
   cgroups >"$W/cgroups"
