@@ -17,6 +17,7 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define PROC_FILE_MAX (1 << 20)
 #define DEPTH_MAX 32 /* cgroups below a build's own */
+#define DEPTH_MAX_TEXT "32"
 #define REMOVE_TRIES 200
 #define REMOVE_WAIT_NS 5000000L
 
@@ -386,4 +387,95 @@ int cgroup_remove(const struct strv *dirs, struct err *e)
 			err_clear(&later);
 		}
 	return rc;
+}
+
+/* ---- a group of our own making ---- */
+
+char *cgroup_place_in(const char *ours, const char *mountinfo, const char *name, bool topmost,
+		      struct err *e)
+{
+	static const struct bytes v2 = {"", 0};
+	struct bytes root, point;
+	struct hierarchy own;
+
+	if (!find_mount(mountinfo, v2, &root, &point) || !find_hierarchy(ours, v2, &own)) {
+		err_set(e, ERR_SYSTEM, "no file system of cgroup v2 is mounted on this machine");
+		return NULL;
+	}
+	if (topmost)
+		return str_fmt(e, "%.*s/%s", (int)point.len, point.data, name);
+	scoped_free char *path = str_fmt(e, "%.*s/%s", own.path.len > 1 ? (int)own.path.len : 0,
+					 own.path.data, name);
+	char *dir = path ? cgroup_directory(path, v2, mountinfo, e) : NULL;
+	if (!dir && !err_is_set(e))
+		err_set(e, ERR_SYSTEM,
+			"this process's own control group ('%.*s') cannot be seen in '%.*s'",
+			(int)own.path.len, own.path.data, (int)point.len, point.data);
+	return dir;
+}
+
+char *cgroup_place(const char *name, bool topmost, struct err *e)
+{
+	scoped_buf struct buf ours = BUF_INIT(PROC_FILE_MAX), mounts = BUF_INIT(PROC_FILE_MAX);
+
+	if (read_proc("/proc/self/cgroup", &ours, e) < 0 ||
+	    read_proc("/proc/self/mountinfo", &mounts, e) < 0)
+		return NULL;
+	return cgroup_place_in(ours.data, mounts.data, name, topmost, e);
+}
+
+static int write_in(int dirfd, const char *name, const char *text, const char *dir, struct err *e)
+{
+	scoped_fd int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "opening '%s/%s'", dir, name);
+	return io_write(fd, text, strlen(text), name, e) < 0 ? err_wrap(e, "in '%s'", dir) : 0;
+}
+
+static int hand_over(const char *dir, uid_t uid, gid_t gid, struct err *e)
+{
+	/* Nothing that sets a limit: neither has Nix, and the build could undo ours. */
+	static const char *const theirs[] = {"", "cgroup.procs", "cgroup.threads"};
+	scoped_fd int fd = io_opendir(AT_FDCWD, dir, e);
+
+	if (fd < 0)
+		return -1;
+	/* Whatever the umask is. */
+	if (fchmod(fd, 0755) < 0)
+		return err_sys(e, "setting the mode of the control group '%s'", dir);
+	/* What is removed by walking down must not be a path without end. */
+	if (write_in(fd, "cgroup.max.depth", DEPTH_MAX_TEXT, dir, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
+		if (fchownat(fd, theirs[i], uid, gid, AT_EMPTY_PATH) < 0)
+			return err_sys(e, "giving the control group '%s' to the build's user", dir);
+	return 0;
+}
+
+int cgroup_make(const char *dir, uid_t uid, gid_t gid, struct err *e)
+{
+	if (mkdir(dir, 0755) < 0)
+		return err_sys(e, "creating the control group '%s'", dir);
+	if (hand_over(dir, uid, gid, e) < 0) {
+		rmdir(dir);
+		return -1;
+	}
+	return 0;
+}
+
+int cgroup_enter(const char *dir, struct err *e)
+{
+	scoped_fd int fd = io_opendir(AT_FDCWD, dir, e);
+
+	return fd < 0 ? -1 : write_in(fd, "cgroup.procs", "0", dir, e);
+}
+
+void cgroup_kill(const char *dir)
+{
+	struct err ignored = ERR_INIT;
+	scoped_fd int fd = io_opendir(AT_FDCWD, dir, &ignored);
+
+	if (fd >= 0 && write_in(fd, "cgroup.kill", "1", dir, &ignored) < 0)
+		return;
 }

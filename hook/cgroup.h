@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * hook/cgroup.h: the control groups that a container's runtime made: find, read and remove them.
+ * And one of our own making, for a build that may make others in it.
  *
  * Works on cgroup v1, v2 and both at once (hybrid). A cgroup is named by its directory.
  */
@@ -35,5 +36,21 @@ int cgroup_guess(const char *id, struct strv *ret, struct err *e) MUST_CHECK;
 uint64_t cgroup_oom_kills(const struct strv *dirs);
 /* Remove them and the ones below, whose processes must have been killed; waits for them a little. */
 int cgroup_remove(const struct strv *dirs, struct err *e) MUST_CHECK;
+
+/*
+ * Where a group of v2 named NAME is to be made: in the group of this process, as Nix has it, or in
+ * the TOPMOST that is mounted. Heap. NULL: *E; v2 is not mounted, or our own group is not to be
+ * seen there.
+ */
+char *cgroup_place(const char *name, bool topmost, struct err *e) MUST_CHECK;
+/*
+ * Make the group DIR, and let UID:GID make groups in it and move processes between them, which is
+ * all that Nix lets the root of a build do, too. A group that is not made is not left.
+ */
+int cgroup_make(const char *dir, uid_t uid, gid_t gid, struct err *e) MUST_CHECK;
+/* Move this process into the group DIR. */
+int cgroup_enter(const char *dir, struct err *e) MUST_CHECK;
+/* Kill whatever is in the group of v2 DIR and those below (Linux 5.14; else nothing). */
+void cgroup_kill(const char *dir);
 
 #endif

@@ -11,6 +11,9 @@
  */
 int cgroup_match(const char *theirs, const char *ours, const char *mountinfo, const char *id,
 		 struct strv *ret, struct err *e) MUST_CHECK;
+/* The same for cgroup_place(). */
+char *cgroup_place_in(const char *ours, const char *mountinfo, const char *name, bool topmost,
+		      struct err *e) MUST_CHECK;
 /* The number after the word KEY in text like memory.events, or 0. */
 uint64_t cgroup_flat_value(const char *text, const char *key);
 

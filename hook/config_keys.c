@@ -24,7 +24,8 @@ static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_n
 const struct conf_key conf_keys[] = {
 	{"builtin-program", CONF_PATH, AT(builtin_program), "",
 	 .help = "The program that runs Nix's builtin builders (builtin:fetchurl, "
-		 "builtin:buildenv and builtin:unpack-channel) in the container. Empty: nix-oci-hook-builtin beside "
+		 "builtin:buildenv and builtin:unpack-channel) in the container. Empty: "
+		 "nix-oci-hook-builtin beside "
 		 "nix-oci-hook, or where it is installed."},
 	{"bundle-dir", CONF_PATH, AT(bundle_dir), "",
 	 .help = "Directory for the bundles of builds, all of each. Empty: what a build can fill "
@@ -43,7 +44,8 @@ const struct conf_key conf_keys[] = {
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
 	 .help = "Whether builds get control groups of their own: on, the runtime makes "
 		 "them; off, it makes none; auto, none but where the runtime cannot do "
-		 "without, or where a limit is set that only they can keep.",
+		 "without, or where a limit is set that only they can keep. A build with the "
+		 "feature uid-range gets one in which it can make others, unless this is off.",
 	 .names = cgroups_names},
 	{"inputs", CONF_ENUM, AT(inputs), "auto",
 	 .help = "How a build gets its inputs: bind, they are mounted from the store; nar, each "

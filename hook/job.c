@@ -55,6 +55,8 @@ struct job_paths {
 	char *bundle; /* as the runtime sees it: the same, or where the memdir is mounted */
 	char *state;  /* the same, the runtime's own; short, as runtimes make sockets in it */
 	char *id;     /* the container's name */
+	char *cgroup; /* what the build may make groups in; NULL: none */
+	char *named_cgroup; /* the same in words for the runtime; NULL: that is started in it */
 	struct record record;
 };
 
@@ -66,6 +68,8 @@ static void job_paths_done(struct job_paths *p)
 	free(p->bundle);
 	free(p->state);
 	free(p->id);
+	free(p->cgroup);
+	free(p->named_cgroup);
 	record_done(&p->record);
 	*p = JOB_PATHS_INIT;
 }
@@ -103,6 +107,34 @@ static int choose_paths(const struct job *j, bool in_memory, struct job_paths *r
 	*ret = p;
 	p = JOB_PATHS_INIT;
 	return 0;
+}
+
+/*
+ * A build that is root of a range of ids may be a container manager, and those want to make control
+ * groups. So Nix gives it one of its own, in which it can. runsc shows it some of gVisor's.
+ */
+static int choose_cgroup(const struct job *j, const struct request *req, struct job_paths *p,
+			 struct err *e)
+{
+	if (!req->constraints.uid_range || j->conf->cgroups == CGROUPS_OFF ||
+	    j->runtime->kind == RUNTIME_RUNSC)
+		return 0;
+	const bool named = !runtime_keeps_cgroup(j->runtime);
+	p->cgroup = cgroup_place(p->id, named, e);
+	if (!p->cgroup)
+		return err_wrap(e, "a build with the feature 'uid-range' needs a control group of "
+				   "its own (see 'cgroups')");
+	return named && !(p->named_cgroup = str_fmt(e, "/%s", p->id)) ? -1 : 0;
+}
+
+static int make_cgroup(const struct job_paths *p, struct run *run, const struct build_user *user,
+		       struct err *e)
+{
+	if (!p->cgroup)
+		return 0;
+	if (record_cgroup(&p->record, p->cgroup, e) < 0 || run_own_cgroup(run, p->cgroup, e) < 0)
+		return -1;
+	return cgroup_make(p->cgroup, user->uid, user->gid, e);
 }
 
 /* Nix's setPersonality(): who asks for a 32-bit system sees one; addresses are not randomised. */
@@ -225,6 +257,7 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 	if (inputs_dir(a->inputs) && bundle_reachable(where))
 		where = inputs_dir(a->inputs);
 	bundle_fit_host(&m->host, j->runtime->kind, where);
+	m->host.cgroups_path = a->paths->named_cgroup;
 	return 0;
 }
 
@@ -308,6 +341,7 @@ static int run_in(const struct attempt *a, int state_fd, const struct run_limits
 		.state_fd = state_fd,
 		.mount_fd = a->mem->mount_fd,
 		.scratch = scratch,
+		.cgroup = p->named_cgroup ? NULL : p->cgroup,
 	};
 	return run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
 			     a->user->uid, lim, a->j->log_fd, ret, e);
@@ -366,7 +400,8 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (create_bundle(a, &m, &b, e) < 0)
 		return -1;
 	if (record_bundle(&p->record, p->disk, e) < 0 ||
-	    record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0)
+	    record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
+	    make_cgroup(p, a->run, a->user, e) < 0)
 		return -1;
 	const int rc = run_bundle(a, &b, state_fd, &lim, ret, e);
 	if (rc < 0 && e->kind != ERR_STOPPED)
@@ -434,7 +469,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 			       runtime_takes_memory(j->runtime) && !prebuild_is_set(j->settings) &&
 			       bundle_fits_memory(req, j->conf->profile) && memdir_new(&mem);
 	/* Before ids are chosen: a dead run may have left processes that have one. */
-	if (choose_paths(j, in_memory, &paths, e) < 0)
+	if (choose_paths(j, in_memory, &paths, e) < 0 || choose_cgroup(j, req, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req->constraints.uid_range,
 			       j->stop_fd, &user, e) < 0)

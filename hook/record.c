@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A record is strings, each ended by NUL and added by one write(2): `boot=ID`, `kind=N`,
- * `layout=N`, `id=NAME`, `delete=WORD` for each word of a command, `bundle=IDENTITY PATH`. A last
- * one without its NUL is of a run that died in the middle of it, before the thing was made.
+ * `layout=N`, `id=NAME`, `delete=WORD` for each word of a command, `cgroup=PATH`,
+ * `bundle=IDENTITY PATH`. A last one without its NUL is of a run that died in the middle of it,
+ * before the thing was made.
  *
  * The directory itself is locked while records are looked at and made. So nobody finds one that is
  * made but not locked yet; and who is about to make a bundle waits until that of a dead run, maybe
@@ -99,6 +100,13 @@ int record_runtime(const struct record *r, const struct runtime *rt, const char 
 	return append(r, &b, e);
 }
 
+int record_cgroup(const struct record *r, const char *dir, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+
+	return add(&b, "cgroup", dir, e) < 0 ? -1 : append(r, &b, e);
+}
+
 int record_bundle(const struct record *r, const char *path, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
@@ -117,13 +125,14 @@ int record_bundle(const struct record *r, const char *path, struct err *e)
 struct dead {
 	const char *boot, *id;
 	unsigned kind, layout;
-	struct strv delete, bundles;
+	struct strv delete, bundles, cgroups;
 };
 
 static void dead_done(struct dead *d)
 {
 	strv_done(&d->delete);
 	strv_done(&d->bundles);
+	strv_done(&d->cgroups);
 }
 #define scoped_dead __attribute__((cleanup(dead_done)))
 
@@ -144,6 +153,8 @@ static int parse_entry(const char *s, struct dead *ret, struct err *e)
 		return strv_add(&ret->delete, eq + 1, e);
 	else if (n == 6 && strncmp(s, "bundle", n) == 0)
 		return strv_add(&ret->bundles, eq + 1, e);
+	else if (n == 6 && strncmp(s, "cgroup", n) == 0)
+		return strv_add(&ret->cgroups, eq + 1, e);
 	else if (num_parse_u64(eq + 1, strlen(eq + 1), UINT8_MAX, &number))
 		*(n == 4 ? &ret->kind : &ret->layout) = (unsigned)number;
 	return 0;
@@ -186,6 +197,13 @@ static int kill_dead(const struct dead *d, struct err *e)
 		return 0; /* it ran before the machine was started again */
 	if (d->delete.n && run_delete(d, e) < 0)
 		return -1;
+	for (size_t i = 0; i < d->cgroups.n; i++) {
+		if (!str_eq(str_base(d->cgroups.items[i]), d->id))
+			continue;
+		cgroup_kill(d->cgroups.items[i]);
+		if (strv_add(&cgroups, d->cgroups.items[i], e) < 0)
+			return -1;
+	}
 	return cgroup_guess(d->id, &cgroups, e) < 0 ? -1 : cgroup_remove(&cgroups, e);
 }
 

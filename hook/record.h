@@ -8,14 +8,16 @@
  *	record_enter()       remove what dead runs left, and make a record of our own
  *	record_appear()      when who cleans up knows its path: it has a name from now on
  *	record_runtime()     before the container starts: how to kill it
+ *	record_cgroup()      the same: its control group, if the hook makes one for it
  *	record_bundle()      once it is there
  *
  * A record without a lock is that of a dead run: the kernel takes a lock away with the last process
  * that has it, and nothing else does. Then the runtime is told to delete the container by the
  * state that it keeps itself, or, where that was in memory (hook/memdir.h) and so is gone, who has
  * the bundle mounted is killed; and what the record names is removed: the directory above, control
- * groups named after the container, and the bundle if what is at its path is still the very
- * directory that was recorded. Outputs are never recorded: those may be valid by then.
+ * groups named after the container with whatever is in ours, and the bundle if what is at its path
+ * is still the very directory that was recorded. Outputs are never recorded: those may be valid by
+ * then.
  *
  * Nothing is believed that another user may have written.
  */
@@ -50,6 +52,8 @@ int record_appear(struct record *r, struct err *e) MUST_CHECK;
  */
 int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
 		   bool keeps_state, struct err *e) MUST_CHECK;
+/* The group DIR, which has the name of the container and will have no processes but its. */
+int record_cgroup(const struct record *r, const char *dir, struct err *e) MUST_CHECK;
 /* The directory PATH, with the bundle's scratch directories in its `scratch`. */
 int record_bundle(const struct record *r, const char *path, struct err *e) MUST_CHECK;
 /* Removes the record unless it is left to others. */

@@ -164,6 +164,13 @@ int run_disown(struct run *r, const char *path, struct err *e)
 	return tell_path(r, SUP_DISOWN, path, e);
 }
 
+int run_own_cgroup(struct run *r, const char *dir, struct err *e)
+{
+	if (strv_add(&r->cgroups, dir, e) < 0)
+		return -1;
+	return tell_path(r, SUP_CGROUP, dir, e);
+}
+
 /* ---- without a supervisor ---- */
 
 static void note_cgroups(void *ctx, pid_t pid)

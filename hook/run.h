@@ -74,6 +74,11 @@ void run_stop_on(struct run *r, int fd);
 int run_own_tree(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /* ... but will not, after all: keep-failed, or it was moved into the store. */
 int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
+/*
+ * The same for the control group DIR, which goes with the container, or else at the end. Its
+ * processes must be the container's.
+ */
+int run_own_cgroup(struct run *r, const char *dir, struct err *e) MUST_CHECK;
 /* Where a container's files are. */
 struct run_place {
 	const char *bundle;    /* as the runtime sees it */
@@ -81,6 +86,7 @@ struct run_place {
 	int state_fd;          /* the same, opened */
 	int mount_fd;          /* a memdir to be mounted at BUNDLE, STATE_DIR in it; or -1 */
 	const char *scratch;   /* with a memdir: what of the bundle is on the disk */
+	const char *cgroup;    /* that of v2 in which the runtime is started; NULL: in ours */
 };
 /*
  * Run the container of a bundle to its end: when this returns, no process of it lives. What the build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the

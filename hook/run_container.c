@@ -425,7 +425,8 @@ static int add_words(struct buf *b, const struct run_place *at, const char *id,
 {
 	if (add_string(b, id, e) < 0 || add_string(b, at->bundle, e) < 0 ||
 	    add_string(b, at->state_dir, e) < 0 ||
-	    add_string(b, at->scratch ? at->scratch : "", e) < 0)
+	    add_string(b, at->scratch ? at->scratch : "", e) < 0 ||
+	    add_string(b, at->cgroup ? at->cgroup : "", e) < 0)
 		return -1;
 	for (size_t i = 0; i < argv->n; i++)
 		if (add_string(b, argv->items[i], e) < 0)

@@ -279,6 +279,12 @@ static int change_cgroups(const struct runtime_view *v, struct err *e)
 			       : err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
 }
 
+bool runtime_keeps_cgroup(const struct runtime *rt)
+{
+	/* Where there is v1 as well, they make theirs in that. */
+	return rt->cgroups != CGROUP_V2 || (rt->kind == RUNTIME_CRUN && !rt->own_cgroups);
+}
+
 bool runtime_takes_memory(const struct runtime *rt)
 {
 	/* Others may leave the work to a process that was there before and sees no such mount. */

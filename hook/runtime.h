@@ -57,6 +57,11 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 /* Of `delete --force`, which kills the container first, in the same way. */
 int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
 			struct strv *ret, struct err *e) MUST_CHECK;
+/*
+ * Whether the container stays in the control group of v2 that the runtime is started in. Else that
+ * puts it into one at the configuration's linux.cgroupsPath.
+ */
+bool runtime_keeps_cgroup(const struct runtime *rt);
 /* Whether a bundle may be where only the runtime and its children see it (hook/memdir.h). */
 bool runtime_takes_memory(const struct runtime *rt);
 /* What the runtime is to find where. */

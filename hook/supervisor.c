@@ -51,7 +51,7 @@
 #define PID_FILE_MAX 64
 
 /* The strings of SUP_RUN. */
-enum { WORD_ID, WORD_BUNDLE, WORD_STATE, WORD_SCRATCH, WORD_ARGV };
+enum { WORD_ID, WORD_BUNDLE, WORD_STATE, WORD_SCRATCH, WORD_CGROUP, WORD_ARGV };
 
 struct sup {
 	pid_t self;
@@ -208,6 +208,9 @@ static int become_runtime(const struct sup *s, int tty, struct err *e)
 
 	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
 		return err_sys(e, "connecting the runtime to its terminal");
+	/* While it can be seen: crun finds no v2 beside v1. */
+	if (*s->words.items[WORD_CGROUP] && cgroup_enter(s->words.items[WORD_CGROUP], e) < 0)
+		return -1;
 	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
 		return -1;
 	if (s->how.personality && personality(s->how.personality) < 0)
@@ -415,6 +418,8 @@ static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, str
 		strv_remove(&s->owned, path);
 		return 0;
 	}
+	case SUP_CGROUP:
+		return strv_addn(&s->cgroups, msg + 1, n - 1, e);
 	case SUP_RUN:
 		return handle_run(s, msg + 1, n - 1, fds, e);
 	case SUP_KILL:

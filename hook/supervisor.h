@@ -16,6 +16,7 @@
 enum sup_type {
 	SUP_OWN = 'o',    /* path */
 	SUP_DISOWN = 'd', /* path */
+	SUP_CGROUP = 'g', /* path */
 	SUP_RUN = 'r',    /* struct sup_run and strings, with descriptors */
 	SUP_KILL = 'k',   /* the container, if there is one; SUP_ENDED tells when it is dead */
 	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */
@@ -25,8 +26,9 @@ enum sup_type {
 };
 
 /*
- * Followed by strings, each ended by NUL: id, struct run_place's bundle, state_dir and scratch,
- * argument vector. The descriptors: the terminal, state_fd, and mount_fd where there is one.
+ * Followed by strings, each ended by NUL: id, struct run_place's bundle, state_dir, scratch and
+ * cgroup, argument vector. The descriptors: the terminal, state_fd, and mount_fd where there is
+ * one.
  */
 struct sup_run {
 	uint8_t kind;        /* enum runtime_kind */

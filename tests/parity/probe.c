@@ -369,6 +369,8 @@ int main(int argc, char **argv, char **env)
 	show_terminal();
 	show_mounts();
 	show_files();
+	if (getuid() == 0)
+		try_cgroup();
 	/* Root, where a build has it, can leave its root directory, which it tries below. */
 	if (getuid() == 0 && make_outputs(argc, argv) != 0)
 		return 1;

@@ -21,6 +21,8 @@ void say_err(const char *key, long rc);
 char *keyf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The start of the file at PATH, with a NUL behind it. -1: errno. */
 ssize_t slurp(const char *path, char *buf, size_t size);
+/* A line of what the file at PATH holds, or why not. */
+void say_file(const char *path);
 
 /* ---- probe_files.c ---- */
 
@@ -33,5 +35,10 @@ void try_files(const char *self);
 
 void try_calls(void);
 void try_network(void);
+
+/* ---- probe_cgroup.c ---- */
+
+/* Only for root, as it mounts. */
+void try_cgroup(void);
 
 #endif

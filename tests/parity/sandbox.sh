@@ -96,8 +96,14 @@ if nix_at_least 2.26 || [ "$want" = '^machine = i686$' ]; then
 fi
 if nix_at_least 2.26; then
   experimental="experimental-features = nix-command auto-allocate-uids cgroups"
-  configured "$experimental" "auto-allocate-uids = true" "system-features = uid-range"
+  # The ids name the control group that Nix makes, and other tests run beside this one.
+  configured "$experimental" "auto-allocate-uids = true" "system-features = uid-range" \
+    "start-id = $((872415232 + 65536 * (RANDOM % 10000)))"
   both range range
+  for key in "namespace cgroup" /proc/self/cgroup; do
+    check_eq "range: $key as in Nix's sandbox" "$(grep "^$key = " "$W/hook.range.probe")" \
+      "$(grep "^$key = " "$W/ref.range.probe")"
+  done
   check_eq "range: the machine's null device is still root's" "$(stat -c %u:%g /dev/null)" 0:0
 fi
 configured "filter-syscalls = false"

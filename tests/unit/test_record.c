@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hook/cgroup.h"
 #include "nar/buf.h"
 #include "nar/io.h"
 #include "nar/scope.h"
@@ -120,6 +122,49 @@ static void the_runtime_is_told_to_delete(void **state)
 	assert_non_null(strstr(b.data, "/r delete --force the-id\n"));
 }
 
+/* Where a group can be made: needs root and cgroup v2. */
+static void a_group_goes_with_all_that_is_in_it(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct runtime rt = {.kind = RUNTIME_OTHER, .path = runtime};
+	char id[64];
+	int status, go[2];
+
+	snprintf(id, sizeof id, "nix-oci-hook-test-%d", (int)getpid());
+	scoped_free char *group = cgroup_place(id, false, &e);
+	if (geteuid() != 0 || !group || mkdir(group, 0755) < 0)
+		return;
+	make_runtime();
+	assert_int_equal(pipe(go), 0);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		struct record r = RECORD_INIT;
+
+		if (record_enter(dir, &r, &e) < 0 || record_appear(&r, &e) < 0 ||
+		    record_runtime(&r, &rt, id, true, &e) < 0 ||
+		    record_cgroup(&r, "/tmp/another", &e) < 0 || record_cgroup(&r, group, &e) < 0)
+			_exit(1);
+		/* Its lock is gone, it is not; as something that a build left would be. */
+		close(r.fd);
+		if (cgroup_enter(group, &e) < 0 || write(go[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	char word;
+	close(go[1]);
+	assert_int_equal(read(go[0], &word, 1), 1);
+	close(go[0]);
+	{
+		scoped_record struct record r = RECORD_INIT;
+
+		assert_ok(&e, record_enter(dir, &r, &e));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_false(exists(group));
+}
+
 static void a_living_run_keeps_all(void **state)
 {
 	struct err e = ERR_INIT;
@@ -213,6 +258,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(the_next_run_removes_what_a_killed_one_left),
 		CASE(the_runtime_is_told_to_delete),
+		CASE(a_group_goes_with_all_that_is_in_it),
 		CASE(a_living_run_keeps_all),
 		CASE(another_directory_at_the_path_stays),
 		CASE(what_others_could_write_is_not_believed),

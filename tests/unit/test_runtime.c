@@ -167,6 +167,23 @@ static void command_lines_are_each_runtimes_own(void **state)
 	}
 }
 
+static void who_makes_groups_of_v2_leaves_the_one_it_is_started_in(void **state)
+{
+	const struct {
+		struct runtime rt;
+		bool keeps;
+	} cases[] = {
+		{{.kind = RUNTIME_CRUN, .cgroups = CGROUP_V2}, true},
+		{{.kind = RUNTIME_CRUN, .cgroups = CGROUP_V2, .own_cgroups = true}, false},
+		{{.kind = RUNTIME_CRUN, .cgroups = CGROUP_HYBRID, .own_cgroups = true}, true},
+		{{.kind = RUNTIME_RUNC, .cgroups = CGROUP_V2}, false},
+		{{.kind = RUNTIME_RUNC, .cgroups = CGROUP_HYBRID}, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(runtime_keeps_cgroup(&cases[i].rt), cases[i].keeps);
+}
+
 static void the_last_error_of_a_log_counts(void **state)
 {
 	static const struct {
@@ -235,6 +252,7 @@ int main(int argc, char **argv)
 		CASE(tells_a_runtime_by_its_name),
 		CASE(says_what_to_install),
 		CASE(command_lines_are_each_runtimes_own),
+		CASE(who_makes_groups_of_v2_leaves_the_one_it_is_started_in),
 		CASE(the_last_error_of_a_log_counts),
 		CASE(knows_when_the_builder_could_not_be_executed),
 	};

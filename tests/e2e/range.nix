@@ -1,0 +1,68 @@
+# Builds that are root of a range of ids, and make control groups.
+{ seed }:
+let
+  build = name: script: derivation {
+    inherit name seed;
+    system = builtins.currentSystem;
+    builder = "/bin/bash";
+    args = [ "-c" "set -eu\n${script}" ];
+    PATH = "/usr/bin:/bin:/usr/sbin";
+    requiredSystemFeatures = [ "uid-range" ];
+  };
+  # A group with a process, one in that, and one with a name of its own.
+  makeGroups = ''
+    id -u
+    grep '^0::' /proc/self/cgroup
+    top=/sys/fs/cgroup
+    mount -t cgroup2 none $top
+    stat -c 'top: %a %u:%g' $top
+    mkdir -p $top/sub/a/b "$top/another one"
+    sleep 1000 &
+    echo $! >$top/sub/cgroup.procs
+    echo "it is in $(grep '^0::' /proc/$!/cgroup)"
+    echo $$ >"$top/another one/cgroup.procs"
+    grep '^0::' /proc/self/cgroup
+  '';
+in
+{
+  groups = build "groups" ''
+    ${makeGroups}
+    echo fine >$out
+  '';
+  fails = build "fails" ''
+    ${makeGroups}
+    exit 3
+  '';
+  # Deeper than what is taken away by walking down may be.
+  deep = build "deep" ''
+    cd /sys/fs/cgroup
+    mount -t cgroup2 none .
+    cd .
+    n=0
+    while mkdir d 2>/dev/null; do cd d; n=$((n + 1)); [ $n -lt 200 ]; done
+    echo "$n groups deep"
+    mkdir /sys/fs/cgroup/wide{0..999}
+    echo fine >$out
+  '';
+  # Out of the sandbox's mounts, so that by them nobody finds it.
+  hides = build "hides" ''
+    ${makeGroups}
+    mount -t tmpfs none /tmp
+    mkdir -p /tmp/{bin,old,proc,usr,lib,lib64}
+    for d in bin proc usr lib lib64; do mount --rbind /$d /tmp/$d; done
+    cd /tmp
+    # Not every release has it.
+    if type pivot_root >/dev/null 2>&1; then
+      pivot_root . old
+      umount -l /old
+    fi
+    echo started
+    exec sleep 1000
+  '';
+  # What a limit does.
+  eats = build "eats" ''
+    ${makeGroups}
+    x=0123456789
+    while :; do x=$x$x; done
+  '';
+}
