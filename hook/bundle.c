@@ -261,6 +261,7 @@ static int finish(struct bundle_work *w, struct bundle *ret, struct err *e)
 		return -1;
 	}
 	b.dirfd = TAKE(w->top, -1);
+	b.lacks_null = w->lacks_null;
 	*ret = b;
 	return 0;
 }

@@ -8,7 +8,8 @@
  *	  scratch/<name>/  one for each scratch path (spec_scratch_name()), owned by the build user:
  *	                   scratch/build is the build directory, scratch/nix-store holds outputs
  *	  root/dev/null    a device, where the machine's could come to belong to the build (else an
- *	                   empty file to mount that one on): fit for a runtime's standard input
+ *	                   empty file to mount that one on, or one like it where the file system
+ *	                   has no devices): fit for a runtime's standard input
  *	  inputs/<base>    unpacked inputs, where they are not bound from the store
  *
  * All but scratch/ can be in memory (hook/memdir.h), where scratch/ is an empty directory on which
@@ -34,10 +35,11 @@ struct bundle {
 	char *build_dir;  /* absolute path of scratch/<working dir>, what keep-failed keeps */
 	char *output_dir; /* absolute path of scratch/nix-store, in which outputs appear */
 	int output_dirfd;
+	bool lacks_null; /* root/dev/null is a file on which a null device is to be mounted */
 };
-#define BUNDLE_INIT                      \
-	{                                \
-		NULL, -1, NULL, NULL, -1 \
+#define BUNDLE_INIT                             \
+	{                                       \
+		NULL, -1, NULL, NULL, -1, false \
 	}
 
 /*

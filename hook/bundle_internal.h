@@ -23,7 +23,7 @@ struct bundle_work {
 	int root, etc, dev, scratch;
 	int *scratch_fds; /* one a scratch path of the request, in its order */
 	bool *placed_inputs, *placed_host_paths;
-	bool own_null;
+	bool own_null, lacks_null;
 	mode_t umask; /* the caller's */
 	bundle_ask *ask;
 	void *ask_ctx;

@@ -167,7 +167,8 @@ static bool has_power_over_machine(const struct spec_host *h)
  * crun gives whatever is on descriptors 0 to 2 to the build's user, and before that puts the
  * sandbox's /dev/null where it finds the machine's: with a bind of the machine's, the build would
  * own that one, and could close it for all. So where the runtime has the power to, it gets a device
- * of the bundle's own, unless the file system has no devices (nodev).
+ * of the bundle's own. On a file system without devices (nodev) it is for who starts the runtime to
+ * mount one, or it gets the machine's if nobody does.
  */
 static int make_null(struct bundle_work *w, struct err *e)
 {
@@ -180,6 +181,7 @@ static int make_null(struct bundle_work *w, struct err *e)
 		}
 		if (unlinkat(w->dev, "null", 0) < 0)
 			return err_sys(e, "removing 'dev/null' in the bundle '%s'", w->path);
+		w->own_null = w->lacks_null = w->h->own_null;
 	}
 	return make_file(w, w->dev, "null", e);
 }

@@ -258,6 +258,7 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 		where = inputs_dir(a->inputs);
 	bundle_fit_host(&m->host, j->runtime->kind, where);
 	m->host.cgroups_path = a->paths->named_cgroup;
+	m->host.own_null = true;
 	return 0;
 }
 
@@ -327,8 +328,8 @@ static int make_state(const struct attempt *a, struct err *e)
 	return fd;
 }
 
-static int run_in(const struct attempt *a, int state_fd, const struct run_limits *lim,
-		  struct run_result *ret, struct err *e)
+static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
+		  const struct run_limits *lim, struct run_result *ret, struct err *e)
 {
 	const struct job_paths *p = a->paths;
 	scoped_free char *scratch = str_fmt(e, "%s/scratch", p->disk);
@@ -342,6 +343,7 @@ static int run_in(const struct attempt *a, int state_fd, const struct run_limits
 		.mount_fd = a->mem->mount_fd,
 		.scratch = scratch,
 		.cgroup = p->named_cgroup ? NULL : p->cgroup,
+		.mounts_null = b->lacks_null,
 	};
 	return run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
 			     a->user->uid, lim, a->j->log_fd, ret, e);
@@ -353,7 +355,7 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, int state
 {
 	const struct job *j = a->j;
 
-	if (run_in(a, state_fd, lim, ret, e) < 0)
+	if (run_in(a, b, state_fd, lim, ret, e) < 0)
 		return -1;
 	if (report_end(j, a->paths->disk, ret, e) < 0)
 		return -1;

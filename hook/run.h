@@ -87,6 +87,7 @@ struct run_place {
 	int mount_fd;          /* a memdir to be mounted at BUNDLE, STATE_DIR in it; or -1 */
 	const char *scratch;   /* with a memdir: what of the bundle is on the disk */
 	const char *cgroup;    /* that of v2 in which the runtime is started; NULL: in ours */
+	bool mounts_null;      /* the bundle lacks a null device, and finds one mounted */
 };
 /*
  * Run the container of a bundle to its end: when this returns, no process of it lives. What the build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the

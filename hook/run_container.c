@@ -447,6 +447,7 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const struct run_
 		.detaches = runtime_detaches(rt),
 		.makes_cgroups =
 			rt->own_cgroups || (rt->kind != RUNTIME_CRUN && rt->kind != RUNTIME_RUNSC),
+		.mounts_null = at->mounts_null,
 		.personality = lim->personality,
 	};
 	scoped_free char *root = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, at->state_dir);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <parson.h>
 
@@ -21,6 +22,9 @@
 #define LOG_MAX (1 << 20)
 #define CGROUPS "/sys/fs/cgroup"
 #define UNIFIED CGROUPS "/unified"
+/* Linux's admin-guide/devices.txt. */
+#define NULL_MAJOR 1
+#define NULL_MINOR 3
 
 /* In the order in which they are looked for. */
 static const struct {
@@ -305,13 +309,36 @@ static int mount_bundle(const struct runtime_view *v, struct err *e)
 	return 0;
 }
 
+/*
+ * A null device for a bundle on a file system without devices. It comes from a tmpfs that is in the
+ * place of the bundle's root/proc while it is mounted on root/dev/null.
+ */
+static int mount_null(const struct runtime_view *v, struct err *e)
+{
+	char dir[4096], from[4096], at[4096];
+
+	if ((size_t)snprintf(dir, sizeof dir, "%s/root/proc", v->bundle) >= sizeof dir ||
+	    (size_t)snprintf(from, sizeof from, "%s/null", dir) >= sizeof from ||
+	    (size_t)snprintf(at, sizeof at, "%s/root/dev/null", v->bundle) >= sizeof at)
+		return err_set(e, ERR_LIMIT, "the path '%s' is too long", v->bundle);
+	if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") < 0)
+		return err_sys(e, "mounting a tmpfs on '%s' for the runtime", dir);
+	/* By chmod(2), as there is a umask. */
+	if (mknod(from, S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) < 0 ||
+	    chmod(from, 0666) < 0)
+		return err_sys(e, "making a null device for the bundle '%s'", v->bundle);
+	if (mount(from, at, NULL, MS_BIND, NULL) < 0 || umount2(dir, MNT_DETACH) < 0)
+		return err_sys(e, "mounting a null device on '%s'", at);
+	return 0;
+}
+
 int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 			  const char **program, struct err *e)
 {
 	const bool crun = kind == RUNTIME_CRUN;
 	const bool cgroups = crun && (v->layout == CGROUP_HYBRID || v->layout == CGROUP_NONE);
 
-	if (!cgroups && v->mount_fd < 0)
+	if (!cgroups && v->mount_fd < 0 && !v->mounts_null)
 		return 0;
 	if (unshare(CLONE_NEWNS) < 0)
 		return errno == EPERM && geteuid() != 0
@@ -319,7 +346,7 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 			       : err_sys(e, "making a mount namespace");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_sys(e, "keeping mounts to the runtime's namespace");
-	if (cgroups && change_cgroups(v, e) < 0)
+	if ((cgroups && change_cgroups(v, e) < 0) || (v->mounts_null && mount_null(v, e) < 0))
 		return -1;
 	if (v->mount_fd < 0)
 		return 0;

@@ -68,6 +68,7 @@ bool runtime_takes_memory(const struct runtime *rt);
 struct runtime_view {
 	enum cgroup_layout layout;
 	bool makes_cgroups;  /* the runtime will */
+	bool mounts_null;    /* a device on BUNDLE/root/dev/null */
 	int mount_fd;        /* of a memdir to be mounted at BUNDLE, or -1 */
 	const char *bundle;
 	const char *scratch; /* with a memdir: what is bound at BUNDLE/scratch */

@@ -188,6 +188,7 @@ static int enter_view(const struct sup *s, char *exe, size_t exe_size, const cha
 		.layout = (enum cgroup_layout)s->how.layout,
 		.makes_cgroups = s->how.makes_cgroups,
 		.mount_fd = s->mount_fd,
+		.mounts_null = s->how.mounts_null,
 		.bundle = s->words.items[WORD_BUNDLE],
 		.scratch = s->words.items[WORD_SCRATCH],
 		.exe = exe,

@@ -35,6 +35,7 @@ struct sup_run {
 	uint8_t layout;      /* enum cgroup_layout */
 	bool detaches;       /* the builder becomes our child; its pid stands in the pid file */
 	bool makes_cgroups;  /* which must be looked for */
+	bool mounts_null;    /* as of struct run_place */
 	unsigned long personality;
 };
 

@@ -48,7 +48,8 @@ struct spec_host {
 	 */
 	const bool *placed_inputs, *placed_host_paths;
 	bool own_tmp;       /* /tmp is the bundle's scratch/tmp, not a directory of its root */
-	bool own_null;      /* the bundle has a null device of its own in /dev: it is not mounted */
+	bool own_null;      /* the bundle has a null device of its own in /dev: it is not mounted;
+			     * or will have, where the file system has none, for bundle_create() */
 	bool has_kvm;       /* the machine has /dev/kvm */
 	uint64_t ram_bytes; /* what a size in percent is of; 0: unknown, "50%" is left to the kernel
 			     */

@@ -1,5 +1,5 @@
 # Builds that are root of a range of ids, and make control groups.
-{ seed }:
+{ seed, features ? [ "uid-range" ] }:
 let
   build = name: script: derivation {
     inherit name seed;
@@ -7,7 +7,7 @@ let
     builder = "/bin/bash";
     args = [ "-c" "set -eu\n${script}" ];
     PATH = "/usr/bin:/bin:/usr/sbin";
-    requiredSystemFeatures = [ "uid-range" ];
+    requiredSystemFeatures = features;
   };
   # A group with a process, one in that, and one with a name of its own.
   makeGroups = ''
@@ -64,5 +64,15 @@ in
     ${makeGroups}
     x=0123456789
     while :; do x=$x$x; done
+  '';
+  # What it can do to its null device, which must not be the machine's.
+  null = build "null" ''
+    [ -c /dev/null ] && [ -c /dev/stdin ]
+    stat -c 'null: %F %a' /dev/null
+    echo lost >/dev/null
+    [ -z "$(cat /dev/null)" ]
+    chmod 600 /dev/null || true
+    chmod 600 /dev/stdin || true
+    echo fine >$out
   '';
 }

@@ -13,8 +13,7 @@ on hook nix-instantiate "$expr" --argstr seed 0 >/dev/null 2>&1 # make the store
 left_begin
 
 config() { printf '%s\n' "$@" >"$NIX_OCI_HOOK_CONFIG"; }
-conf() { nix_conf hook "system-features = uid-range" "$@"; }
-conf
+nix_conf hook "system-features = uid-range"
 groups() { # groups NAME: a build makes groups, one that fails does; nothing of them is left
   check "$1: a build makes groups" nix_build hook "$expr" --argstr seed "$seed$1" -A groups
   check_log "$1: it is in the topmost that it sees" '^0::/$' "$W/hook.log"
@@ -89,6 +88,34 @@ for runtime in "${runtimes[@]}"; do
     nothing_left "$what" hook
   done
 done
+
+# A file system without devices. What crun 1.8 has as input it gives to root of the build, or to the
+# build's user where the machine's root is mapped; so that must be no bind of the machine's device.
+mknod -m 0666 "$W/null" c 1 3 && mount --bind "$W/null" /dev/null
+mv "$W/hook" "$W/hook-store" && mkdir "$W/hook" && mount -t tmpfs -o nodev,mode=755 none "$W/hook" &&
+  cp -a "$W/hook-store/." "$W/hook/"
+mkdir "$W/bundles" && mount -t tmpfs -o nodev,mode=755 none "$W/bundles"
+left_mounts=$(cut -d' ' -f5 /proc/self/mountinfo | grep -F "$W")
+null() { # null NAME ARG...
+  check "$1: a build has a null device" nix_build hook "$expr" --argstr seed "$seed$1" -A null "${@:2}"
+  check_log "$1: it is one for all" '^null: character special file 666$' "$W/hook.log"
+  check_eq "$1: the machine's is still as it was" "$(stat -c '%u:%g %a' /dev/null)" "0:0 666"
+  chown 0:0 /dev/null && chmod 666 /dev/null
+  nothing_left "$1" hook
+}
+for runtime in "${runtimes[@]}"; do
+  export NIX_OCI_HOOK_RUNTIME=$runtime
+  config ""
+  null "$runtime, a store without devices"
+  config "bundle-dir = $W/bundles"
+  null "$runtime, bundles without devices"
+  chmod 700 "$W/bundles"
+  null "$runtime, bundles without devices that only root can reach" --arg features '[ ]'
+  chmod 755 "$W/bundles"
+done
+config ""
+umount "$W/hook" "$W/bundles" /dev/null && rmdir "$W/hook" && mv "$W/hook-store" "$W/hook"
+left_mounts=
 
 # Other machines: with v2 alone, and without it.
 in_group() { # in_group COMMAND...: in a control group of v2 that is not the topmost
