@@ -23,6 +23,20 @@ let
     echo $$ >"$top/another one/cgroup.procs"
     grep '^0::' /proc/self/cgroup
   '';
+  # What crun runs in a build: it makes a control group for it.
+  inner = builtins.toFile "config.json" (builtins.toJSON {
+    ociVersion = "1.0.2";
+    process = {
+      cwd = "/";
+      args = [ "/bin/sh" "-c" "echo inner: $(grep ^0:: /proc/self/cgroup)" ];
+      user = { uid = 0; gid = 0; };
+    };
+    root.path = "root";
+    mounts = [ { destination = "/proc"; type = "proc"; source = "proc"; } ]
+      ++ map (d: { destination = d; source = d; type = "bind"; options = [ "rbind" ]; })
+        [ "/bin" "/lib" "/lib64" "/usr" ];
+    linux.namespaces = map (type: { inherit type; }) [ "pid" "ipc" "uts" "mount" ];
+  });
 in
 {
   groups = build "groups" ''
@@ -64,6 +78,14 @@ in
     ${makeGroups}
     x=0123456789
     while :; do x=$x$x; done
+  '';
+  # A container manager.
+  manages = build "manages" ''
+    mount -t cgroup2 none /sys/fs/cgroup
+    mkdir -p inner/root/dev
+    cp ${inner} inner/config.json
+    crun --root /tmp/crun run --bundle inner inner
+    echo fine >$out
   '';
   # What it can do to its null device, which must not be the machine's.
   null = build "null" ''

@@ -40,6 +40,9 @@ for runtime in "${runtimes[@]}"; do
   check "$runtime: groups as deep as may be" nix_build hook "$expr" --argstr seed "$seed$runtime" -A deep
   check_log "$runtime: they end somewhere" '^[0-9][0-9] groups deep$' "$W/hook.log"
   nothing_left "$runtime: groups as deep as may be" hook
+  check "$runtime: a build runs containers" nix_build hook "$expr" --argstr seed "$seed$runtime" -A manages
+  check_log "$runtime: with groups of their own" '^inner: 0::/.*inner' "$W/hook.log"
+  nothing_left "$runtime: a build runs containers" hook
   config "cgroups = on"
   groups "$runtime, cgroups = on"
   limited memory || continue
