@@ -8,7 +8,8 @@
 # all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz versions. The
 # last runs all tests that depend on Nix with those of two other releases of Debian; NIH_ROOTS is a
 # directory to keep their root file systems in (see tests/versions.sh). One more has to be named:
-# `upstream` runs the tests of Nix's own source, twice, for half an hour (see tests/upstream.sh).
+# `upstream` runs the tests of Nix's own source, twice, for ten to twenty
+# minutes (see tests/upstream.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD

@@ -201,8 +201,10 @@ said() { # said STATUS: a word for it
   case $1 in 0) echo passes ;; 77 | 99) echo skips ;; 124 | 137) echo "takes too long" ;; *) echo fails ;; esac
 }
 row() { # row TEST: the row of the list that is for it and this Nix, as WAY|REASON
-  local test nix way why
+  local test nix way why last=
   while IFS='|' read -r test nix way why; do
+    [ "$why" != " the same" ] || why=$last
+    last=$why
     read -r test <<<"$test"
     read -r nix <<<"$nix"
     [ "$test" = "$1" ] && case $nix_version in $nix | $nix.*) true ;; *) [ "$nix" = all ] ;; esac || continue
