@@ -31,6 +31,7 @@
 /* Exit codes that Nix up to 2.31 understands (derivation-goal.cc: buildDone, hook != nullptr). */
 #define EXIT_PERMANENT_FAILURE 100
 #define EXIT_TIMED_OUT 101
+#define LOG_WAIT_MS 10000 /* for Nix to have read the end of the log */
 
 struct hook {
 	struct settings settings;
@@ -150,7 +151,9 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 		.log_fd = PROTO_LOG_FD,
 		.stop_fd = PROTO_LOG_FD,
 	};
-	if (job_run(&job, &end, e) == 0)
+	const int rc = job_run(&job, &end, e);
+	proto_await_reader(PROTO_LOG_FD, LOG_WAIT_MS);
+	if (rc == 0)
 		return EXIT_SUCCESS;
 	if (end.end == RUN_EXITED && end.status == 0)
 		return -1; /* the builder itself did well */
@@ -210,7 +213,8 @@ static int read_and_decide(struct hook *h, const struct proto_try *t, struct drv
 	if (drv_read(t->drv_path, real, h->store.dir, d, e) < 0) {
 		if (e->kind != ERR_SYSTEM || e->sys != ENOENT)
 			return -1;
-		/* Nix has it in the store that it evaluates with, and tells no hook which that is. */
+		/* Nix has it in the store that it evaluates with, and tells no hook which that is.
+		 */
 		err_clear(e);
 		*ret = DECIDE_DECLINE;
 		return buf_addf(why, e, "it is not in the store ('--eval-store')");
@@ -294,7 +298,8 @@ int cmd_hook(int argc, char **argv, struct err *e)
 	scoped_hook struct hook h = {0};
 	scoped_cli struct cli c = {
 		.synopsis = "VERBOSITY",
-		.about = "Serve Nix as its build hook, on standard input and error and descriptor 4.\n"
+		.about = "Serve Nix as its build hook, on standard input and error and descriptor "
+			 "4.\n"
 			 "Nix starts this verb by its setting build-hook; see nix-oci-hook(1).",
 		.min_args = 1,
 		.max_args = 1,

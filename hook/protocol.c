@@ -19,12 +19,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "hook/log.h"
+#include "nar/clock.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -329,4 +332,16 @@ int proto_fix_fds(struct err *e)
 		return 0;
 #endif
 	return close_from_listed(PROTO_LOG_FD + 1, e);
+}
+
+void proto_await_reader(int fd, int64_t max_ms)
+{
+	const int64_t end_ms = clock_now_ms() + max_ms;
+	struct pollfd p = {fd, 0, 0};
+	int unread;
+
+	/* The end that is written to can be asked, too. Mostly the first answer is 0. */
+	while (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 && clock_now_ms() < end_ms)
+		if (poll(&p, 1, 1) != 0) /* an error: nobody reads */
+			return;
 }

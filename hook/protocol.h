@@ -73,5 +73,11 @@ int proto_postpone(struct err *e) MUST_CHECK;
  * is open.
  */
 int proto_fix_fds(struct err *e) MUST_CHECK;
+/*
+ * Wait until what was written to the log's pipe FD has been read, or nobody reads any more, at most
+ * MAX_MS. Before the end: Nix takes the end of our standard error for that of the build, and may
+ * read the log once more only after it; up to 2.31 a last line without newline is not shown then.
+ */
+void proto_await_reader(int fd, int64_t max_ms);
 
 #endif

@@ -11,7 +11,7 @@
  * Should it be killed all the same, its children become the hook's, which then does what this
  * process would have done (hook/run.c), and the kernel kills the runtime: a stopped one, too. That
  * the latter does even if the hook was killed with it; the rest is for the next run then
- * (hook/leftovers.h).
+ * (hook/record.h).
  *
  * How a builder ended is its parent's to know, and crun in the foreground makes 128+N of it. So
  * once the builder has run for a moment crun is stopped (SIGSTOP): it would only wait. The dead

@@ -2,11 +2,13 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "hook/protocol.h"
+#include "nar/clock.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 #include "tests/unit/capture.h"
@@ -354,6 +356,37 @@ static void keeps_only_the_log_of_what_nix_left_open(void **state)
 	assert_int_equal(open_after_fix(false), 100);
 }
 
+static void waits_for_who_reads_the_log(void **state)
+{
+	char c[100];
+	int fds[2], status;
+	int64_t before = clock_now_ms();
+
+	assert_int_equal(pipe(fds), 0);
+	proto_await_reader(fds[1], 100000); /* nothing to read */
+	assert_int_equal(write(fds[1], c, sizeof c), (ssize_t)sizeof c);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		usleep(50000);
+		_exit(read(fds[0], c, sizeof c) == sizeof c ? 0 : 1);
+	}
+	proto_await_reader(fds[1], 100000);
+	int left;
+	assert_int_equal(ioctl(fds[1], FIONREAD, &left), 0);
+	assert_int_equal(left, 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_true(clock_now_ms() - before >= 50 && clock_now_ms() - before < 50000);
+	/* Somebody who does not read does not matter for ever, and one who has gone not at all. */
+	assert_int_equal(write(fds[1], c, sizeof c), (ssize_t)sizeof c);
+	proto_await_reader(fds[1], 20);
+	close(fds[0]);
+	proto_await_reader(fds[1], 100000);
+	assert_true(clock_now_ms() - before < 50000);
+	close(fds[1]);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +402,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_endless_settings),
 		cmocka_unit_test(replies_are_lines_as_nix_wants_them),
 		cmocka_unit_test(keeps_only_the_log_of_what_nix_left_open),
+		cmocka_unit_test(waits_for_who_reads_the_log),
 	};
 
 	if (argc > 1)
