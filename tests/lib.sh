@@ -251,6 +251,14 @@ our_cgroups() { # those that were not there before, of derivations that this wor
     ! compgen -G "$W/*/store/${hash%-*}-*.drv" >/dev/null || echo "$dir"
   done
 }
+with_children() { # with_children PID: it and its children, of which it is about to have some
+  local children
+  for _ in $(seq 100); do
+    children=$(pgrep -P "$1" | tr '\n' ' ') && [ -n "$children" ] && break
+    sleep 0.1
+  done
+  echo "$1 $children"
+}
 left_begin() { # take note of what is there before
   cgroups >"$W/cgroups"
 }

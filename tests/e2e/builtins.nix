@@ -117,8 +117,8 @@ in
   channels = {
     tar = channel "good.tar.xz" { };
     zip = channel "good.zip" { };
-    absolute = channel "absolute.tar" { };
   };
+  absoluteChannel = channel "absolute.tar" { };
   badChannels = {
     empty = channel "empty.tar" { };
     two = channel "two.tar" { };

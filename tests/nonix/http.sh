@@ -37,7 +37,7 @@ http {
 EOF
 chmod 755 "$W" "$W/nginx" "$share"
 nginx -p "$W/nginx" -c "$W/nginx/nginx.conf" 2>"$W/nginx/start.log" || skip_all "nginx does not start: $(tail -n 1 "$W/nginx/start.log")"
-left_known=$(cat "$W/nginx/pid") && left_known="$left_known $(pgrep -P "$left_known")"
+left_known=$(with_children "$(cat "$W/nginx/pid")")
 url=http://127.0.0.1:$port
 
 # ---- Nix pushes, by HTTP ----

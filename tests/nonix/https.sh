@@ -21,7 +21,7 @@ push from --derivation "$top" 2>"$W/ref.log" && push from $(inputs_of "$top") 2>
   not_ok "Nix pushes its closure" "$W/ref.log"
 serve_tls "$share" server http2 \
   "location /to/ { dav_methods PUT; create_full_put_path on; client_max_body_size 0; }"
-left_known="$nginx_pid $(pgrep -P "$nginx_pid" | tr '\n' ' ')"
+left_known=$(with_children "$nginx_pid")
 left_begin
 built() { # built WHAT CACHE: from there and into there, with Nix's result
   local p
