@@ -38,7 +38,7 @@ static int parse_method(struct drv_output *o, struct err *e)
 	static const struct {
 		const char *prefix;
 		enum ca_method method;
-	} methods[] = {{"r:", CA_NAR}, {"text:", CA_TEXT}};
+	} methods[] = {{"r:", CA_NAR}, {"text:", CA_TEXT}, {"git:", CA_GIT}};
 	const char *algo = o->hash_algo;
 
 	o->method = CA_FLAT;
@@ -49,11 +49,6 @@ static int parse_method(struct drv_output *o, struct err *e)
 			break;
 		}
 	}
-	if (str_starts(algo, "git:"))
-		return err_set(e, ERR_UNSUPPORTED,
-			       "output '%s' is hashed as a git tree ('%s'), which is "
-			       "not supported",
-			       o->name, o->hash_algo);
 	if (str_eq(algo, "blake3"))
 		return err_set(e, ERR_UNSUPPORTED,
 			       "output '%s' is hashed by 'blake3', which is not supported",

@@ -7,6 +7,7 @@
  */
 #include "hook/outputs_internal.h"
 
+#include "nar/githash.h"
 #include "nar/storepath.h"
 
 #include "nar/banned.h"
@@ -14,7 +15,7 @@
 int fixed_check_kind(const struct out *out, const char *quote, struct err *e)
 {
 	if ((out->decl->kind != DRV_FIXED && out->decl->kind != DRV_FLOATING) ||
-	    out->decl->method == CA_NAR)
+	    out->decl->method == CA_NAR || out->decl->method == CA_GIT)
 		return 0;
 	if (!S_ISREG(out->left.st_mode) || (out->left.st_mode & S_IXUSR))
 		return err_set(e, ERR_BUILD,
@@ -25,13 +26,19 @@ int fixed_check_kind(const struct out *out, const char *quote, struct err *e)
 	return 0;
 }
 
-/* The hash that the output's declaration is about. */
-static int actual_hash(const struct out *out, struct hash *ret, struct err *e)
+int out_content_hash(const struct out *out, struct hash *ret, struct err *e)
 {
 	enum hash_algo algo = out->decl->algo;
 
-	if (out->decl->method != CA_NAR)
+	switch (out->decl->method) {
+	case CA_FLAT:
+	case CA_TEXT:
 		return nar_hash_flat(out->dirfd, out->base, out->what, algo, ret, e);
+	case CA_GIT:
+		return githash_tree(out->dirfd, out->base, out->what, algo, ret, e);
+	case CA_NAR:
+		break;
+	}
 	if (algo != HASH_SHA256)
 		return nar_hash(out->dirfd, out->base, out->what, algo, NULL, ret, NULL, e);
 	*ret = out->digest.sha256;
@@ -68,7 +75,7 @@ int fixed_check(struct out *out, const char *drv_path, struct err *e)
 			"paths.\nYou may need to use the 'unsafeDiscardReferences' derivation "
 			"attribute, see the manual for more details.",
 			storepath_name(out->base));
-	if (actual_hash(out, &actual, e) < 0)
+	if (out_content_hash(out, &actual, e) < 0)
 		return -1;
 	if (!hash_equal(&actual, &decl->hash)) {
 		out->mismatched = out->refs.n == 0;

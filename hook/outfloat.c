@@ -5,7 +5,7 @@
  * other outputs. In the order of references, each output gets
  *
  *	hash	of its contents, with the made-up hash of other outputs replaced by that of their
- *		final paths, and its own by zeroes
+ *		final paths, and its own by zeroes (of a git tree: as it is)
  *	path	from that hash and its references
  *	files	rewritten, so that they name the final paths; a mere rename where they name none
  *
@@ -23,6 +23,7 @@
 
 #include "hook/drvrequest.h"
 #include "hook/store_sign.h"
+#include "nar/githash.h"
 #include "nar/io.h"
 #include "nar/restore.h"
 #include "nar/scope.h"
@@ -180,27 +181,12 @@ static int hash_rewritten(const struct outs *o, const struct out *out, const str
 	return hash_finish(&c, ret, e);
 }
 
-static int content_hash(const struct outs *o, const struct out *out, const struct out_job *job,
-			bool rewritten, struct hash *ret, struct err *e)
-{
-	const struct drv_output *decl = out->decl;
-
-	if (rewritten)
-		return hash_rewritten(o, out, job, ret, e);
-	if (decl->method != CA_NAR)
-		return nar_hash_flat(out->dirfd, out->base, out->what, decl->algo, ret, e);
-	if (decl->algo != HASH_SHA256)
-		return nar_hash(out->dirfd, out->base, out->what, decl->algo, NULL, ret, NULL, e);
-	*ret = out->digest.sha256;
-	return 0;
-}
-
 static int to_file(void *ctx, const void *data, size_t n, struct err *e)
 {
 	return io_write(*(int *)ctx, data, n, "a rewritten output", e);
 }
 
-/* The NAR of OUT as it is to be, in a file without a name. */
+/* The NAR of OUT as it is to be, to FD. */
 static int write_rewritten(const struct outs *o, const struct out *out, const char *final_base,
 			   int fd, struct err *e)
 {
@@ -215,17 +201,47 @@ static int write_rewritten(const struct outs *o, const struct out *out, const ch
 	return 0;
 }
 
-static int rewrite_files(struct outs *o, struct out *out, const struct out_job *job,
-			 const char *final_base, struct err *e)
+/* The same in a file without a name, to be read. */
+static int open_rewritten(struct outs *o, const struct out *out, const struct out_job *job,
+			  const char *final_base, struct err *e)
 {
 	if (outs_open_copies(o, job, e) < 0)
 		return -1;
 	scoped_fd int fd = openat(o->copies_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, "creating a temporary file in '%s'", o->copies_path);
-	if (write_rewritten(o, out, final_base, fd, e) < 0)
-		return -1;
-	scoped_nar_reader struct nar_reader *r = nar_reader_new(fd, NULL, e);
+	return write_rewritten(o, out, final_base, fd, e) < 0 ? -1 : TAKE(fd, -1);
+}
+
+/*
+ * A git tree's hash is no hash of a stream in which its own path could be blanked, so Nix leaves
+ * that as the build wrote it. (It is there only with unsafeDiscardReferences: a git tree may refer
+ * to nothing.)
+ */
+static int hash_rewritten_git(struct outs *o, const struct out *out, const struct out_job *job,
+			      struct hash *ret, struct err *e)
+{
+	scoped_fd int fd = open_rewritten(o, out, job, out->base, e);
+	scoped_nar_reader struct nar_reader *r = fd < 0 ? NULL : nar_reader_new(fd, NULL, e);
+
+	return r ? githash_nar(r, out->decl->algo, ret, e) : -1;
+}
+
+static int content_hash(struct outs *o, const struct out *out, const struct out_job *job,
+			bool rewritten, struct hash *ret, struct err *e)
+{
+	if (!rewritten)
+		return out_content_hash(out, ret, e);
+	return out->decl->method == CA_GIT ? hash_rewritten_git(o, out, job, ret, e)
+					   : hash_rewritten(o, out, job, ret, e);
+}
+
+static int rewrite_files(struct outs *o, struct out *out, const struct out_job *job,
+			 const char *final_base, struct err *e)
+{
+	scoped_fd int fd = open_rewritten(o, out, job, final_base, e);
+	scoped_nar_reader struct nar_reader *r = fd < 0 ? NULL : nar_reader_new(fd, NULL, e);
+
 	if (!r ||
 	    nar_restore(r, o->copies_fd, final_base, final_base, NAR_RESTORE_CANONICAL, e) < 0)
 		return err_wrap(e, "rewriting output '%s'", out->decl->name);

@@ -87,6 +87,8 @@ int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e) M
 /* Refuse a flat fixed output that is no plain file, as the build left it. QUOTE: settings_quote()
  */
 int fixed_check_kind(const struct out *out, const char *quote, struct err *e) MUST_CHECK;
+/* The hash of OUT that its declaration is about: by its method and its algorithm. */
+int out_content_hash(const struct out *out, struct hash *ret, struct err *e) MUST_CHECK;
 /* Compare the declared hash, refuse references, set OUT's content address. Others: nothing. */
 int fixed_check(struct out *out, const char *drv_path, struct err *e) MUST_CHECK;
 

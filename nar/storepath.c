@@ -160,7 +160,7 @@ static char *make_with_refs(const char *kind, const struct hash *h, const struct
 
 static const char *method_prefix(enum ca_method m)
 {
-	return m == CA_NAR ? "r:" : "";
+	return m == CA_NAR ? "r:" : m == CA_GIT ? "git:" : "";
 }
 
 char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct strv *refs, bool self,
@@ -180,6 +180,12 @@ char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct str
 	}
 	if (m == CA_TEXT)
 		return make_with_refs("text", h, refs, false, store_dir, name, e);
+	if (m == CA_GIT && h->algo != HASH_SHA1 && h->algo != HASH_SHA256) {
+		err_set(e, ERR_INPUT,
+			"Git file ingestion must use SHA-1 or SHA-256 hash, but instead using: %s",
+			hash_algo_name(h->algo));
+		return NULL;
+	}
 	if (m == CA_NAR && h->algo == HASH_SHA256)
 		return make_with_refs("source", h, refs, self, store_dir, name, e);
 	if (self || (refs && refs->n)) {
@@ -229,6 +235,9 @@ int storepath_ca_parse(const char *text, enum ca_method *ret_m, struct hash *ret
 	} else if (str_starts(hash, "r:")) {
 		m = CA_NAR;
 		hash += 2;
+	} else if (str_starts(hash, "git:")) {
+		m = CA_GIT;
+		hash += 4;
 	}
 	/* The name of an algorithm comes first, and no SRI. */
 	size_t n = strcspn(hash, ":-");

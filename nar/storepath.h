@@ -41,18 +41,21 @@ char *storepath_output_name(const char *drv_name, const char *output, struct err
 char *storepath_make(const char *type, const struct hash *inner, const char *store_dir,
 		     const char *name, struct err *e) MUST_CHECK;
 
-enum ca_method { CA_FLAT, CA_NAR, CA_TEXT };
+enum ca_method { CA_FLAT, CA_NAR, CA_TEXT, CA_GIT };
 /*
  * The path of content-addressed contents: fixed-output derivations, sources, text. REFS (sorted
  * full paths, may be NULL) and SELF count only where the method allows references: NAR with
- * SHA-256, and text. References elsewhere are refused with Nix's words. Heap.
+ * SHA-256, and text. References elsewhere are refused with Nix's words, and so are git trees by
+ * another algorithm than git's. Heap.
  */
 char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct strv *refs, bool self,
 			const char *store_dir, const char *name, struct err *e) MUST_CHECK;
-/* "fixed:r:sha256:<nix32>", "fixed:md5:..", "text:sha256:..": the ca field of a path. Heap. */
+/*
+ * "fixed:r:sha256:<nix32>", "fixed:md5:..", "fixed:git:sha1:..", "text:sha256:..": the ca field of
+ * a path. Heap.
+ */
 char *storepath_ca_text(enum ca_method m, const struct hash *h, struct err *e) MUST_CHECK;
-/* The same read back, with Nix's texts of refusals. Its git method is refused: nothing here makes
- * it. */
+/* The same read back, with Nix's texts of refusals. */
 int storepath_ca_parse(const char *text, enum ca_method *ret_m, struct hash *ret_h,
 		       struct err *e) MUST_CHECK;
 /* "/" + nix32(sha256("nix-output:" + NAME)): what stands for an output before its path is known. */

@@ -55,7 +55,12 @@ static bool refers_to_itself(const struct narinfo *n)
 
 bool nar_verify_knows_ca(const struct narinfo *n)
 {
-	return n->ca && !refers_to_itself(n);
+	enum ca_method m;
+	struct hash h;
+	struct err ignored = ERR_INIT;
+
+	return n->ca && !refers_to_itself(n) && storepath_ca_parse(n->ca, &m, &h, &ignored) >= 0 &&
+	       m != CA_GIT;
 }
 
 static int ca_start(struct ca_hash *c, const struct narinfo *n, struct err *e)

@@ -33,7 +33,7 @@ void nar_verify_free(struct nar_verify *v);        /* NULL is fine */
 
 /*
  * Can the hash in its CA field be compared while the NAR streams by? Not that of a NAR which holds
- * its own path.
+ * its own path, and not that of a git tree, which is no hash of a stream.
  */
 bool nar_verify_knows_ca(const struct narinfo *n);
 /* The most that the file of N may have. */

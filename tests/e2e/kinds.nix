@@ -15,6 +15,53 @@ let
   } // attrs);
   floating = ca "recursive" "sha256";
   plain = sh "plain" { } ''echo plain >"$out"'';
+  fixed = mode: algo: hash: name: sh name {
+    outputHashMode = mode;
+    outputHashAlgo = algo;
+    outputHash = hash;
+  };
+  # Hashed as git does it. Of each name of the tree another is the beginning; git sorts them by "/".
+  gitTree = ''
+    mkdir -p "$out/foo/deep" "$out/lib"
+    echo dot >"$out/foo.txt"
+    echo dash >"$out/foo-bar"
+    echo zero >"$out/foo0"
+    : >"$out/foo/deep/empty"
+    ln -s foo/deep "$out/link"
+    echo "#!/bin/sh" >"$out/lib/run"
+    chmod 755 "$out/lib/run"
+    head -c 1000000 /dev/zero | tr '\0' x >"$out/lib/large"
+  '';
+  git = algo: hashes: {
+    file = ca "git" algo "file" { } ''echo contents >"$out"'';
+    executable = ca "git" algo "executable" { } ''echo contents >"$out"; chmod 755 "$out"'';
+    link = ca "git" algo "link" { } ''ln -s target "$out"'';
+    tree = ca "git" algo "tree" { } (gitTree + ''mkdir -p "$out/none/none"'');
+    # In order of their references each gets its path; what the first names of itself is hashed.
+    discarded = derivation {
+      name = "discarded";
+      system = builtins.currentSystem;
+      builder = "/bin/sh";
+      args = [ "-e" "-c" ''
+        PATH=/usr/bin:/bin
+        mkdir "$0" "$1"
+        echo "$1 $0" >"$0/both"
+        echo "$1" >"$1/self"
+        ln -s "$1/self" "$0/link"
+      '' (builtins.placeholder "out") (builtins.placeholder "lib") ];
+      outputs = [ "out" "lib" ];
+      __structuredAttrs = true;
+      __contentAddressed = true;
+      outputHashMode = "git";
+      outputHashAlgo = algo;
+      unsafeDiscardReferences = { out = true; lib = true; };
+    };
+    fixedFile = fixed "git" algo hashes.file "fixed-file" ''echo contents >"$out"'';
+    fixedExecutable = fixed "git" algo hashes.file "fixed-executable"
+      ''echo contents >"$out"; chmod 755 "$out"'';
+    fixedLink = fixed "git" algo hashes.link "fixed-link" ''ln -s target "$out"'';
+    fixedTree = fixed "git" algo hashes.tree "fixed-tree" gitTree;
+  };
 in
 rec {
   floatingKinds = {
@@ -121,8 +168,32 @@ rec {
     missing = floating "missing" { outputs = [ "out" "dev" ]; } ''echo >"$out"'';
     notAllowed = floating "not-allowed" { inherit plain; allowedReferences = [ ]; } ''echo "$plain" >"$out"'';
   };
+  # Nix 2.26 and later.
+  gitKinds = {
+    sha1 = git "sha1" {
+      file = "12f00e90b6ef79117ce6e650416b8cf517099b78";
+      link = "1de565933b05f74c75ff9a6520af5f9f8a5a2f1d";
+      tree = "26d4227f3d4a451e9284fa4b8659bb0c00445adf";
+    };
+    sha256 = git "sha256" {
+      file = "83a8942df3bd5981bb80176845169b596df1f00c265a89c67c166677f4f18aae";
+      link = "fed183069fe19669f65384b7a5d87b447abf0a29591abf6800df208a55af5b02";
+      tree = "1397a8e647f87811189a796ba2fd48220b677b1528be65edbcfeb4c4a30593e6";
+    };
+  };
+  gitWrong = fixed "git" "sha1" "0000000000000000000000000000000000000000" "wrong" gitTree;
+  gitBad = {
+    references = ca "git" "sha1" "git-references" { inherit plain; } ''echo "$plain" >"$out"'';
+    self = ca "git" "sha1" "git-self" { } ''mkdir "$out"; echo "$out" >"$out/x"'';
+    md5 = ca "git" "md5" "git-md5" { } ''mkdir "$out"'';
+    fixedReferences = sh "git-fixed-references" {
+      inherit plain;
+      outputHashMode = "git";
+      outputHashAlgo = "sha1";
+      outputHash = "0000000000000000000000000000000000000000";
+    } ''echo "$plain" >"$out"'';
+  };
   # What no hook of this kind can hash, but a Nix with the feature for it.
-  git = ca "git" "sha1" "git" { } ''echo >"$out"'';
   blake3 = ca "recursive" "blake3" "blake3" { } ''echo >"$out"'';
   impure = sh "impure" { __impure = true; } ''echo impure >"$out"'';
   recursive = sh "recursive" { requiredSystemFeatures = [ "recursive-nix" ]; } ''echo "''${NIX_REMOTE%%:*}" >"$out"'';

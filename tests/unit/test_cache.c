@@ -447,6 +447,11 @@ static void compares_the_hash_of_content_addressed_paths(void **state)
 		assert_ok(&e, read_nar(&f, true, &e));
 		assert_ok(&e, strv_add(&f.info.refs, str_base(STORE_FILE), &e));
 		assert_false(nar_verify_knows_ca(&f.info));
+		strv_done(&f.info.refs);
+		assert_true(nar_verify_knows_ca(&f.info));
+		free(f.info.ca);
+		f.info.ca = str_dup("fixed:git:md5:3y8bwfr609h3lh9ch0izcqq7fl", &e);
+		assert_false(nar_verify_knows_ca(&f.info));
 	}
 }
 

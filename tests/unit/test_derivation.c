@@ -16,6 +16,9 @@
 #define X_OUT STORE "/" HASH_B "-x"
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define EMPTY_SHA1 "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+#define EMPTY_SHA512                                                       \
+	"cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce" \
+	"47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
 
 /* The parts of a .drv; a NULL is what does where a case is about another part. */
 struct parts {
@@ -141,6 +144,7 @@ static void knows_the_kinds_of_outputs(void **state)
 {
 	scoped_drv struct drv deferred = DRV_INIT;
 	scoped_drv struct drv floating = DRV_INIT;
+	scoped_drv struct drv git = DRV_INIT;
 	scoped_drv struct drv impure = DRV_INIT;
 
 	ACCEPT(&deferred, .outputs = "[(\"out\",\"\",\"\",\"\")]");
@@ -153,6 +157,10 @@ static void knows_the_kinds_of_outputs(void **state)
 	assert_int_equal(floating.outputs[1].method, CA_NAR);
 	assert_int_equal(floating.outputs[1].algo, HASH_SHA256);
 	assert_false(drv_has_network(&floating));
+	ACCEPT(&git, .outputs = "[(\"out\",\"\",\"git:sha1\",\"\")]");
+	assert_int_equal(git.outputs[0].kind, DRV_FLOATING);
+	assert_int_equal(git.outputs[0].method, CA_GIT);
+	assert_int_equal(git.outputs[0].algo, HASH_SHA1);
 	ACCEPT(&impure, .outputs = "[(\"out\",\"\",\"r:sha1\",\"impure\")]");
 	assert_true(drv_is_impure(&impure));
 	assert_true(drv_has_network(&impure));
@@ -166,6 +174,7 @@ static void computes_the_path_of_a_fixed_output(void **state)
 	} ok[] = {
 		{STORE "/9zicq1m4wy4bv50xa4l1jk4kpyy41kih-x", "sha256", EMPTY_SHA256},
 		{STORE "/dii4qkmn9kdb6ziy6psgldkwa3k3gyia-x", "r:sha1", EMPTY_SHA1},
+		{STORE "/w6av5fw9i9xc2xl2f5pr046bfh47qhc8-x", "git:sha1", EMPTY_SHA1},
 	};
 	struct err e = ERR_INIT;
 
@@ -212,7 +221,9 @@ static void refuses_outputs_that_nix_never_writes(void **state)
 		{"[(\"out\",\"\",\"md4\",\"\")]", "unknown hash algorithm 'md4'"},
 		{"[(\"out\",\"\",\"r:\",\"\")]", "unknown hash algorithm ''"},
 		{"[(\"out\",\"\",\"r:r:sha1\",\"\")]", "unknown hash algorithm 'r:sha1'"},
-		{"[(\"out\",\"\",\"git:sha1\",\"\")]", "is not supported"},
+		{"[(\"out\",\"\",\"git:md4\",\"\")]", "unknown hash algorithm 'md4'"},
+		{"[(\"out\",\"" X_OUT "\",\"git:sha512\",\"" EMPTY_SHA512 "\")]",
+		 "Git file ingestion must use SHA-1 or SHA-256 hash, but instead using: sha512"},
 		{"[(\"a\",\"\",\"\",\"\"),(\"out\",\"\",\"sha256\",\"\")]",
 		 "can't mix derivation output types"},
 		{"[(\"a\",\"\",\"sha1\",\"\"),(\"out\",\"\",\"sha256\",\"\")]",

@@ -102,6 +102,11 @@ static void computes_content_addressed_paths(void **state)
 		 "x", "/nix/store/9zicq1m4wy4bv50xa4l1jk4kpyy41kih-x");
 	check_ca(CA_NAR, "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709", "x",
 		 "/nix/store/dii4qkmn9kdb6ziy6psgldkwa3k3gyia-x");
+	/* What Nix 2.34 makes of outputHashMode = "git". */
+	check_ca(CA_GIT, "sha1:4b825dc642cb6eb9a060e54bf8d69288fbee4904", "x",
+		 "/nix/store/kmy4s13hg17rnvg5wm0n8f1wva92n0gq-x");
+	check_ca(CA_GIT, "sha256:6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+		 "x", "/nix/store/56fqwd8p30ynnjbp8bbn94dds0m3d68s-x");
 }
 
 /* The .drv file `x.drv` with these bytes, which `nix-store --add-text` would store as text. */
@@ -127,7 +132,15 @@ static void computes_text_paths_with_references(void **state)
 	assert_err(&e, -1, "fixed output derivation 't' is not allowed to refer to other store");
 	assert_null(storepath_make_ca(CA_TEXT, &h, &refs, true, "/nix/store", "t", &e));
 	assert_err(&e, -1, "self-reference not allowed with text hashing");
+	assert_null(storepath_make_ca(CA_GIT, &h, &refs, false, "/nix/store", "t", &e));
+	assert_err(&e, -1, "fixed output derivation 't' is not allowed to refer to other store");
+	assert_null(storepath_make_ca(CA_GIT, &h, NULL, true, "/nix/store", "t", &e));
+	assert_err(&e, -1, "fixed output derivation 't' is not allowed to refer to other store");
 	assert_ok(&e, hash_bytes(HASH_MD5, "hello", 5, &inner, &e));
+	assert_null(storepath_make_ca(CA_GIT, &inner, NULL, true, "/nix/store", "t", &e));
+	assert_err(&e, -1,
+		   "Git file ingestion must use SHA-1 or SHA-256 hash, but instead "
+		   "using: md5");
 	assert_null(storepath_make_ca(CA_TEXT, &inner, NULL, false, "/nix/store", "t", &e));
 	assert_err(&e, -1, "text must be hashed with sha256");
 	assert_null(storepath_make("text", &h, "/nix/store", "a/b", &e));
@@ -144,6 +157,8 @@ static void writes_content_addresses(void **state)
 	assert_string_equal(nar, "fixed:r:md5:3y8bwfr609h3lh9ch0izcqq7fl");
 	scoped_free char *flat = storepath_ca_text(CA_FLAT, &h, &e);
 	assert_string_equal(flat, "fixed:md5:3y8bwfr609h3lh9ch0izcqq7fl");
+	scoped_free char *git = storepath_ca_text(CA_GIT, &h, &e);
+	assert_string_equal(git, "fixed:git:md5:3y8bwfr609h3lh9ch0izcqq7fl");
 	assert_ok(&e, hash_bytes(HASH_SHA256, "abc", 3, &h, &e));
 	scoped_free char *text = storepath_ca_text(CA_TEXT, &h, &e);
 	assert_string_equal(text,
@@ -154,6 +169,7 @@ static void reads_content_addresses(void **state)
 {
 	static const char *const good[] = {
 		"fixed:r:md5:3y8bwfr609h3lh9ch0izcqq7fl", "fixed:md5:3y8bwfr609h3lh9ch0izcqq7fl",
+		"fixed:git:sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s",
 		"text:sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s"};
 	struct err e = ERR_INIT;
 	enum ca_method m;
@@ -171,7 +187,8 @@ static void reads_content_addresses(void **state)
 			   "fixed:sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=", &m, &h, &e),
 		   "must be in form '<algo>:<hash>'");
 	assert_err(&e, storepath_ca_parse("fixed:r:", &m, &h, &e), "must be in form");
-	assert_err(&e, storepath_ca_parse("fixed:git:sha1:x", &m, &h, &e), "does not name md5");
+	assert_err(&e, storepath_ca_parse("fixed:git:sha1:x", &m, &h, &e), "wrong length");
+	assert_err(&e, storepath_ca_parse("fixed:git:r:sha1:x", &m, &h, &e), "does not name md5");
 	assert_err(&e, storepath_ca_parse("text:sha256:abc", &m, &h, &e), "wrong length");
 }
 
