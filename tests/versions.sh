@@ -71,7 +71,8 @@ yes)
   ;;
 esac
 
-[ $# -gt 0 ] || set -- e2e/{builtins,fetch,inputs,kinds,outputs,range,setups,small,users}.sh \
+[ $# -gt 0 ] || set -- \
+  e2e/{builtins,decline,fetch,inputs,kinds,launch,limits,outputs,range,registration,setups,small,users}.sh \
   parity/{outputs,protocol,request,sandbox}.sh
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 2; }
 # No autotools are in the roots.

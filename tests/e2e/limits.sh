@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"
+# Seeds are this run's own, so that control groups tell whose they are.
 expr=$here/e2e/limits.nix
 has() { grep -qE "^[0-9]+:([^:]*,)?$1[,:]" /proc/self/cgroup || grep -qw "$1" /sys/fs/cgroup/cgroup.controllers; }
 has memory 2>/dev/null && has pids 2>/dev/null ||
@@ -19,33 +20,33 @@ for runtime in crun runc; do
   export NIX_OCI_HOOK_RUNTIME=$runtime
   config "memory-max = 64M"
   for attr in eats eatsLater; do
-    nix_build hook "$expr" -A $attr --argstr seed $runtime >/dev/null
-    check_eq "$runtime: $attr: nix-build's exit code" $? 100
+    nix_build hook "$expr" -A $attr --argstr seed "$uid_base-$runtime" >/dev/null
+    check_eq "$runtime: $attr: nix-build's exit code" $? "$(failure_code 100)"
     check_log "$runtime: $attr: it is told" "error: builder for '/nix/store/.*' ran out of memory and was killed by signal 9" \
       "$W/hook.log"
     nothing_left "$runtime: $attr" hook
   done
-  nix_build hook "$expr" -A childEats --argstr seed $runtime >/dev/null
-  check_eq "$runtime: a child eats: nix-build's exit code" $? 100
-  check_log "$runtime: a child eats: the builder's own exit code" 'failed with exit code 3$' "$W/hook.log"
+  nix_build hook "$expr" -A childEats --argstr seed "$uid_base-$runtime" >/dev/null
+  check_eq "$runtime: a child eats: nix-build's exit code" $? "$(failure_code 100)"
+  check_log "$runtime: a child eats: the builder's own exit code" 'failed with exit code 3\.?$' "$W/hook.log"
   check_log "$runtime: a child eats: and the reason" 'note: a process of the build was killed because it ran out of memory' \
     "$W/hook.log"
   check "$runtime: a build that goes on without its child is fine" \
-    nix_build hook "$expr" -A childEatsAndAll --argstr seed $runtime
-  check "$runtime: a small build is fine" nix_build hook "$expr" -A small --argstr seed $runtime
+    nix_build hook "$expr" -A childEatsAndAll --argstr seed "$uid_base-$runtime"
+  check "$runtime: a small build is fine" nix_build hook "$expr" -A small --argstr seed "$uid_base-$runtime"
   config "memory-max = 16G"
-  check "$runtime: a large limit" nix_build hook "$expr" -A small --argstr seed "$runtime-16G"
+  check "$runtime: a large limit" nix_build hook "$expr" -A small --argstr seed "$uid_base-$runtime-16G"
   config "pids-max = 8"
-  nix_build hook "$expr" -A forks --argstr seed $runtime >/dev/null
+  nix_build hook "$expr" -A forks --argstr seed "$uid_base-$runtime" >/dev/null
   check_log "$runtime: pids-max: the shell cannot fork" 'fork: .*Resource temporarily unavailable' "$W/hook.log"
   config "pids-max = 100"
-  check "$runtime: pids-max: enough" nix_build hook "$expr" -A forks --argstr seed $runtime
+  check "$runtime: pids-max: enough" nix_build hook "$expr" -A forks --argstr seed "$uid_base-$runtime"
   nothing_left "$runtime: with limits" hook
 done
 
 export NIX_OCI_HOOK_RUNTIME=crun
 refused() { # refused NAME PATTERN
-  nix_build hook "$expr" -A small --argstr seed refused >/dev/null
+  nix_build hook "$expr" -A small --argstr seed "$uid_base-refused" >/dev/null
   check_eq "$1: nix-build's exit code" $? 1
   check_log "$1: the reason" "$2" "$W/hook.log"
 }
