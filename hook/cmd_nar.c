@@ -170,9 +170,7 @@ static int hash_path(char *path, const struct hash_options *o, struct err *e)
 	if (!scan)
 		return -1;
 	if (o->type && !hash_algo_parse(o->type, strlen(o->type), &algo))
-		return err_set(e, ERR_INPUT,
-			       "unknown hash algorithm '%s', expect 'md5', 'sha1', 'sha256', or "
-			       "'sha512'",
+		return err_set(e, ERR_INPUT, "unknown hash algorithm '%s', expect " HASH_ALGO_NAMES,
 			       o->type);
 	if (o->flat && o->scan)
 		return err_set(e, ERR_INPUT, "--scan looks at a NAR, and --flat makes none");
@@ -200,7 +198,7 @@ int cmd_nar_hash(int argc, char **argv, struct err *e)
 		{"base16", NULL, "print hexadecimal digits", .flag = &o.base16},
 		{"base32", NULL, "print Nix's base 32", .flag = &o.nix32},
 		{"base64", NULL, "print base 64 without the type", .flag = &o.base64},
-		{"type", "TYPE", "md5, sha1, sha256 (default) or sha512", .value = &o.type},
+		{"type", "TYPE", "blake3, md5, sha1, sha256 (default) or sha512", .value = &o.type},
 		{"flat", NULL, "hash the contents of a file, not its NAR", .flag = &o.flat},
 		{"scan", "FILE", "scan for the store paths or hash parts in FILE",
 		 .value = &o.scan},

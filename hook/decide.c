@@ -92,6 +92,18 @@ static int decide_floating(const struct drv *d, struct store *st, struct buf *wh
 				"to be");
 }
 
+/* The first output whose hash cannot be computed here, or NULL. */
+static const struct drv_output *unknown_hash(const struct drv *d)
+{
+	for (size_t i = 0; i < d->n_outputs; i++) {
+		const struct drv_output *o = &d->outputs[i];
+
+		if ((o->kind == DRV_FIXED || o->kind == DRV_FLOATING) && !hash_algo_works(o->algo))
+			return o;
+	}
+	return NULL;
+}
+
 int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
 	   struct store *st, enum decision *ret, struct buf *why, struct err *e)
 {
@@ -119,6 +131,12 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 	}
 	if (!drv_paths_known(d) && (decide_floating(d, st, why, e) < 0 || why->len))
 		return err_is_set(e) ? -1 : 0;
+	const struct drv_output *o = unknown_hash(d);
+	if (o)
+		return buf_addf(why, e,
+				"output '%s' is hashed by '%s', and nix-oci-hook was built without "
+				"it",
+				o->name, hash_algo_name(o->algo));
 	if (drv_env_bool(d, "__noChroot"))
 		return buf_addf(why, e, "it asks for no sandbox ('__noChroot')");
 	if (all_valid(d, st, &valid, e) < 0)

@@ -49,14 +49,8 @@ static int parse_method(struct drv_output *o, struct err *e)
 			break;
 		}
 	}
-	if (str_eq(algo, "blake3"))
-		return err_set(e, ERR_UNSUPPORTED,
-			       "output '%s' is hashed by 'blake3', which is not supported",
-			       o->name);
 	if (!hash_algo_parse(algo, strlen(algo), &o->algo))
-		return err_set(e, ERR_INPUT,
-			       "unknown hash algorithm '%s', expect 'md5', 'sha1', "
-			       "'sha256', or 'sha512'",
+		return err_set(e, ERR_INPUT, "unknown hash algorithm '%s', expect " HASH_ALGO_NAMES,
 			       algo);
 	return 0;
 }

@@ -6,6 +6,8 @@
  * takes for a trivial one.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <config.h>
+
 #include "nar/hash.h"
 
 #include <assert.h>
@@ -13,6 +15,9 @@
 #include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <string.h>
+#ifdef HAVE_BLAKE3
+#include <blake3.h>
+#endif
 
 #include "nar/buf.h"
 #include "nar/scope.h"
@@ -34,6 +39,7 @@ static const struct {
 	[HASH_SHA1] = {"sha1", SHA_DIGEST_LENGTH},
 	[HASH_SHA256] = {"sha256", SHA256_DIGEST_LENGTH},
 	[HASH_SHA512] = {"sha512", SHA512_DIGEST_LENGTH},
+	[HASH_BLAKE3] = {"blake3", 32},
 };
 static_assert(ARRAY_SIZE(algos) == HASH_ALGO_COUNT, "an algorithm has no entry");
 static_assert(SHA512_DIGEST_LENGTH <= HASH_BYTES_MAX, "HASH_BYTES_MAX is too small");
@@ -46,6 +52,15 @@ const char *hash_algo_name(enum hash_algo a)
 size_t hash_size_bytes(enum hash_algo a)
 {
 	return algos[a].size_bytes;
+}
+
+bool hash_algo_works(enum hash_algo a)
+{
+#ifdef HAVE_BLAKE3
+	return true;
+#else
+	return a != HASH_BLAKE3;
+#endif
 }
 
 bool hash_algo_parse(const char *name, size_t len, enum hash_algo *ret)
@@ -317,8 +332,8 @@ int hash_parse_any(const char *text, size_t len, struct hash *ret, struct err *e
 
 	if (!prefix_parse(text, len, &named, &skip, &sri))
 		return err_set(e, ERR_INPUT,
-			       "hash '%.*s' does not name md5, sha1, sha256 or sha512 before its "
-			       "digits",
+			       "hash '%.*s' does not name one of " HASH_ALGO_NAMES
+			       " before its digits",
 			       (int)whole.len, whole.data);
 	return digits_parse(whole, text + skip, len - skip, sri, named, ret, e);
 }
@@ -342,6 +357,9 @@ union state {
 	SHA_CTX sha1;
 	SHA256_CTX sha256;
 	SHA512_CTX sha512;
+#ifdef HAVE_BLAKE3
+	blake3_hasher blake3;
+#endif
 };
 static_assert(sizeof(union state) <= sizeof((struct hash_ctx){0}.state), "hash_ctx is too small");
 static_assert(_Alignof(union state) <= _Alignof(uint64_t), "hash_ctx is not aligned");
@@ -361,6 +379,9 @@ int hash_start(struct hash_ctx *c, enum hash_algo a, struct err *e)
 	union state *s = state_of(c);
 	int ok = 0;
 
+	if (!hash_algo_works(a))
+		return err_set(e, ERR_UNSUPPORTED, "nix-oci-hook was built without %s",
+			       hash_algo_name(a));
 	switch (a) {
 	case HASH_MD5:
 		ok = MD5_Init(&s->md5);
@@ -373,6 +394,12 @@ int hash_start(struct hash_ctx *c, enum hash_algo a, struct err *e)
 		break;
 	case HASH_SHA512:
 		ok = SHA512_Init(&s->sha512);
+		break;
+	case HASH_BLAKE3:
+#ifdef HAVE_BLAKE3
+		blake3_hasher_init(&s->blake3);
+		ok = 1;
+#endif
 		break;
 	case HASH_ALGO_COUNT:
 		break;
@@ -401,6 +428,12 @@ int hash_update(struct hash_ctx *c, const void *data, size_t n, struct err *e)
 	case HASH_SHA512:
 		ok = SHA512_Update(&s->sha512, data, n);
 		break;
+	case HASH_BLAKE3:
+#ifdef HAVE_BLAKE3
+		blake3_hasher_update(&s->blake3, data, n);
+		ok = 1;
+#endif
+		break;
 	case HASH_ALGO_COUNT:
 		break;
 	}
@@ -427,6 +460,12 @@ int hash_finish(struct hash_ctx *c, struct hash *ret, struct err *e)
 		break;
 	case HASH_SHA512:
 		ok = SHA512_Final(h.bytes, &s->sha512);
+		break;
+	case HASH_BLAKE3:
+#ifdef HAVE_BLAKE3
+		blake3_hasher_finalize(&s->blake3, h.bytes, hash_size_bytes(HASH_BLAKE3));
+		ok = 1;
+#endif
 		break;
 	case HASH_ALGO_COUNT:
 		break;

@@ -5,7 +5,8 @@
  * Spellings (Nix manual, "Content-addressing store objects" and nix-hash(1)): base16 in lower
  * case, nixbase32 (alphabet 0123456789abcdfghijklmnpqrsvwxyz, read from the end), base64 with
  * padding, and SRI `<algo>-<base64>`. Hashing is libcrypto's; large updates are much faster than
- * small ones (1.8 GB/s against 0.13 GB/s by 16 bytes, SHA-256 with SHA-NI).
+ * small ones (1.8 GB/s against 0.13 GB/s by 16 bytes, SHA-256 with SHA-NI). BLAKE3 is libblake3's:
+ * where configure found none, its hashes are read and spelt, but hash_start() refuses it.
  */
 #ifndef NAR_HASH_H
 #define NAR_HASH_H
@@ -15,7 +16,16 @@
 
 #include "nar/err.h"
 
-enum hash_algo { HASH_MD5, HASH_SHA1, HASH_SHA256, HASH_SHA512, HASH_ALGO_COUNT };
+enum hash_algo {
+	HASH_MD5,
+	HASH_SHA1,
+	HASH_SHA256,
+	HASH_SHA512,
+	HASH_BLAKE3, /* Nix: experimental feature blake3-hashes */
+	HASH_ALGO_COUNT,
+};
+/* Their names, for messages about another one. */
+#define HASH_ALGO_NAMES "'blake3', 'md5', 'sha1', 'sha256', or 'sha512'"
 
 #define HASH_BYTES_MAX 64
 /* The longest spelling of any hash is base16 of SHA-512 with its name: "sha512:" + 128 + NUL. */
@@ -26,8 +36,9 @@ struct hash {
 	uint8_t bytes[HASH_BYTES_MAX]; /* the first hash_size_bytes(algo) of them */
 };
 
-const char *hash_algo_name(enum hash_algo a); /* "md5", "sha1", "sha256", "sha512" */
-size_t hash_size_bytes(enum hash_algo a);     /* 16, 20, 32, 64 */
+const char *hash_algo_name(enum hash_algo a); /* "md5", "sha1", "sha256", "sha512", "blake3" */
+size_t hash_size_bytes(enum hash_algo a);     /* 16, 20, 32, 64, 32 */
+bool hash_algo_works(enum hash_algo a);       /* false: this program was built without it */
 /* Find an algorithm by its name of LEN bytes; false if Nix has none of that name. */
 bool hash_algo_parse(const char *name, size_t len, enum hash_algo *ret);
 
@@ -37,9 +48,9 @@ void nix32_encode(const uint8_t *bytes, size_t n, char *ret);
 /* False unless TEXT is LEN digits of the alphabet that spell exactly N bytes, no bits spilt. */
 bool nix32_decode(const char *text, size_t len, uint8_t *ret, size_t n);
 bool nix32_is_digit(unsigned char c);
-void base16_encode(const uint8_t *bytes, size_t n, char *ret); /* 2n digits and NUL */
+void base16_encode(const uint8_t *bytes, size_t n, char *ret);            /* 2n digits and NUL */
 bool base16_decode(const char *text, size_t len, uint8_t *ret, size_t n); /* either case */
-void base64_encode(const uint8_t *bytes, size_t n, char *ret); /* 4*ceil(n/3) and NUL */
+void base64_encode(const uint8_t *bytes, size_t n, char *ret);            /* 4*ceil(n/3) and NUL */
 bool base64_decode(const char *text, size_t len, uint8_t *ret, size_t n); /* padded, strict */
 
 enum hash_format { HASH_BASE16, HASH_NIX32, HASH_BASE64, HASH_SRI };
@@ -65,8 +76,10 @@ void hash_compress(const uint8_t *bytes, size_t n, uint8_t *out, size_t out_n);
 struct hash_ctx {
 	enum hash_algo algo;
 	bool started;
-	uint64_t state[27]; /* libcrypto's MD5_CTX, SHA_CTX, SHA256_CTX or SHA512_CTX */
+	/* libcrypto's MD5_CTX, SHA_CTX, SHA256_CTX or SHA512_CTX (27), libblake3's blake3_hasher */
+	uint64_t state[240];
 };
+/* An algorithm that does not work here: ERR_UNSUPPORTED. */
 int hash_start(struct hash_ctx *c, enum hash_algo a, struct err *e) MUST_CHECK;
 int hash_update(struct hash_ctx *c, const void *data, size_t n, struct err *e) MUST_CHECK;
 int hash_finish(struct hash_ctx *c, struct hash *ret, struct err *e) MUST_CHECK;

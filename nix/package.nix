@@ -14,6 +14,7 @@
   curl,
   openssl,
   sqlite,
+  libblake3 ? null, # not in old nixpkgs
   cmocka,
   crun,
   busybox-sandbox-shell,
@@ -38,7 +39,8 @@ stdenv.mkDerivation {
     curl
     openssl
     sqlite
-  ];
+  ]
+  ++ lib.optional (libblake3 != null) libblake3;
   checkInputs = [ cmocka ];
 
   preAutoreconf = ''

@@ -16,6 +16,10 @@ flock 9
 packages="acl attr bash-static bc busybox-static ca-certificates crun curl gcc git jq libarchive-dev
   libc6-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libssl-dev make nix-bin openssl pkgconf
   python3 sqlite3 strace util-linux xz-utils"
+case $suite in # its Nix knows BLAKE3, and it has the library
+bookworm | trixie) ;;
+*) packages+=" libblake3-dev" ;;
+esac
 # shellcheck disable=SC2016 # fields for apt-get
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
   awk '$2 == "Debian" && $3 == "Debian" && !seen { print $1; seen = 1 }')

@@ -20,8 +20,8 @@ let
     outputHashAlgo = algo;
     outputHash = hash;
   };
-  # Hashed as git does it. Of each name of the tree another is the beginning; git sorts them by "/".
-  gitTree = ''
+  # Of some of its names others are the beginning: git sorts directories as if "/" came after theirs.
+  exampleTree = ''
     mkdir -p "$out/foo/deep" "$out/lib"
     echo dot >"$out/foo.txt"
     echo dash >"$out/foo-bar"
@@ -32,11 +32,12 @@ let
     chmod 755 "$out/lib/run"
     head -c 1000000 /dev/zero | tr '\0' x >"$out/lib/large"
   '';
+  # Hashed as git does it.
   git = algo: hashes: {
     file = ca "git" algo "file" { } ''echo contents >"$out"'';
     executable = ca "git" algo "executable" { } ''echo contents >"$out"; chmod 755 "$out"'';
     link = ca "git" algo "link" { } ''ln -s target "$out"'';
-    tree = ca "git" algo "tree" { } (gitTree + ''mkdir -p "$out/none/none"'');
+    tree = ca "git" algo "tree" { } (exampleTree + ''mkdir -p "$out/none/none"'');
     # In order of their references each gets its path; what the first names of itself is hashed.
     discarded = derivation {
       name = "discarded";
@@ -60,7 +61,7 @@ let
     fixedExecutable = fixed "git" algo hashes.file "fixed-executable"
       ''echo contents >"$out"; chmod 755 "$out"'';
     fixedLink = fixed "git" algo hashes.link "fixed-link" ''ln -s target "$out"'';
-    fixedTree = fixed "git" algo hashes.tree "fixed-tree" gitTree;
+    fixedTree = fixed "git" algo hashes.tree "fixed-tree" exampleTree;
   };
 in
 rec {
@@ -181,7 +182,7 @@ rec {
       tree = "1397a8e647f87811189a796ba2fd48220b677b1528be65edbcfeb4c4a30593e6";
     };
   };
-  gitWrong = fixed "git" "sha1" "0000000000000000000000000000000000000000" "wrong" gitTree;
+  gitWrong = fixed "git" "sha1" "0000000000000000000000000000000000000000" "wrong" exampleTree;
   gitBad = {
     references = ca "git" "sha1" "git-references" { inherit plain; } ''echo "$plain" >"$out"'';
     self = ca "git" "sha1" "git-self" { } ''mkdir "$out"; echo "$out" >"$out/x"'';
@@ -193,7 +194,23 @@ rec {
       outputHash = "0000000000000000000000000000000000000000";
     } ''echo "$plain" >"$out"'';
   };
-  # What no hook of this kind can hash, but a Nix with the feature for it.
+  # Nix 2.30 and later, where the hook was built with libblake3.
+  blake3Kinds = {
+    flat = ca "flat" "blake3" "flat" { } ''echo contents >"$out"'';
+    tree = ca "recursive" "blake3" "tree" { } exampleTree;
+    fixedFlat = fixed "flat" "blake3" "54e00265e2516f168096da17059a6109563d9ba64a0b77cdc4b33e44600c2a39"
+      "fixed-flat" ''echo contents >"$out"'';
+    fixedTree = fixed "recursive" "blake3" "7d955a992a164d2fb841ccedceb1da71a52fb1616ae4985265326a8ded5fcfcc"
+      "fixed-tree" exampleTree;
+  };
+  blake3Wrong = fixed "recursive" "blake3" "0000000000000000000000000000000000000000000000000000000000000000"
+    "wrong" exampleTree;
+  blake3Bad = {
+    references = ca "recursive" "blake3" "blake3-references" { inherit plain; } ''echo "$plain" >"$out"'';
+    self = ca "recursive" "blake3" "blake3-self" { } ''echo "$out" >"$out"'';
+    git = ca "git" "blake3" "blake3-git" { } ''mkdir "$out"'';
+  };
+  # What a hook built without libblake3 cannot hash.
   blake3 = ca "recursive" "blake3" "blake3" { } ''echo >"$out"'';
   impure = sh "impure" { __impure = true; } ''echo impure >"$out"'';
   recursive = sh "recursive" { requiredSystemFeatures = [ "recursive-nix" ]; } ''echo "''${NIX_REMOTE%%:*}" >"$out"'';

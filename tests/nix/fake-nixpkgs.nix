@@ -4,6 +4,7 @@ let
   lib = rec {
     cleanSource = src: src;
     makeBinPath = ps: builtins.concatStringsSep ":" (map (p: "${p}/bin") ps);
+    optional = condition: p: if condition then [ p ] else [ ];
     getVersion = p: p.version;
     versionAtLeast = a: b: builtins.compareVersions a b >= 0;
     versionOlder = a: b: builtins.compareVersions a b < 0;

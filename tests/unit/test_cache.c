@@ -432,6 +432,8 @@ static void compares_the_hash_of_content_addressed_paths(void **state)
 		fixture_init(&f, COMPRESSION_GZIP, executable);
 		assert_false(nar_verify_knows_ca(&f.info));
 		for (int a = 0; a < HASH_ALGO_COUNT; a++) {
+			if (!hash_algo_works((enum hash_algo)a))
+				continue;
 			ca_of(&f, CA_FLAT, (enum hash_algo)a, contents, sizeof contents - 1);
 			assert_ok(&e, read_nar(&f, true, &e));
 			ca_of(&f, CA_FLAT, (enum hash_algo)a, contents, sizeof contents - 2);

@@ -16,6 +16,7 @@
 #define X_OUT STORE "/" HASH_B "-x"
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define EMPTY_SHA1 "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+#define EMPTY_BLAKE3 "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 #define EMPTY_SHA512                                                       \
 	"cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce" \
 	"47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
@@ -175,6 +176,8 @@ static void computes_the_path_of_a_fixed_output(void **state)
 		{STORE "/9zicq1m4wy4bv50xa4l1jk4kpyy41kih-x", "sha256", EMPTY_SHA256},
 		{STORE "/dii4qkmn9kdb6ziy6psgldkwa3k3gyia-x", "r:sha1", EMPTY_SHA1},
 		{STORE "/w6av5fw9i9xc2xl2f5pr046bfh47qhc8-x", "git:sha1", EMPTY_SHA1},
+		{STORE "/hl9cr2xvg4piv4vvni7w8bv168rdivjc-x", "blake3", EMPTY_BLAKE3},
+		{STORE "/qxvjfi771q1h87d9f7rvd0g96gyh4lz1-x", "r:blake3", EMPTY_BLAKE3},
 	};
 	struct err e = ERR_INIT;
 
@@ -217,7 +220,6 @@ static void refuses_outputs_that_nix_never_writes(void **state)
 		 "is not in base 16"},
 		{"[(\"out\",\"" X_OUT "\",\"sha1\",\"DA39A3EE5E6B4B0D3255BFEF95601890AFD80709\")]",
 		 "is not in base 16"},
-		{"[(\"out\",\"\",\"blake3\",\"\")]", "by 'blake3', which is not supported"},
 		{"[(\"out\",\"\",\"md4\",\"\")]", "unknown hash algorithm 'md4'"},
 		{"[(\"out\",\"\",\"r:\",\"\")]", "unknown hash algorithm ''"},
 		{"[(\"out\",\"\",\"r:r:sha1\",\"\")]", "unknown hash algorithm 'r:sha1'"},
