@@ -49,7 +49,7 @@ static void knows_when_there_is_no_quota(void **state)
 
 static void finds_at_least_one(void **state)
 {
-	assert_in_range(cores_of_machine(), 1, 1000000);
+	assert_true(cores_of_machine() >= 1 && cores_of_machine() <= 1000000);
 }
 
 int main(int argc, char **argv)

@@ -105,7 +105,7 @@ static void one_changed_byte_hides_a_needle(void **state)
 	struct refscan *s = with(A, NULL);
 
 	for (size_t i = 0; i < 32; i++) {
-		char data[34] = "/" A "-";
+		char data[] = "/" A "-";
 
 		data[1 + i] = data[1 + i] == 'z' ? 'y' : 'z';
 		refscan_reset(s);
