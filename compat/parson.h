@@ -45,7 +45,9 @@ static inline JSON_Value *json_parse_string(const char *string)
 	const size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
 	json_t *value = json_loads(string, flags, NULL);
 
-	/* To parson all numbers are doubles; jansson refuses integers beyond 64 bits with a sign. */
+	/*
+	 * To parson all numbers are doubles; jansson refuses integers beyond 64 bits with a sign.
+	 */
 	if (!value)
 		value = json_loads(string, flags | JSON_DECODE_INT_AS_REAL, NULL);
 	return PARSON_V(value);
@@ -142,7 +144,9 @@ static inline size_t json_object_get_count(const JSON_Object *object)
 	return object ? json_object_size(PARSON_CJ(object)) : 0;
 }
 
-/* By position; jansson has only iterators, so a loop over an object is quadratic: small ones only. */
+/*
+ * By position; jansson has only iterators, so a loop over an object is quadratic: small ones only.
+ */
 static inline void *parson_iter_at(const JSON_Object *object, size_t index)
 {
 	void *it = object ? json_object_iter(PARSON_J(object)) : NULL;

@@ -62,11 +62,11 @@ bool bundle_fits_memory(const struct request *r, enum spec_profile profile);
  * facts about the machine, and is what config.json is printed from.
  */
 int bundle_create(const char *path, int mem_dirfd, const struct request *r,
-		  enum spec_profile profile, const struct spec_host *h, const struct build_user *user, struct bundle *ret,
-		  struct err *e) MUST_CHECK;
+		  enum spec_profile profile, const struct spec_host *h,
+		  const struct build_user *user, struct bundle *ret, struct err *e) MUST_CHECK;
 /*
- * The same on the disk, but ASK, with CTX, is called when the root is there and nothing is mounted in it yet.
- * It may add to R.
+ * The same on the disk, but ASK, with CTX, is called when the root is there and nothing is mounted
+ * in it yet. It may add to R.
  */
 typedef int bundle_ask(void *ctx, const char *root, struct err *e);
 int bundle_create_asking(const char *path, const struct request *r, enum spec_profile profile,

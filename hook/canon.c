@@ -100,8 +100,8 @@ static int entry_check(const struct walk *w, const struct entry *en, struct err 
 	mode_t mode = en->st.stx_mode;
 
 	if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode))
-		return err_set(e, ERR_BUILD, "file %s%s%s has an unsupported type",
-			       c->quote, w->path.data, c->quote);
+		return err_set(e, ERR_BUILD, "file %s%s%s has an unsupported type", c->quote,
+			       w->path.data, c->quote);
 	if (en->mount != w->mount)
 		return err_set(e, ERR_BUILD,
 			       "'%s' is on another file system than the rest of its output",
@@ -110,8 +110,8 @@ static int entry_check(const struct walk *w, const struct entry *en, struct err 
 	    (en->st.stx_uid < c->uid_min || en->st.stx_uid > c->uid_max)) {
 		if (S_ISDIR(mode) || w->check_only ||
 		    !pairset_has(c->seen, entry_dev(en), en->st.stx_ino))
-			return err_set(e, ERR_BUILD, "invalid ownership on file %s%s%s",
-				       c->quote, w->path.data, c->quote);
+			return err_set(e, ERR_BUILD, "invalid ownership on file %s%s%s", c->quote,
+				       w->path.data, c->quote);
 		return 1;
 	}
 	return 0;

@@ -34,7 +34,9 @@ int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e) MUST
 int cgroup_guess(const char *id, struct strv *ret, struct err *e) MUST_CHECK;
 /* How often the kernel killed for want of memory in these; what cannot be read counts as 0. */
 uint64_t cgroup_oom_kills(const struct strv *dirs);
-/* Remove them and the ones below, whose processes must have been killed; waits for them a little. */
+/*
+ * Remove them and the ones below, whose processes must have been killed; waits for them a little.
+ */
 int cgroup_remove(const struct strv *dirs, struct err *e) MUST_CHECK;
 
 /*

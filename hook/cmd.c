@@ -259,7 +259,10 @@ static void open_standard_streams(void)
 		close(fd);
 }
 
-/* Directories are listed by buffers that malloc would give back to the kernel, and fetch, each time. */
+/*
+ * Directories are listed by buffers that malloc would give back to the kernel, and fetch, each
+ * time.
+ */
 static void keep_freed_memory(void)
 {
 #ifdef M_TRIM_THRESHOLD

@@ -45,10 +45,10 @@ enum cmd_exit {
 };
 
 struct cli_option {
-	const char *name;    /* without the "--" */
-	const char *arg;     /* what follows it, as --help calls it; NULL: nothing does */
-	const char *help;    /* one line */
-	char letter;         /* 'o': `-o DIR` is as good as `--output DIR`; 0: none */
+	const char *name; /* without the "--" */
+	const char *arg;  /* what follows it, as --help calls it; NULL: nothing does */
+	const char *help; /* one line */
+	char letter;      /* 'o': `-o DIR` is as good as `--output DIR`; 0: none */
 	/* One of the three. */
 	bool *flag;          /* becomes true; where ARG is NULL */
 	const char **value;  /* points into argv; the last one wins */
@@ -60,7 +60,7 @@ struct cli {
 	const char *synopsis; /* its operands: "DRV|REQUEST.json" */
 	const char *about;    /* what it does: text of --help, ends without a line feed */
 	const struct cli_option *options; /* ended by one without a name; NULL: none of its own */
-	int min_args, max_args; /* operands; a max_args of -1 is any number */
+	int min_args, max_args;           /* operands; a max_args of -1 is any number */
 
 	/* What cli_parse() found. */
 	const char *config_path;  /* --config, or NULL: for conf_load() */

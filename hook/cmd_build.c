@@ -22,6 +22,7 @@ int cmd_build(int argc, char **argv, struct err *e)
 	execv(path, argv);
 	if (errno == ENOENT)
 		return err_set(e, ERR_SYSTEM,
-			       "the verb 'build' is the program '%s', which is not installed", path);
+			       "the verb 'build' is the program '%s', which is not installed",
+			       path);
 	return err_sys(e, "executing '%s'", path);
 }

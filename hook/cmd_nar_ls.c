@@ -10,8 +10,8 @@
 
 #include "hook/cmd.h"
 #include "hook/json_doc.h"
-#include "nar/reader.h"
 #include "nar/io.h"
+#include "nar/reader.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -126,7 +126,9 @@ static int not_found(const struct pass *p, struct err *e)
 
 /* ---- plain ---- */
 
-/* As ls(1): a terminal gets no control bytes, as it would obey them; a pipe gets names as they are. */
+/*
+ * As ls(1): a terminal gets no control bytes, as it would obey them; a pipe gets names as they are.
+ */
 static void print_name(const char *name, size_t n)
 {
 	bool terminal = isatty(STDOUT_FILENO);

@@ -28,27 +28,30 @@ enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
 enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
 
 struct conf {
-	char *runtime;              /* "auto", a name ("crun") or an absolute path */
-	struct strv runtime_args;   /* put before the runtime's verb */
-	char *state_dir;            /* never ""; conf_load() finds one for the user */
-	char *bundle_dir;           /* "": in the store directory, as Nix does */
+	char *runtime;            /* "auto", a name ("crun") or an absolute path */
+	struct strv runtime_args; /* put before the runtime's verb */
+	char *state_dir;          /* never ""; conf_load() finds one for the user */
+	char *bundle_dir;         /* "": in the store directory, as Nix does */
 	enum conf_inputs inputs;
-	char *cache_dir;            /* of unpacked inputs; "": none was found for the user */
-	uint64_t cache_size;        /* its bound in bytes */
-	uint64_t max_jobs;          /* 0: as many as cores */
-	uint64_t memory_max;        /* of each build, in bytes; 0: no limit */
-	uint64_t pids_max;          /* processes and threads of each build; 0: no limit */
-	uint64_t max_queued;        /* accepted builds that wait for a slot; beyond: postpone */
+	char *cache_dir;     /* of unpacked inputs; "": none was found for the user */
+	uint64_t cache_size; /* its bound in bytes */
+	uint64_t max_jobs;   /* 0: as many as cores */
+	uint64_t memory_max; /* of each build, in bytes; 0: no limit */
+	uint64_t pids_max;   /* processes and threads of each build; 0: no limit */
+	uint64_t max_queued; /* accepted builds that wait for a slot; beyond: postpone */
 	enum spec_profile profile;
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
-	char *builtin_program;      /* "": found, see hook/builtin.h */
-	char *sandbox_shell;        /* "": from Nix's sandbox-paths, else found */
-	bool userns;                /* builds run in a user namespace */
-	char *store_name;           /* "": "oci:<runtime>" */
+	char *builtin_program; /* "": found, see hook/builtin.h */
+	char *sandbox_shell;   /* "": from Nix's sandbox-paths, else found */
+	bool userns;           /* builds run in a user namespace */
+	char *store_name;      /* "": "oci:<runtime>" */
 };
 
-#define CONF_INIT {.runtime = NULL}
+#define CONF_INIT               \
+	{                       \
+		.runtime = NULL \
+	}
 
 void conf_init(struct conf *c); /* cleared: conf_done() is safe */
 /*

@@ -22,10 +22,10 @@ enum conf_type {
 struct conf_key {
 	const char *name;
 	enum conf_type type;
-	size_t offset;       /* of the member of struct conf */
-	const char *def;     /* as it would stand in the file; NULL: conf_load() finds it */
-	const char *help;    /* sentences, for all three formats: plain words, no markup */
-	uint64_t max;        /* CONF_U64, CONF_SIZE */
+	size_t offset;            /* of the member of struct conf */
+	const char *def;          /* as it would stand in the file; NULL: conf_load() finds it */
+	const char *help;         /* sentences, for all three formats: plain words, no markup */
+	uint64_t max;             /* CONF_U64, CONF_SIZE */
 	const char *const *names; /* CONF_ENUM: by value; ended by NULL */
 };
 
@@ -42,7 +42,7 @@ int conf_set_defaults(struct conf *c, struct err *e) MUST_CHECK;
 int conf_set(struct conf *c, const char *where, const char *name, const char *value,
 	     struct err *e) MUST_CHECK;
 /* Read the LEN bytes at TEXT, called PATH in messages. They may not include files. */
-int conf_parse(struct conf *c, const char *path, const char *text, size_t len, struct err *e)
-	MUST_CHECK;
+int conf_parse(struct conf *c, const char *path, const char *text, size_t len,
+	       struct err *e) MUST_CHECK;
 
 #endif

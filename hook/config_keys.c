@@ -119,7 +119,8 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 	case CONF_U64:
 		return buf_addf(b, e, "a number from 0 to %llu", (unsigned long long)key->max);
 	case CONF_SIZE:
-		return buf_adds(b, "a number of bytes, which K, M, G or T multiply by powers of 1024", e);
+		return buf_adds(
+			b, "a number of bytes, which K, M, G or T multiply by powers of 1024", e);
 	case CONF_BOOL:
 		return buf_adds(b, "true or false", e);
 	case CONF_ENUM:

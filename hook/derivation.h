@@ -32,8 +32,8 @@ enum drv_output_kind {
 
 struct drv_output {
 	char *name;
-	char *path;         /* full; for DRV_FIXED the computed one; NULL where it is unknown */
-	char *hash_algo;    /* the three fields as they stand in the file */
+	char *path;      /* full; for DRV_FIXED the computed one; NULL where it is unknown */
+	char *hash_algo; /* the three fields as they stand in the file */
 	char *hash_text;
 	char *path_text;
 	enum drv_output_kind kind;
@@ -66,8 +66,8 @@ struct drv_env {
 };
 
 struct drv {
-	char *path;     /* full path of the .drv, or NULL */
-	char *name;     /* its name without ".drv" */
+	char *path;                 /* full path of the .drv, or NULL */
+	char *name;                 /* its name without ".drv" */
 	struct drv_output *outputs; /* sorted by name */
 	size_t n_outputs;
 	struct drv_input *inputs; /* sorted by path */
@@ -75,12 +75,15 @@ struct drv {
 	struct strv srcs; /* sorted */
 	char *system;
 	char *builder;
-	struct strv args;      /* NUL inside an argument is refused: execve cannot pass it */
-	struct drv_env *env;   /* sorted by key */
+	struct strv args;    /* NUL inside an argument is refused: execve cannot pass it */
+	struct drv_env *env; /* sorted by key */
 	size_t n_env;
 	bool dynamic; /* stood as DrvWithVersion */
 };
-#define DRV_INIT {.path = NULL}
+#define DRV_INIT             \
+	{                    \
+		.path = NULL \
+	}
 
 /*
  * Read the LEN bytes at TEXT. PATH (full path below STORE_DIR) gives the name; where it is NULL,
@@ -133,8 +136,8 @@ const char *drv_env(const struct drv *d, const char *key, size_t *ret_len);
 bool drv_env_bool(const struct drv *d, const char *key);
 const struct drv_output *drv_output(const struct drv *d, const char *name);
 /* All outputs are of one kind of family; these ask for it. */
-bool drv_is_fixed(const struct drv *d);  /* one fixed output */
-bool drv_is_impure(const struct drv *d); /* __impure */
+bool drv_is_fixed(const struct drv *d);    /* one fixed output */
+bool drv_is_impure(const struct drv *d);   /* __impure */
 bool drv_is_floating(const struct drv *d); /* content-addressed, paths known after the build */
 static inline bool drv_has_network(const struct drv *d)
 {

@@ -7,8 +7,8 @@
  * src/libstore/build/derivation-env-desugar.cc, src/libstore/unix/build/derivation-builder.cc.
  *
  * Not in a request, as only Nix or the machine knows it: ids, limits, personality, and what the
- * pre-build-hook says, which is added later. Builders that are a part of Nix ("builtin:...") become a run of hook/builtin.h's
- * program. Refused: those that it does not know, recursive Nix.
+ * pre-build-hook says, which is added later. Builders that are a part of Nix ("builtin:...") become
+ * a run of hook/builtin.h's program. Refused: those that it does not know, recursive Nix.
  */
 #ifndef HOOK_DRVREQUEST_H
 #define HOOK_DRVREQUEST_H

@@ -51,11 +51,11 @@ struct slots *job_slots(const struct conf *c, struct err *e)
 
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {
-	char *disk;   /* what of the bundle is on the disk */
-	char *bundle; /* as the runtime sees it: the same, or where the memdir is mounted */
-	char *state;  /* the same, the runtime's own; short, as runtimes make sockets in it */
-	char *id;     /* the container's name */
-	char *cgroup; /* what the build may make groups in; NULL: none */
+	char *disk;         /* what of the bundle is on the disk */
+	char *bundle;       /* as the runtime sees it: the same, or where the memdir is mounted */
+	char *state;        /* the same, the runtime's own; short, as runtimes make sockets in it */
+	char *id;           /* the container's name */
+	char *cgroup;       /* what the build may make groups in; NULL: none */
 	char *named_cgroup; /* the same in words for the runtime; NULL: that is started in it */
 	struct record record;
 };

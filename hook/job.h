@@ -32,14 +32,14 @@ struct job {
 	const struct strv *inputs; /* full paths of the input closure */
 	const struct strv *wanted; /* names of the outputs to register */
 	/*
-	 * A stored request to build instead of what DRV and INPUTS give; DRV then only names it, its
-	 * system and its outputs. NULL: none. Its sources are changed.
+	 * A stored request to build instead of what DRV and INPUTS give; DRV then only names it,
+	 * its system and its outputs. NULL: none. Its sources are changed.
 	 */
 	struct request *request;
-	int slot_fd;               /* what holds the build's slot, or -1 */
-	const int *keep_fds;       /* kept open until nothing of the run is left; ended by -1 */
-	int log_fd;                /* where the build's log goes */
-	int stop_fd;               /* becomes readable or hangs up when nobody wants the build, or -1 */
+	int slot_fd;         /* what holds the build's slot, or -1 */
+	const int *keep_fds; /* kept open until nothing of the run is left; ended by -1 */
+	int log_fd;          /* where the build's log goes */
+	int stop_fd;         /* becomes readable or hangs up when nobody wants the build, or -1 */
 };
 
 /*

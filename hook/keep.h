@@ -16,8 +16,9 @@
 
 /*
  * D has failed, and all its processes are gone: move BUILD_DIR (absolute) where it can be found, if
- * S wants that. STATE_DIR is Nix's. *RET_PATH is the new place, on the heap, or NULL: it is not to be kept. Never for
- * `builtin:` builders, which may have passwords in it. -1: *E, and BUILD_DIR is where it was.
+ * S wants that. STATE_DIR is Nix's. *RET_PATH is the new place, on the heap, or NULL: it is not to
+ * be kept. Never for `builtin:` builders, which may have passwords in it. -1: *E, and BUILD_DIR is
+ * where it was.
  */
 int keep_build_dir(const struct drv *d, const struct settings *s, const char *state_dir,
 		   const char *build_dir, char **ret_path, struct err *e) MUST_CHECK;

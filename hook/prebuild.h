@@ -5,9 +5,9 @@
  *
  * It gets the derivation's path and the root directory of the build, in which only /etc, /tmp and
  * the mount points of the store and the build directory are yet. What it prints: the line
- * "extra-sandbox-paths" (or its old name "extra-chroot-dirs"), then one path a line, `target=source`
- * or both in one, then an empty line; that as often as it likes. As in Nix a path has to be there,
- * brings no closure, and a last line without its end does not count.
+ * "extra-sandbox-paths" (or its old name "extra-chroot-dirs"), then one path a line,
+ * `target=source` or both in one, then an empty line; that as often as it likes. As in Nix a path
+ * has to be there, brings no closure, and a last line without its end does not count.
  */
 #ifndef HOOK_PREBUILD_H
 #define HOOK_PREBUILD_H

@@ -44,12 +44,18 @@ struct proto_try {
 	char *drv_path;
 	struct strv features; /* requiredSystemFeatures, sorted */
 };
-#define PROTO_TRY_INIT {false, NULL, NULL, STRV_INIT}
+#define PROTO_TRY_INIT                       \
+	{                                    \
+		false, NULL, NULL, STRV_INIT \
+	}
 struct proto_job {
 	struct strv inputs;  /* full store paths of the closure, sorted */
 	struct strv outputs; /* names of the outputs that are not valid yet, sorted */
 };
-#define PROTO_JOB_INIT {STRV_INIT, STRV_INIT}
+#define PROTO_JOB_INIT               \
+	{                            \
+		STRV_INIT, STRV_INIT \
+	}
 
 int proto_read_settings(struct proto *p, struct settings *ret, struct err *e) MUST_CHECK;
 /* 1: *RET filled (free it with proto_try_done()); 0: clean end; -1: *E. */

@@ -17,8 +17,8 @@
  *	run_finish()    let the supervisor clean up and wait until it has
  *
  * The supervisor has none of our descriptors but those it was given, so nobody who waits for the
- * end of our output (Nix does) waits for it. Not thread-safe; all of it is for one thread, which has
- * one run at a time and, while that lasts, no other child processes that shall live on.
+ * end of our output (Nix does) waits for it. Not thread-safe; all of it is for one thread, which
+ * has one run at a time and, while that lasts, no other child processes that shall live on.
  */
 #ifndef HOOK_RUN_H
 #define HOOK_RUN_H
@@ -43,8 +43,8 @@ enum run_end {
 };
 
 struct run_limits {
-	uint64_t timeout_s;    /* 0: none */
-	uint64_t max_silent_s; /* 0: none */
+	uint64_t timeout_s;        /* 0: none */
+	uint64_t max_silent_s;     /* 0: none */
 	unsigned long personality; /* for personality(2) before the runtime starts; 0: as we are */
 	const char *builder; /* its path, for "executing '...': No such file"; NULL: not known */
 };
@@ -61,8 +61,8 @@ struct run_result {
  */
 struct run *run_start(const int *keep_fds, struct err *e) MUST_CHECK;
 /*
- * A descriptor that holds the cleaning up back: after our death the supervisor waits until nobody has
- * it open any more. For what may still be at work in a tree of this run.
+ * A descriptor that holds the cleaning up back: after our death the supervisor waits until nobody
+ * has it open any more. For what may still be at work in a tree of this run.
  */
 int run_fd(const struct run *r);
 /*
@@ -90,7 +90,8 @@ struct run_place {
 	bool mounts_null;      /* the bundle lacks a null device, and finds one mounted */
 };
 /*
- * Run the container of a bundle to its end: when this returns, no process of it lives. What the build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the
+ * Run the container of a bundle to its end: when this returns, no process of it lives. What the
+ * build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the
  * build, not the clock of TIMEOUT, and does not count as silence. The builder's standard output and
  * error are one raw pseudo-terminal, owned by UID and nobody's controlling terminal; input is
  * /dev/null. A builder that closes both and goes on is waited for. (With runsc it is a pipe; gVisor

@@ -17,8 +17,8 @@ struct runtime {
 	char *path; /* absolute */
 	char *name; /* "crun": what stands in "oci:crun" */
 	enum cgroup_layout cgroups;
-	bool own_cgroups; /* it may put the build into a cgroup of its own */
-	bool rootless;    /* we are not root */
+	bool own_cgroups;       /* it may put the build into a cgroup of its own */
+	bool rootless;          /* we are not root */
 	struct strv extra_args; /* the configuration's, before the verb */
 };
 
@@ -32,8 +32,9 @@ void runtime_done(struct runtime *rt);
 /*
  * Whether `run` shall end once the container runs (--detach), so that the container's first
  * process becomes a child of the supervisor. runc must, as it else puts pipes of its own in place
- * of the builder's terminal. For crun it would cost two forks more, about 1 ms; it is paid where the build
- * has a control group, which crun else removes before anybody has read that it ran out of memory.
+ * of the builder's terminal. For crun it would cost two forks more, about 1 ms; it is paid where
+ * the build has a control group, which crun else removes before anybody has read that it ran out of
+ * memory.
  */
 bool runtime_detaches(const struct runtime *rt);
 /*
@@ -67,9 +68,9 @@ bool runtime_takes_memory(const struct runtime *rt);
 /* What the runtime is to find where. */
 struct runtime_view {
 	enum cgroup_layout layout;
-	bool makes_cgroups;  /* the runtime will */
-	bool mounts_null;    /* a device on BUNDLE/root/dev/null */
-	int mount_fd;        /* of a memdir to be mounted at BUNDLE, or -1 */
+	bool makes_cgroups; /* the runtime will */
+	bool mounts_null;   /* a device on BUNDLE/root/dev/null */
+	int mount_fd;       /* of a memdir to be mounted at BUNDLE, or -1 */
 	const char *bundle;
 	const char *scratch; /* with a memdir: what is bound at BUNDLE/scratch */
 	const char *exe;     /* with a memdir: an empty file for *PROGRAM */

@@ -18,10 +18,13 @@
 struct settings {
 	struct setting {
 		char *name, *value;
-	} *items; /* sorted by name, each name once */
+	} * items; /* sorted by name, each name once */
 	size_t n, cap;
 };
-#define SETTINGS_INIT {NULL, 0, 0}
+#define SETTINGS_INIT      \
+	{                  \
+		NULL, 0, 0 \
+	}
 #define SETTINGS_BLANKS " \t\n\r" /* stand between the items of a list */
 
 /* Add a setting, or give it another value. Cheap in sorted order, which is Nix's. */

@@ -25,7 +25,8 @@ enum slots_result { SLOTS_OK = 0, SLOTS_FULL = 1 };
  * Open (and create) the slots under DIR. N slots (at least 1), at most MAX_QUEUED waiting. NULL: *E
  * names the directory that cannot be used. Processes that disagree on N share the lower slots.
  */
-struct slots *slots_open(const char *dir, unsigned n, unsigned max_queued, struct err *e) MUST_CHECK;
+struct slots *slots_open(const char *dir, unsigned n, unsigned max_queued,
+			 struct err *e) MUST_CHECK;
 /* Take a slot or a place in the queue, without waiting for either. SLOTS_OK, SLOTS_FULL, or -1. */
 int slots_enter(struct slots *s, struct err *e) MUST_CHECK;
 /*

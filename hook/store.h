@@ -41,8 +41,8 @@ struct store {
 	bool sync_before_registering;
 	/* What the store's URI says of the setting of that name, or NULL: the setting holds. */
 	char *system_features;
-	struct store_db *db;  /* NULL until it is needed, and where it is not used */
-	char *why_not_sqlite; /* NULL, or why `nix-store` has to do; set with the first query */
+	struct store_db *db;   /* NULL until it is needed, and where it is not used */
+	char *why_not_sqlite;  /* NULL, or why `nix-store` has to do; set with the first query */
 	struct store_mem *mem; /* store_open_mem()'s; then there is neither of the above */
 };
 
@@ -73,8 +73,8 @@ int store_open(struct store *st, const struct settings *s, enum conf_registratio
 int store_features(const struct store *st, const struct settings *s, struct strv *ret,
 		   struct err *e) MUST_CHECK;
 /*
- * A store without Nix: paths are called DIR/..., outputs are moved into REAL_DIR. STATE_DIR is where
- * the locks of build users are.
+ * A store without Nix: paths are called DIR/..., outputs are moved into REAL_DIR. STATE_DIR is
+ * where the locks of build users are.
  */
 int store_open_mem(struct store *st, const char *dir, const char *real_dir, const char *state_dir,
 		   struct err *e) MUST_CHECK;
@@ -89,8 +89,8 @@ void store_done(struct store *st);
 /* The real path of logical PATH (or of a path below it). Heap. */
 char *store_real_path(const struct store *st, const char *path, struct err *e) MUST_CHECK;
 /*
- * Open what the first query would open: what is wrong with it shows now, and not after a build. Then
- * why_not_sqlite is known, too.
+ * Open what the first query would open: what is wrong with it shows now, and not after a build.
+ * Then why_not_sqlite is known, too.
  */
 int store_ready(struct store *st, struct err *e) MUST_CHECK;
 /* 1: valid, 0: not, -1: *E. */

@@ -35,7 +35,7 @@ int sign_registration(const struct sign_keys *k, const struct store_registration
  * The same for a realisation of a derivation without dependent ones: its fingerprint is JSON with
  * the base name of the path (Nix's realisation.cc).
  */
-int sign_realisation(const struct sign_keys *k, const struct store_realisation *r,
-		     struct strv *ret, struct err *e) MUST_CHECK;
+int sign_realisation(const struct sign_keys *k, const struct store_realisation *r, struct strv *ret,
+		     struct err *e) MUST_CHECK;
 
 #endif

@@ -31,11 +31,11 @@ enum sup_type {
  * one.
  */
 struct sup_run {
-	uint8_t kind;        /* enum runtime_kind */
-	uint8_t layout;      /* enum cgroup_layout */
-	bool detaches;       /* the builder becomes our child; its pid stands in the pid file */
-	bool makes_cgroups;  /* which must be looked for */
-	bool mounts_null;    /* as of struct run_place */
+	uint8_t kind;       /* enum runtime_kind */
+	uint8_t layout;     /* enum cgroup_layout */
+	bool detaches;      /* the builder becomes our child; its pid stands in the pid file */
+	bool makes_cgroups; /* which must be looked for */
+	bool mounts_null;   /* as of struct run_place */
 	unsigned long personality;
 };
 
@@ -54,7 +54,9 @@ struct sup_ended {
 /* Below what a SOCK_SEQPACKET socket takes by default (net.core.wmem_default). */
 #define SUP_MESSAGE_MAX 65536
 
-/* Be the supervisor at SOCK, with locks KEEP_FDS (ended by -1). In a fresh child; ends by _exit(). */
+/*
+ * Be the supervisor at SOCK, with locks KEEP_FDS (ended by -1). In a fresh child; ends by _exit().
+ */
 _Noreturn void supervisor_main(int sock, const int *keep_fds);
 
 #endif

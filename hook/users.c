@@ -89,10 +89,11 @@ static int member(const struct user_pool *p, const char *name, struct user_slot 
 	const struct passwd *pw = getpwnam(name);
 
 	if (!pw)
-		return err_set(e, ERR_SYSTEM, "the user '%s' in the group '%s' does not exist", name,
-			       p->group);
+		return err_set(e, ERR_SYSTEM, "the user '%s' in the group '%s' does not exist",
+			       name, p->group);
 	if (pw->pw_uid == p->self || pw->pw_uid == 0)
-		return err_set(e, ERR_SYSTEM, "the Nix user should not be a member of '%s'", p->group);
+		return err_set(e, ERR_SYSTEM, "the Nix user should not be a member of '%s'",
+			       p->group);
 	*ret = (struct user_slot){pw->pw_uid, p->gid, ""};
 	snprintf(ret->lock, sizeof ret->lock, "%u", (unsigned)pw->pw_uid);
 	return pw->pw_uid != HOST_USER;

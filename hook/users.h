@@ -23,12 +23,15 @@
 #include "nar/err.h"
 
 struct build_user {
-	uid_t uid; /* first of COUNT */
-	gid_t gid; /* first of COUNT where that is not 1 */
+	uid_t uid;      /* first of COUNT */
+	gid_t gid;      /* first of COUNT where that is not 1 */
 	uint32_t count; /* ids that are ours: 1 of the pool, 65536 of a range */
 	int lock_fd;    /* holds them; -1: nothing is locked */
 };
-#define BUILD_USER_INIT {0, 0, 0, -1}
+#define BUILD_USER_INIT     \
+	{                   \
+		0, 0, 0, -1 \
+	}
 
 /*
  * Take one, waiting while all are in use (at most until STOP_FD becomes readable: ERR_STOPPED).

@@ -22,7 +22,10 @@ struct user_pool {
 
 void user_pool_done(struct user_pool *p);
 #define scoped_user_pool __attribute__((cleanup(user_pool_done)))
-/* The members of G in their order. SELF is who must not be among them, which user_pool_try() checks. */
+/*
+ * The members of G in their order. SELF is who must not be among them, which user_pool_try()
+ * checks.
+ */
 int user_pool_from_group(struct user_pool *p, const struct group *g, uid_t self,
 			 struct err *e) MUST_CHECK;
 int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_count,

@@ -69,8 +69,8 @@ static long call6(long n, long a, long b, long c, long d, long e, long f)
 	return x0;
 }
 #elif defined(__riscv) && __riscv_xlen == 64
-#define ENTRY                                                                                      \
-	".option push\n.option norelax\nlla gp, __global_pointer$\n.option pop\nmv a0, sp\n"       \
+#define ENTRY                                                                                \
+	".option push\n.option norelax\nlla gp, __global_pointer$\n.option pop\nmv a0, sp\n" \
 	"call launch\n"
 static long call6(long n, long a, long b, long c, long d, long e, long f)
 {

@@ -24,7 +24,10 @@ struct buf {
 	size_t max_bytes; /* len may not pass this */
 };
 
-#define BUF_INIT(max) {NULL, 0, 0, (max)}
+#define BUF_INIT(max)             \
+	{                         \
+		NULL, 0, 0, (max) \
+	}
 
 void buf_done(struct buf *b);
 static inline void buf_reset(struct buf *b)
@@ -63,7 +66,10 @@ struct strv {
 	size_t cap;
 };
 
-#define STRV_INIT {NULL, 0, 0}
+#define STRV_INIT          \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 void strv_done(struct strv *v);
 /* Append a copy of S (of the LEN bytes at S). */
@@ -97,9 +103,13 @@ char *str_ndup(const char *s, size_t n, struct err *e) MUST_CHECK;
 char *str_fmt(struct err *e, const char *fmt, ...) MUST_CHECK PRINTF_LIKE(2, 3);
 /* N objects of SIZE bytes, zeroed; checks the product. */
 void *mem_new(size_t n, size_t size, struct err *e) MUST_CHECK;
-/* N bytes, not zeroed: for buffers of which little is touched, as each touched page costs a fault. */
+/*
+ * N bytes, not zeroed: for buffers of which little is touched, as each touched page costs a fault.
+ */
 void *mem_bytes(size_t n, struct err *e) MUST_CHECK;
-/* Grow the array *P of objects of SIZE bytes so that it holds at least NEED; *CAP is its capacity. */
+/*
+ * Grow the array *P of objects of SIZE bytes so that it holds at least NEED; *CAP is its capacity.
+ */
 int mem_grow(void *p, size_t *cap, size_t need, size_t size, struct err *e) MUST_CHECK;
 
 static inline bool str_starts(const char *s, const char *prefix)

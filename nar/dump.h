@@ -38,7 +38,9 @@ int nar_digest(int dirfd, const char *name, const char *what, struct refscan *sc
 /* The same with any algorithm. RET_SIZE_BYTES may be NULL. */
 int nar_hash(int dirfd, const char *name, const char *what, enum hash_algo a, struct refscan *scan,
 	     struct hash *ret, uint64_t *ret_size_bytes, struct err *e) MUST_CHECK;
-/* Send the contents of a regular file, no NAR of it, to SINK. Anything else is refused, as below. */
+/*
+ * Send the contents of a regular file, no NAR of it, to SINK. Anything else is refused, as below.
+ */
 int nar_dump_flat(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
 		  struct err *e) MUST_CHECK;
 /*

@@ -118,8 +118,8 @@ int io_mkdir_p(const char *path, mode_t mode, struct err *e)
 int io_write_file(int dirfd, const char *name, mode_t mode, const void *data, size_t n,
 		  struct err *e)
 {
-	scoped_fd int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				  0600);
+	scoped_fd int fd =
+		openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_sys(e, "creating '%s'", name);
@@ -158,8 +158,8 @@ struct rm_level {
 struct rm {
 	struct rm_level *levels;
 	size_t n, cap;
-	dev_t dev;      /* entries on another file system are left alone */
-	int fd;         /* the directory at the top of the stack */
+	dev_t dev;       /* entries on another file system are left alone */
+	int fd;          /* the directory at the top of the stack */
 	int first_errno; /* of the first failure, 0 for none */
 };
 

@@ -10,9 +10,9 @@
 
 #include "nar/banned.h"
 
-#define SMALLS      16 /* of RESTORE_SMALL_BYTES: what waits to be written at most */
-#define THREADS_MAX 3  /* beside the reader, who is the next to have too much to do */
-#define ALONE       8  /* as many small files are not worth a thread */
+#define SMALLS 16     /* of RESTORE_SMALL_BYTES: what waits to be written at most */
+#define THREADS_MAX 3 /* beside the reader, who is the next to have too much to do */
+#define ALONE 8       /* as many small files are not worth a thread */
 
 struct restore_pool {
 	struct restore_small smalls[SMALLS];

@@ -18,11 +18,11 @@
 #include <unistd.h>
 
 /* The value of VAR, which is left EMPTY: hands ownership on. */
-#define TAKE(var, empty)                                                                           \
-	__extension__({                                                                            \
-		__typeof__(var) taken_ = (var);                                                    \
-		(var) = (empty);                                                                   \
-		taken_;                                                                            \
+#define TAKE(var, empty)                        \
+	__extension__({                         \
+		__typeof__(var) taken_ = (var); \
+		(var) = (empty);                \
+		taken_;                         \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof *(a))

@@ -22,7 +22,7 @@ struct subst {
 	const struct nar_sink *to;
 	struct subst_pair {
 		char from[STORE_HASH_LEN], into[STORE_HASH_LEN];
-	} *pairs;
+	} * pairs;
 	size_t n, cap;
 	char *buf;
 	size_t len;

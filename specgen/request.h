@@ -51,32 +51,32 @@ struct req_output {
 
 /* A path of the machine that the build may see. */
 struct req_host_path {
-	char *target; /* absolute, in the sandbox */
-	char *source; /* absolute, on the machine */
+	char *target;  /* absolute, in the sandbox */
+	char *source;  /* absolute, on the machine */
 	bool optional; /* may be missing */
 	bool readonly;
 };
 
 struct request {
-	char *name;             /* of the derivation, for people and file names */
+	char *name;               /* of the derivation, for people and file names */
 	struct req_input *inputs; /* sorted by path */
 	size_t n_inputs;
-	struct strv args;       /* command_args: builder (execve's path), then its arguments */
-	char *argv0;            /* what the builder sees as argv[0]; NULL: args.items[0] */
-	char *working_dir;      /* "build" */
-	char *inputs_dir;       /* "nix/store" */
-	struct strv scratch_paths; /* sorted: "build", "nix/store" */
+	struct strv args;           /* command_args: builder (execve's path), then its arguments */
+	char *argv0;                /* what the builder sees as argv[0]; NULL: args.items[0] */
+	char *working_dir;          /* "build" */
+	char *inputs_dir;           /* "nix/store" */
+	struct strv scratch_paths;  /* sorted: "build", "nix/store" */
 	struct req_output *outputs; /* sorted by path */
 	size_t n_outputs;
-	struct req_env *env;    /* sorted by key */
+	struct req_env *env; /* sorted by key */
 	size_t n_env;
 	struct req_file *files; /* additional_files, sorted by path */
 	size_t n_files;
 	/* refscan_needles: own outputs in name order, then inputs in path order */
 	struct strv needles;
 	struct {
-		char *system;        /* "x86_64-linux" */
-		uint64_t min_memory_bytes; /* 0: none asked */
+		char *system;                     /* "x86_64-linux" */
+		uint64_t min_memory_bytes;        /* 0: none asked */
 		struct req_host_path *host_paths; /* sorted by target */
 		size_t n_host_paths;
 		bool network;        /* the host's network, and its resolv.conf, services, hosts */

@@ -35,8 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(narinfo_parse(first.data, first.len, "/nix/store", "f", &again, &e) == 0);
 	FUZZ_CHECK(narinfo_print(&again, &second, &e) == 0);
 	FUZZ_CHECK(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
-	FUZZ_CHECK(ed25519_keys_add(&keys,
-				 "test-1:y0rmxPsbkmUFHttrSiBYLNRY+jelaFHeLrIBKJ7aU3o=", &e) == 0);
+	FUZZ_CHECK(ed25519_keys_add(
+			   &keys, "test-1:y0rmxPsbkmUFHttrSiBYLNRY+jelaFHeLrIBKJ7aU3o=", &e) == 0);
 	FUZZ_CHECK(narinfo_check_signed(&n, &keys, &e) >= 0);
 	FUZZ_CHECK(narinfo_check_ca(&n, &e) >= 0);
 	return 0;

@@ -53,9 +53,8 @@ static int go(struct run *r, const struct options *o, char **argv, struct run_re
 static void say(const struct run_result *r)
 {
 	static const char *const names[] = {
-		[RUN_EXITED] = "exited",     [RUN_SIGNALED] = "signaled",
-		[RUN_TIMED_OUT] = "timeout", [RUN_SILENT] = "silent",
-		[RUN_OOM] = "oom",
+		[RUN_EXITED] = "exited", [RUN_SIGNALED] = "signaled", [RUN_TIMED_OUT] = "timeout",
+		[RUN_SILENT] = "silent", [RUN_OOM] = "oom",
 	};
 
 	fprintf(stderr, "%s %d\n", names[r->end], r->status);
@@ -70,14 +69,29 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt(argc, argv, "t:s:p:b:u:nc")) >= 0)
 		switch (opt) {
-		case 't': o.lim.timeout_s = number(optarg); break;
-		case 's': o.lim.max_silent_s = number(optarg); break;
-		case 'p': o.lim.personality = number(optarg); break;
-		case 'b': o.lim.builder = optarg; break;
-		case 'u': o.uid = (uid_t)number(optarg); break;
-		case 'n': o.network = true; break;
-		case 'c': o.conf.cgroups = CGROUPS_ON; break;
-		default: return 2;
+		case 't':
+			o.lim.timeout_s = number(optarg);
+			break;
+		case 's':
+			o.lim.max_silent_s = number(optarg);
+			break;
+		case 'p':
+			o.lim.personality = number(optarg);
+			break;
+		case 'b':
+			o.lim.builder = optarg;
+			break;
+		case 'u':
+			o.uid = (uid_t)number(optarg);
+			break;
+		case 'n':
+			o.network = true;
+			break;
+		case 'c':
+			o.conf.cgroups = CGROUPS_ON;
+			break;
+		default:
+			return 2;
 		}
 	if (argc - optind != 4)
 		return 2;

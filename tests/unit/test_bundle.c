@@ -437,8 +437,8 @@ static void a_range_of_ids_owns_root_and_etc(void **state)
 	f->h.uid_map[0] = f->h.gid_map[0] = (struct spec_idmap){0, 1u << 20, 65536};
 	f->h.n_uid_map = f->h.n_gid_map = 1;
 	f->h.uid = f->h.gid = 0;
-	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, geteuid() == 0 ? &user : NULL,
-				    &f->b, &e));
+	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h,
+				    geteuid() == 0 ? &user : NULL, &f->b, &e));
 	assert_mode(f, "root", S_IFDIR | 0755);
 	assert_mode(f, "root/etc", S_IFDIR | 0755);
 	assert_mode(f, "root/sys", S_IFDIR | 0755);

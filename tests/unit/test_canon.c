@@ -51,8 +51,7 @@ static struct canon anybody(void)
 
 static struct canon builder(void)
 {
-	return (struct canon){
-		.uid_min = BUILDER, .uid_max = BUILDER, .quote = "'", .seen = &seen};
+	return (struct canon){.uid_min = BUILDER, .uid_max = BUILDER, .quote = "'", .seen = &seen};
 }
 
 static void make_file(const char *name, mode_t mode)

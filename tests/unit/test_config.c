@@ -130,8 +130,9 @@ static void sizes_have_units(void **state)
 		{"9223372036854775807", INT64_MAX},
 		{"8388607T", UINT64_C(8388607) << 40},
 	};
-	static const char *const bad[] = {"",   "K",    "1k",  "1KB",		     "1 K",
-					  "-1", "1.5G", "64Q", "9223372036854775808", "8388608T"};
+	static const char *const bad[] = {
+		"",        "K", "1k", "1KB", "1 K", "-1", "1.5G", "64Q", "9223372036854775808",
+		"8388608T"};
 	struct err e = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {

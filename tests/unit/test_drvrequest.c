@@ -38,8 +38,9 @@ static int make(const struct given *g, struct request *ret, struct err *e)
 	scoped_drv struct drv drv = DRV_INIT;
 	char dir[] = "/nix/store";
 	struct store store = {.dir = dir, .real_dir = dir, .local = true};
-	const struct drvrequest_in in = {&drv, &settings, &store, &inputs,
-					 g->environ ? g->environ : no_environ, g->builtin, g->secrets};
+	const struct drvrequest_in in = {
+		&drv,       &settings, &store, &inputs, g->environ ? g->environ : no_environ,
+		g->builtin, g->secrets};
 
 	assert_ok(e, buf_addf(&text, e, "Derive([%s],[],[],\"x86_64-linux\",\"%s\",[%s],[%s])",
 			      g->outputs ? g->outputs : ONE_OUTPUT,

@@ -198,10 +198,13 @@ static void refuses_to_go_too_deep(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(moves_to_the_first_free_name), CASE(moves_below_a_directory_for_newer_nix),
+		CASE(moves_to_the_first_free_name),
+		CASE(moves_below_a_directory_for_newer_nix),
 		CASE(moves_to_the_state_directory_for_nix_2_32),
-		CASE(keeps_nothing_unless_told),    CASE(leaves_nothing_where_it_cannot_move),
-		CASE(copies_every_type_of_file),    CASE(refuses_to_go_too_deep),
+		CASE(keeps_nothing_unless_told),
+		CASE(leaves_nothing_where_it_cannot_move),
+		CASE(copies_every_type_of_file),
+		CASE(refuses_to_go_too_deep),
 	};
 
 	if (argc > 1)

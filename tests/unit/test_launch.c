@@ -103,8 +103,9 @@ static void gives_every_byte(void **state)
 				    "\xc3", "", NULL};
 	scoped_request struct request r = {0};
 	char out[4096];
-	static const char wanted[] = "zero\0-c\0cat /proc/$$/cmdline; tr '\\n' N </proc/$$/environ\0"
-				     "\xc3\0\0EMPTY=\0LATIN=\xff=N";
+	static const char wanted[] =
+		"zero\0-c\0cat /proc/$$/cmdline; tr '\\n' N </proc/$$/environ\0"
+		"\xc3\0\0EMPTY=\0LATIN=\xff=N";
 
 	make_request(&r, "/bin/sh", args);
 	assert_int_equal(run_wrapped(&r, 0, out, sizeof out), 0);
@@ -116,18 +117,16 @@ static void says_why_it_cannot_execute(void **state)
 	static const struct {
 		const char *builder, *why;
 	} cases[] = {
-		{"/no/such", "No such file or directory"},
-		{"/etc", "Permission denied"},
-		{"/etc/passwd", "Permission denied"},
-		{"/etc/passwd/x", "Not a directory"},
+		{"/no/such", "No such file or directory"},  {"/etc", "Permission denied"},
+		{"/etc/passwd", "Permission denied"},       {"/etc/passwd/x", "Not a directory"},
 		{"no-search", "No such file or directory"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct err e = ERR_INIT;
 		scoped_request struct request r = {0};
-		scoped_free char *wanted = str_fmt(&e, "error: executing '%s': %s\n",
-						   cases[i].builder, cases[i].why);
+		scoped_free char *wanted =
+			str_fmt(&e, "error: executing '%s': %s\n", cases[i].builder, cases[i].why);
 		char out[4096];
 
 		make_request(&r, cases[i].builder, (const char *const[]){NULL});

@@ -140,15 +140,16 @@ static void believes_signatures_by_trusted_keys_only(void **state)
 			   "\n",
 	};
 	struct err e = ERR_INIT;
-	scoped_ed25519_keys struct ed25519_keys keys = ED25519_KEYS_INIT, others = ED25519_KEYS_INIT;
+	scoped_ed25519_keys struct ed25519_keys keys = ED25519_KEYS_INIT,
+						others = ED25519_KEYS_INIT;
 	scoped_narinfo struct narinfo n = {0}, two = {0};
 
 	parse(WHOLE, &n);
 	assert_int_equal(narinfo_check_signed(&n, &keys, &e), 0);
 	assert_ok(&e, ed25519_keys_add(&others,
-				    "test-2:y0rmxPsbkmUFHttrSiBYLNRY+jelaFHeLrIBKJ7aU3o=", &e));
+				       "test-2:y0rmxPsbkmUFHttrSiBYLNRY+jelaFHeLrIBKJ7aU3o=", &e));
 	assert_ok(&e, ed25519_keys_add(&others,
-				    "test-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=", &e));
+				       "test-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=", &e));
 	assert_int_equal(narinfo_check_signed(&n, &others, &e), 0);
 	assert_ok(&e, ed25519_keys_add(&keys, PUBLIC, &e));
 	assert_int_equal(narinfo_check_signed(&n, &keys, &e), 1);

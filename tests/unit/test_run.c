@@ -184,8 +184,8 @@ struct outcome {
 };
 
 /*
- * Run SCRIPT as the runtime of this KIND; "$log" is its --log. FLAT: the log goes to a file, else to a pipe
- * whose reader has gone.
+ * Run SCRIPT as the runtime of this KIND; "$log" is its --log. FLAT: the log goes to a file, else
+ * to a pipe whose reader has gone.
  */
 static void run_script_as(enum runtime_kind kind, const char *script, const struct run_limits *lim,
 			  bool flat, struct outcome *ret, struct err *e)
@@ -300,10 +300,11 @@ static void a_runtime_that_dies_is_not_the_builder_that_dies(void **state)
 	struct outcome o;
 
 	/* The only child is another program than the runtime: it is taken for the builder. */
-	run_script_as(RUNTIME_CRUN,
-		      "find / -maxdepth 0 -exec sh -c 'sleep 0.3; kill -KILL $1; sleep 9' sh $$ \\;\n"
-		      "exit 1",
-		      &lim, true, &o, &e);
+	run_script_as(
+		RUNTIME_CRUN,
+		"find / -maxdepth 0 -exec sh -c 'sleep 0.3; kill -KILL $1; sleep 9' sh $$ \\;\n"
+		"exit 1",
+		&lim, true, &o, &e);
 	assert_err(&e, o.rc, "was killed by signal 9");
 }
 

@@ -183,8 +183,8 @@ static void hold_slot_a_while(struct shared *sh, unsigned ms)
 
 static struct shared *share(void)
 {
-	struct shared *sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *sh =
+		mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(sh != MAP_FAILED);
 	return sh;

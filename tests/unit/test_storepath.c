@@ -188,7 +188,8 @@ static void reads_content_addresses(void **state)
 		   "must be in form '<algo>:<hash>'");
 	assert_err(&e, storepath_ca_parse("fixed:r:", &m, &h, &e), "must be in form");
 	assert_err(&e, storepath_ca_parse("fixed:git:sha1:x", &m, &h, &e), "wrong length");
-	assert_err(&e, storepath_ca_parse("fixed:git:r:sha1:x", &m, &h, &e), "does not name one of");
+	assert_err(&e, storepath_ca_parse("fixed:git:r:sha1:x", &m, &h, &e),
+		   "does not name one of");
 	assert_err(&e, storepath_ca_parse("text:sha256:abc", &m, &h, &e), "wrong length");
 }
 

@@ -17,24 +17,23 @@
 
 #include "nar/err.h"
 
-
 /* RC is success; prints what went wrong otherwise. */
-#define assert_ok(e, rc)                                                                           \
-	do {                                                                                       \
-		if ((rc) < 0) {                                                                    \
-			print_error("unexpected error: %s\n", (e)->msg);                           \
-			fail();                                                                    \
-		}                                                                                  \
+#define assert_ok(e, rc)                                                 \
+	do {                                                             \
+		if ((rc) < 0) {                                          \
+			print_error("unexpected error: %s\n", (e)->msg); \
+			fail();                                          \
+		}                                                        \
 	} while (0)
 
 /* RC is a failure whose message contains TEXT; *E is cleared for the next one. */
-#define assert_err(e, rc, text)                                                                    \
-	do {                                                                                       \
-		if ((rc) >= 0)                                                                     \
-			fail_msg("succeeded, expected: %s", text);                                 \
-		if (!strstr((e)->msg, text))                                                       \
-			fail_msg("message is '%s', expected '%s' in it", (e)->msg, text);          \
-		err_clear(e);                                                                      \
+#define assert_err(e, rc, text)                                                           \
+	do {                                                                              \
+		if ((rc) >= 0)                                                            \
+			fail_msg("succeeded, expected: %s", text);                        \
+		if (!strstr((e)->msg, text))                                              \
+			fail_msg("message is '%s', expected '%s' in it", (e)->msg, text); \
+		err_clear(e);                                                             \
 	} while (0)
 
 #endif
