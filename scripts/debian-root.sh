@@ -15,7 +15,7 @@ flock 9
 
 packages="acl attr bash-static bc busybox-static ca-certificates crun curl gcc git jq libarchive-dev
   libc6-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libssl-dev make nix-bin openssl pkgconf
-  python3 sqlite3 strace util-linux xz-utils"
+  python3 runc sqlite3 strace util-linux xz-utils"
 case $suite in # its Nix knows BLAKE3, and it has the library
 bookworm | trixie) ;;
 *) packages+=" libblake3-dev" ;;

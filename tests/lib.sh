@@ -13,7 +13,7 @@
 # TEST_STRICT is 1.
 #
 # Environment: NIX_OCI_HOOK is the binary under test, NIH_CACHE a directory for fetched sources,
-# NIH_REGISTRATION a value for the key `registration`.
+# NIH_REGISTRATION a value for the key `registration`, NIH_WITHOUT runtimes that need not be there.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top_srcdir=$(dirname "$here")
@@ -81,6 +81,16 @@ failure_code() { # failure_code CODE: what nix-build ends with where it would be
 need() { # need COMMAND...: or skip
   local c
   for c; do command -v "$c" >/dev/null || skip_all "$c is not installed"; done
+}
+# has_runtime RUNTIME: or it is said; where TEST_STRICT is 1 it must be there, if NIH_WITHOUT does not
+# name it.
+has_runtime() {
+  command -v "$1" >/dev/null && return
+  case "${TEST_STRICT-0} ${NIH_WITHOUT-} " in
+  1*" $1 "* | 0*) echo "# no $1 here" ;;
+  *) not_ok "$1 is not installed" ;;
+  esac
+  return 1
 }
 world() { # world "$@": returns in the private world
   if [ -z "${NIH_INNER-}" ]; then

@@ -16,10 +16,7 @@ usual="^(this derivation will be built:|  /nix/|building |error: executing '"
 usual+="|error: builder for '.* failed with exit code 1(00)?\$"
 usual+="|error: Cannot build '|       Reason: builder failed with exit code 1\.\$|       Output paths:\$|         /nix/)"
 for runtime in crun runc runsc; do
-  command -v $runtime >/dev/null || {
-    [ "${TEST_STRICT-0}" != 1 ] || not_ok "$runtime is not installed"
-    continue
-  }
+  has_runtime $runtime || continue
   export NIX_OCI_HOOK_RUNTIME=$runtime
   status=SigIgn too_long='Argument list too long'
   # gVisor shows no signals, and has another errno for strings of more than 128 KiB.

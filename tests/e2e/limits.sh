@@ -13,10 +13,7 @@ left_begin
 
 config() { printf '%s\n' "$@" >"$NIX_OCI_HOOK_CONFIG"; }
 for runtime in crun runc; do
-  command -v $runtime >/dev/null || {
-    [ "${TEST_STRICT-0}" != 1 ] || not_ok "$runtime is not installed"
-    continue
-  }
+  has_runtime $runtime || continue
   export NIX_OCI_HOOK_RUNTIME=$runtime
   config "memory-max = 64M"
   for attr in eats eatsLater; do

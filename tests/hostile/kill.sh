@@ -70,10 +70,7 @@ gone() { # gone NAME: nix-build has ended, nothing is left, nothing is valid
 }
 
 for runtime in crun runc runsc; do
-  command -v $runtime >/dev/null || {
-    [ "${TEST_STRICT-0}" != 1 ] || not_ok "$runtime is not installed"
-    continue
-  }
+  has_runtime $runtime || continue
   export NIX_OCI_HOOK_RUNTIME=$runtime
   valid=$(valid_count hook)
   for signal in INT TERM KILL; do

@@ -148,10 +148,7 @@ tap() { # in a subshell, whose count of tests would be lost
 read -r tap_n tap_bad <"$W/taps"
 # The other runtimes, by what Nix's sandbox said above.
 for runtime in runc runsc; do
-  if ! command -v $runtime >/dev/null; then
-    echo "# no $runtime here"
-    continue
-  fi
+  has_runtime $runtime || continue
   echo "runtime = $runtime" >"$NIX_OCI_HOOK_CONFIG"
   tables="probe-$runtime probe"
   both $runtime plain plain
