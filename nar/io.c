@@ -13,7 +13,7 @@
 
 #include "nar/banned.h"
 
-int io_write(int fd, const void *data, size_t n, const char *what, struct err *e)
+int io_write_all(int fd, const void *data, size_t n)
 {
 	const char *p = data;
 
@@ -22,11 +22,16 @@ int io_write(int fd, const void *data, size_t n, const char *what, struct err *e
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0)
-			return err_sys(e, "writing to '%s'", what);
+			return -1;
 		p += w;
 		n -= (size_t)w;
 	}
 	return 0;
+}
+
+int io_write(int fd, const void *data, size_t n, const char *what, struct err *e)
+{
+	return io_write_all(fd, data, n) < 0 ? err_sys(e, "writing to '%s'", what) : 0;
 }
 
 ssize_t io_read(int fd, void *data, size_t n, const char *what, struct err *e)

@@ -16,7 +16,9 @@
 #include "nar/buf.h"
 #include "nar/err.h"
 
-/* Write all N bytes; short writes and EINTR are gone on with. */
+/* Write all N bytes; short writes and EINTR are gone on with. -1: errno. */
+int io_write_all(int fd, const void *data, size_t n) MUST_CHECK;
+/* The same with a message. */
 int io_write(int fd, const void *data, size_t n, const char *what, struct err *e) MUST_CHECK;
 /* Read up to N bytes until they are there or the end comes; the count, or -1. */
 ssize_t io_read(int fd, void *data, size_t n, const char *what, struct err *e) MUST_CHECK;

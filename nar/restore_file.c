@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "nar/buf.h"
+#include "nar/io.h"
 #include "nar/restore_internal.h"
 #include "nar/scope.h"
 
@@ -161,18 +162,7 @@ int restore_file_make(const struct restore_dir *d, const char *name, bool execut
 int restore_file_write(const struct restore_dir *d, const char *name, int fd, const void *data,
 		       size_t n, struct err *e)
 {
-	const char *p = data;
-
-	while (n) {
-		ssize_t w = write(fd, p, n);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return failed(d, name, "writing to", e);
-		p += w;
-		n -= (size_t)w;
-	}
-	return 0;
+	return io_write_all(fd, data, n) < 0 ? failed(d, name, "writing to", e) : 0;
 }
 
 int restore_file_end(const struct restore_dir *d, const char *name, int fd, struct err *e)

@@ -11,27 +11,7 @@
 #include "nar/hasher.h"
 #include "nar/io.h"
 #include "nar/scope.h"
-
-static char dir[] = "/tmp/test_dump.XXXXXX";
-static int dirfd_ = -1;
-
-static int setup(void **state)
-{
-	struct err e = ERR_INIT;
-
-	if (!mkdtemp(dir))
-		return -1;
-	dirfd_ = io_opendir(AT_FDCWD, dir, &e);
-	return dirfd_ < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	struct err e = ERR_INIT;
-
-	close(dirfd_);
-	return io_rmtree(AT_FDCWD, dir, dir, &e);
-}
+#include "tests/unit/tmpdir.h"
 
 static int add(void *ctx, const void *data, size_t n, struct err *e)
 {

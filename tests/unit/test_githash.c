@@ -12,29 +12,9 @@
 #include "nar/githash.h"
 #include "nar/io.h"
 #include "nar/scope.h"
+#include "tests/unit/tmpdir.h"
 
 #define BIG_BYTES 300001 /* more than is read at once */
-
-static char dir[] = "/tmp/test_githash.XXXXXX";
-static int dirfd_ = -1;
-
-static int setup(void **state)
-{
-	struct err e = ERR_INIT;
-
-	if (!mkdtemp(dir))
-		return -1;
-	dirfd_ = io_opendir(AT_FDCWD, dir, &e);
-	return dirfd_ < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	struct err e = ERR_INIT;
-
-	close(dirfd_);
-	return io_rmtree(AT_FDCWD, dir, dir, &e);
-}
 
 static void make_file(const char *name, mode_t mode, const char *text)
 {

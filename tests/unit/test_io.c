@@ -10,27 +10,7 @@
 
 #include "nar/io.h"
 #include "nar/scope.h"
-
-static char dir[] = "/tmp/test_io.XXXXXX";
-static int dirfd_ = -1;
-
-static int setup(void **state)
-{
-	struct err e = ERR_INIT;
-
-	if (!mkdtemp(dir))
-		return -1;
-	dirfd_ = io_opendir(AT_FDCWD, dir, &e);
-	return dirfd_ < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	struct err e = ERR_INIT;
-
-	close(dirfd_);
-	return io_rmtree(AT_FDCWD, dir, dir, &e);
-}
+#include "tests/unit/tmpdir.h"
 
 static void creates_files_only_where_there_is_none(void **state)
 {

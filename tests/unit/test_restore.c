@@ -13,28 +13,7 @@
 #include "nar/restore.h"
 #include "nar/scope.h"
 #include "tests/unit/nar_words.h"
-
-static char dir[] = "/tmp/test_restore.XXXXXX";
-static int dirfd_ = -1;
-
-static int setup(void **state)
-{
-	struct err e = ERR_INIT;
-
-	umask(022);
-	if (!mkdtemp(dir))
-		return -1;
-	dirfd_ = io_opendir(AT_FDCWD, dir, &e);
-	return dirfd_ < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	struct err e = ERR_INIT;
-
-	close(dirfd_);
-	return io_rmtree(AT_FDCWD, dir, dir, &e);
-}
+#include "tests/unit/tmpdir.h"
 
 /* A file with the NAR of these words. */
 static int nar_of(const char *words)
