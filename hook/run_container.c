@@ -403,6 +403,10 @@ static int interpret(const struct pump *p, const struct runtime *rt, int state_f
 		*ret = (struct run_result){RUN_EXITED, 0};
 		return 0;
 	}
+	/* gVisor's kernel, which then took the builder with it; its exit code is Go's. */
+	scoped_free char *crash = runtime_crash(state_fd, SUP_CRASH);
+	if (crash)
+		return err_set(e, ERR_SYSTEM, "the runtime '%s' crashed: %s", rt->path, crash);
 	/* No log at all: it failed before it opened one. */
 	scoped_free char *said = runtime_log_error(state_fd, SUP_LOG);
 	if (said || runtime_detaches(rt) || !WIFEXITED(status) ||

@@ -227,6 +227,8 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 	const char *const detach[] = {"--detach", "--pid-file", pid_file, NULL};
 
 	if (add_all(ret, global, e) < 0 || add_special(rt, network, ret, e) < 0 ||
+	    (rt->kind == RUNTIME_RUNSC &&
+	     strv_addf(ret, e, "--panic-log=%s" RUNTIME_CRASH_SUFFIX, log_path) < 0) ||
 	    strv_copy(ret, &rt->extra_args, e) < 0 || add_all(ret, run, e) < 0)
 		return -1;
 	if (runtime_detaches(rt) && add_all(ret, detach, e) < 0)
@@ -397,6 +399,24 @@ char *runtime_log_error(int dirfd, const char *name)
 		p = nl ? nl + 1 : end;
 	}
 	return last;
+}
+
+char *runtime_crash(int dirfd, const char *name)
+{
+	static const char *const marks[] = {"panic: ", "fatal error: "};
+	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	char text[1024]; /* it goes on with the stacks of all its threads */
+	const ssize_t n = fd < 0 ? -1 : io_read(fd, text, sizeof text - 1, name, &ignored);
+
+	if (n <= 0)
+		return NULL;
+	text[n] = '\0';
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+			if (str_starts(p, marks[i]))
+				return str_ndup(p, strcspn(p, "\n"), &ignored);
+	return NULL;
 }
 
 const char *runtime_exec_failure(const char *msg)

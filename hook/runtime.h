@@ -86,6 +86,13 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 			  const char **program, struct err *e) MUST_CHECK;
 /* The last error in the runtime's log DIRFD/NAME, for a message. Heap; NULL: none (no *E). */
 char *runtime_log_error(int dirfd, const char *name);
+/* runsc: where its kernel's last words are; LOG_PATH with this behind it. */
+#define RUNTIME_CRASH_SUFFIX ".crash"
+/*
+ * What a Go program that crashed says first, in the file DIRFD/NAME: "panic: ..." or "fatal
+ * error: ...". Heap; NULL: it did not crash (no *E).
+ */
+char *runtime_crash(int dirfd, const char *name);
 /*
  * If MSG, a runtime's error, says that the builder could not be executed: why, in the words of
  * strerror(3) where it can be told. Else NULL.

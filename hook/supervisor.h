@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hook/runtime.h"
+
 enum sup_type {
 	SUP_OWN = 'o',    /* path */
 	SUP_DISOWN = 'd', /* path */
@@ -49,6 +51,7 @@ struct sup_ended {
 #define SUP_FDS_MAX 3
 /* In the runtime's state directory. */
 #define SUP_LOG "log"
+#define SUP_CRASH SUP_LOG RUNTIME_CRASH_SUFFIX
 #define SUP_PID "pid"
 
 /* Below what a SOCK_SEQPACKET socket takes by default (net.core.wmem_default). */

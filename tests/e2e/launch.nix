@@ -32,6 +32,7 @@ in
     passAsFile = [ "file" ];
     file = "ÿ and more";
   };
+  sleeps = build "sleeps" "/bin/bash" { args = [ "-c" "echo started; sleep 1000" ]; };
   missing = build "missing" "/no/such" { };
   relative = build "relative" "bash" { };
   directory = build "directory" "/usr" { };

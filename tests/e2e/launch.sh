@@ -42,4 +42,21 @@ for runtime in crun runc runsc; do
   done
   nothing_left "$runtime" hook
 done
+
+# gVisor's kernel is a program that can crash.
+if has_runtime runsc; then
+  export NIX_OCI_HOOK_RUNTIME=runsc
+  echo "runtime-args = --panic-signal=12" >>"$NIX_OCI_HOOK_CONFIG"
+  : >"$W/hook.log"
+  nix_build hook "$expr" -A sleeps --argstr seed crash >/dev/null &
+  for _ in $(seq 600); do
+    grep -q '^started' "$W/hook.log" && break
+    sleep 0.1
+  done
+  pkill -USR2 -f '^runsc-sandbox '
+  wait $!
+  check "runsc crashes: the build fails" [ $? != 0 ]
+  check_log "runsc crashes: it is said" "error: the runtime '.*runsc' crashed: panic: Signal-induced panic\$" "$W/hook.log"
+  nothing_left "runsc crashes" hook
+fi
 finish

@@ -146,8 +146,7 @@ static void command_lines_are_each_runtimes_own(void **state)
 		{{.kind = RUNTIME_RUNSC, .path = path, .cgroups = CGROUP_V2},
 		 false,
 		 "/x --root /s --log /l --log-format json --ignore-cgroups --oci-seccomp "
-		 "--network=none run "
-		 "--bundle /b id"},
+		 "--network=none --panic-log=/l.crash run --bundle /b id"},
 		{{.kind = RUNTIME_RUNSC,
 		  .path = path,
 		  .cgroups = CGROUP_V2,
@@ -155,9 +154,7 @@ static void command_lines_are_each_runtimes_own(void **state)
 		  .rootless = true},
 		 true,
 		 "/x --root /s --log /l --log-format json --rootless --oci-seccomp --network=host "
-		 "run --bundle "
-		 "/b "
-		 "id"},
+		 "--panic-log=/l.crash run --bundle /b id"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -182,6 +179,38 @@ static void who_makes_groups_of_v2_leaves_the_one_it_is_started_in(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_int_equal(runtime_keeps_cgroup(&cases[i].rt), cases[i].keeps);
+}
+
+static void a_crash_says_why_in_its_first_words(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		{"", NULL},
+		{"\n\n", NULL},
+		{"what a kernel says otherwise\nnot panic: here\n", NULL},
+		{"panic: no such process\n\ngoroutine 1 [running]:\n", "panic: no such process"},
+		{"warning\nfatal error: all goroutines are asleep\n",
+		 "fatal error: all goroutines are asleep"},
+		{"panic: cut", "panic: cut"},
+	};
+	char place[] = "/tmp/test_crash.XXXXXX";
+	struct err e = ERR_INIT;
+
+	assert_non_null(mkdtemp(place));
+	scoped_fd int fd = io_opendir(AT_FDCWD, place, &e);
+	assert_null(runtime_crash(fd, "nothing"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_ok(&e, io_write_file(fd, "crash", 0600, cases[i].text, strlen(cases[i].text),
+					    &e));
+		scoped_free char *got = runtime_crash(fd, "crash");
+		if (cases[i].wanted)
+			assert_string_equal(got, cases[i].wanted);
+		else
+			assert_null(got);
+		assert_int_equal(unlinkat(fd, "crash", 0), 0);
+	}
+	assert_int_equal(rmdir(place), 0);
 }
 
 static void the_last_error_of_a_log_counts(void **state)
@@ -253,6 +282,7 @@ int main(int argc, char **argv)
 		CASE(says_what_to_install),
 		CASE(command_lines_are_each_runtimes_own),
 		CASE(who_makes_groups_of_v2_leaves_the_one_it_is_started_in),
+		CASE(a_crash_says_why_in_its_first_words),
 		CASE(the_last_error_of_a_log_counts),
 		CASE(knows_when_the_builder_could_not_be_executed),
 	};
