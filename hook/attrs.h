@@ -44,7 +44,8 @@ void attrs_done(struct attrs *a);
 bool attrs_has(const struct attrs *a, const char *name);
 /* The text of one, without NULs; NULL: there is none, or another kind is there. A owns it. */
 const char *attrs_text(const struct attrs *a, const char *name);
-/* "1" in the environment, true in the document; DEF where there is none. Another kind: ERR_INPUT.
+/*
+ * "1" in the environment, true in the document; DEF where there is none. Another kind: ERR_INPUT.
  */
 int attrs_bool(const struct attrs *a, const char *name, bool def, bool *ret,
 	       struct err *e) MUST_CHECK;

@@ -30,7 +30,8 @@
 #define LEVEL_MAX 22 /* of zstd; others have fewer */
 /* Below the run's directory in the cache of inputs. */
 #define STORE_NAME "store"
-/* Where Nix has its locks, if it should be here after all: so that ids are never given out twice.
+/*
+ * Where Nix has its locks, if it should be here after all: so that ids are never given out twice.
  */
 #define NIX_STATE_DIR "/nix/var/nix"
 

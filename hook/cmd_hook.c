@@ -213,7 +213,8 @@ static int read_and_decide(struct hook *h, const struct proto_try *t, struct drv
 	if (drv_read(t->drv_path, real, h->store.dir, d, e) < 0) {
 		if (e->kind != ERR_SYSTEM || e->sys != ENOENT)
 			return -1;
-		/* Nix has it in the store that it evaluates with, and tells no hook which that is.
+		/*
+		 * Nix has it in the store that it evaluates with, and tells no hook which that is.
 		 */
 		err_clear(e);
 		*ret = DECIDE_DECLINE;

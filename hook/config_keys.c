@@ -135,7 +135,8 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* S for FORMAT. In roff a '-' would be a hyphen, and '.' or ''' at the start of a line a request.
+/*
+ * S for FORMAT. In roff a '-' would be a hyphen, and '.' or ''' at the start of a line a request.
  */
 static void put_text(FILE *out, enum conf_format format, const char *s)
 {

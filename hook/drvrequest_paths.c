@@ -220,7 +220,8 @@ static int add_impure_host_deps(struct maker *m, struct err *e)
 	return 0;
 }
 
-/* Is TARGET what the request has a place for already, so that no path of the machine may be there?
+/*
+ * Is TARGET what the request has a place for already, so that no path of the machine may be there?
  */
 static bool is_taken(const struct maker *m, const struct req_host_path *h)
 {

@@ -259,7 +259,8 @@ int keep_build_dir(const struct drv *d, const struct settings *s, const char *st
 	scoped_free char *top = make_place(d, s, state_dir, e);
 	if (!top)
 		return -1;
-	/* Sent since 2.22, which leaves two releases without the directory inside to be wrong for.
+	/*
+	 * Sent since 2.22, which leaves two releases without the directory inside to be wrong for.
 	 */
 	scoped_free char *inside =
 		settings_get(s, "build-dir") ? str_fmt(e, "%s/build", top) : str_dup(top, e);

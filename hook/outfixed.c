@@ -66,7 +66,8 @@ int fixed_check(struct out *out, const char *drv_path, struct err *e)
 
 	if (decl->kind != DRV_FIXED)
 		return 0;
-	/* Where the path has no room for references, they are refused before the hash is looked at.
+	/*
+	 * Where the path has no room for references, they are refused before the hash is looked at.
 	 */
 	if (out->refs.n && (decl->method != CA_NAR || decl->algo != HASH_SHA256))
 		return err_set(

@@ -182,7 +182,8 @@ static int take_out(struct outs *o, struct out *out, const struct out_job *job,
 			return -1;
 		return nar_digest(out->dirfd, out->base, out->what, scan, &out->digest, e);
 	}
-	/* What is copied has to be the build's too, or it could make us read other people's files.
+	/*
+	 * What is copied has to be the build's too, or it could make us read other people's files.
 	 */
 	if (canon_check(out->dirfd, out->base, out->what, c, e) < 0)
 		return -1;
@@ -330,7 +331,8 @@ int out_register(const struct out_job *job, struct err *e)
 	if (!o.n)
 		return 0;
 	int rc = check_and_publish(&o, job, e);
-	/* Where the copies cannot be removed the first error stays, and registered is registered.
+	/*
+	 * Where the copies cannot be removed the first error stays, and registered is registered.
 	 */
 	if (outs_drop_copies(&o, job, &ignored) < 0)
 		err_clear(&ignored);

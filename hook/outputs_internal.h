@@ -84,7 +84,8 @@ int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e) M
 
 /* ---- hook/outfixed.c ---- */
 
-/* Refuse a flat fixed output that is no plain file, as the build left it. QUOTE: settings_quote()
+/*
+ * Refuse a flat fixed output that is no plain file, as the build left it. QUOTE: settings_quote()
  */
 int fixed_check_kind(const struct out *out, const char *quote, struct err *e) MUST_CHECK;
 /* The hash of OUT that its declaration is about: by its method and its algorithm. */

@@ -27,7 +27,8 @@ static int nix_config(const char *verb, const char *noun, struct buf *out, struc
 	return 0;
 }
 
-/* A line "name = value". Others are the rest of a value with line feeds: no setting that is read.
+/*
+ * A line "name = value". Others are the rest of a value with line feeds: no setting that is read.
  */
 static int add_line(struct settings *s, char *line, struct err *e)
 {

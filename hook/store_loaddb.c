@@ -87,7 +87,8 @@ static char *next_line(char **p)
 	return line;
 }
 
-/* What --dump-db prints of one path: path, hash, size, deriver, number of references, references.
+/*
+ * What --dump-db prints of one path: path, hash, size, deriver, number of references, references.
  */
 static int info_parse(char *text, const char *path, struct store_path_info *info, struct err *e)
 {

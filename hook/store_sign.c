@@ -67,7 +67,8 @@ int sign_keys_load(const struct settings *s, struct sign_keys *ret, struct err *
 	return 0;
 }
 
-/* What is signed of a registration is what is signed of a narinfo, whose references are base names.
+/*
+ * What is signed of a registration is what is signed of a narinfo, whose references are base names.
  */
 static int fingerprint(const struct store_registration *r, struct buf *b, struct err *e)
 {

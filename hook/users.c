@@ -15,7 +15,8 @@
 
 #include "nar/banned.h"
 
-/* Nix's defaults (src/libstore/include/nix/store/globals.hh), for versions that do not send them.
+/*
+ * Nix's defaults (src/libstore/include/nix/store/globals.hh), for versions that do not send them.
  */
 #define DEFAULT_GROUP "nixbld"
 #define DEFAULT_START_ID 872415232

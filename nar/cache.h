@@ -48,7 +48,8 @@ struct cache_progress {
 	size_t n_active;
 };
 
-/* All strings and keys stay the caller's, and have to live as long as the set. 0, NULL: defaults.
+/*
+ * All strings and keys stay the caller's, and have to live as long as the set. 0, NULL: defaults.
  */
 struct cache_options {
 	const char *store_dir; /* STORE_DIR_DEFAULT */
@@ -81,7 +82,8 @@ struct cache_options {
 
 struct cache_set;
 
-/* Open caches and read their nix-cache-info, all at once. At least one has to be usable. NULL: *E.
+/*
+ * Open caches and read their nix-cache-info, all at once. At least one has to be usable. NULL: *E.
  */
 struct cache_set *cache_set_open(const char *const *urls, size_t n, const struct cache_options *o,
 				 struct err *e) MUST_CHECK;

@@ -14,12 +14,6 @@
 
 #define DUMP_BUF_BYTES (256 << 10)
 
-static void scope_walk(struct nar_walk **w)
-{
-	nar_walk_free(*w);
-}
-#define scoped_walk __attribute__((cleanup(scope_walk)))
-
 /* The contents of the current file, straight into the writer's buffer. */
 static int write_contents(struct nar_walk *walk, struct nar_writer *w, struct err *e)
 {
@@ -68,7 +62,7 @@ int nar_dump(int dirfd, const char *name, const char *what, const struct nar_sin
 
 	if (!buf)
 		return err_memory(e);
-	scoped_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
+	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
 	if (!walk)
 		return -1;
 	nar_writer_init(&w, buf, DUMP_BUF_BYTES, flush_to_sink, &s);
@@ -125,7 +119,7 @@ int nar_hash(int dirfd, const char *name, const char *what, enum hash_algo a, st
 	     struct hash *ret, uint64_t *ret_size_bytes, struct err *e)
 {
 	__attribute__((cleanup(nar_hashing_done))) struct nar_hashing d = {.hasher = NULL};
-	scoped_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
+	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
 
 	if (!walk || nar_hashing_init(&d, a, scan, e) < 0 || write_tree(walk, &d.w, e) < 0)
 		return -1;

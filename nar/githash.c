@@ -141,7 +141,8 @@ static int compare(const void *a, const void *b, void *entries)
 	return c - d;
 }
 
-/* Those that lie in their order already, most often all, at once: a hash is slow in small pieces.
+/*
+ * Those that lie in their order already, most often all, at once: a hash is slow in small pieces.
  */
 static int hash_entries(struct githash *g, const struct level *l, struct err *e)
 {
@@ -229,11 +230,6 @@ const struct hash *githash_root(const struct githash *g)
 
 /* ---- where the events come from ---- */
 
-static void scope_walk(struct nar_walk **w)
-{
-	nar_walk_free(*w);
-}
-
 static int hash_contents(struct githash *g, struct nar_walk *w, char *buf, struct err *e)
 {
 	ssize_t n;
@@ -247,8 +243,7 @@ static int hash_contents(struct githash *g, struct nar_walk *w, char *buf, struc
 int githash_tree(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
 		 struct err *e)
 {
-	__attribute__((cleanup(scope_walk))) struct nar_walk *w =
-		nar_walk_new(dirfd, name, what, e);
+	scoped_nar_walk struct nar_walk *w = nar_walk_new(dirfd, name, what, e);
 	scoped_githash struct githash *g = w ? githash_new(a, e) : NULL;
 	scoped_free char *buf = g ? mem_bytes(READ_BYTES, e) : NULL;
 	struct nar_event ev;

@@ -42,7 +42,8 @@ int narinfo_print(const struct narinfo *n, struct buf *b, struct err *e) MUST_CH
 void narinfo_done(struct narinfo *n);
 #define scoped_narinfo __attribute__((cleanup(narinfo_done), unused))
 
-/* What is signed: "1;<path>;sha256:<nix32>;<size>;<ref>,<ref>". Refused where NarHash is another.
+/*
+ * What is signed: "1;<path>;sha256:<nix32>;<size>;<ref>,<ref>". Refused where NarHash is another.
  */
 int narinfo_fingerprint(const struct narinfo *n, struct buf *b, struct err *e) MUST_CHECK;
 /* 1: one of its signatures is by one of KEYS; 0: none is. */

@@ -193,11 +193,6 @@ int nar_restore(struct nar_reader *r, int dirfd, const char *name, const char *w
 	return rc < 0 ? -1 : restorer_keep(&to, e);
 }
 
-static void scope_walk(struct nar_walk **w)
-{
-	nar_walk_free(*w);
-}
-
 /* The contents of the current file: read into the buffer that is hashed, and written from there. */
 static int copy_contents(struct nar_walk *walk, struct restorer *to, struct nar_writer *w,
 			 struct err *e)
@@ -220,7 +215,7 @@ static int copy_contents(struct nar_walk *walk, struct restorer *to, struct nar_
 int nar_copy(const struct nar_copy *c, struct refscan *scan, struct nar_digest *ret, struct err *e)
 {
 	__attribute__((cleanup(nar_hashing_done))) struct nar_hashing d = {.hasher = NULL};
-	__attribute__((cleanup(scope_walk))) struct nar_walk *walk =
+	scoped_nar_walk struct nar_walk *walk =
 		nar_walk_new(c->from_dirfd, c->from_name, c->from_what, e);
 	struct nar_event ev;
 	int rc;

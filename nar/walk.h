@@ -36,4 +36,10 @@ int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e) MUST_
 ssize_t nar_walk_read(struct nar_walk *w, void *data, size_t n, struct err *e) MUST_CHECK;
 void nar_walk_free(struct nar_walk *w); /* NULL is fine */
 
+static inline void scope_nar_walk(struct nar_walk **w)
+{
+	nar_walk_free(*w);
+}
+#define scoped_nar_walk __attribute__((cleanup(scope_nar_walk)))
+
 #endif

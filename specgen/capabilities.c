@@ -78,7 +78,8 @@ void spec_capabilities(const struct spec_job *j)
 		if (j->profile == SPEC_TVIX)
 			for (size_t k = 0; tvix[k]; k++)
 				jw_string(j->w, NULL, tvix[k]);
-		/* Nix drops nothing from the bounding set; root in a range of ids has all it can.
+		/*
+		 * Nix drops nothing from the bounding set; root in a range of ids has all it can.
 		 */
 		else if (str_eq(sets[i], "bounding") ||
 			 (j->r->constraints.uid_range &&

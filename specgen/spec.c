@@ -281,7 +281,8 @@ int spec_print(const struct request *r, enum spec_profile p, const struct spec_h
 	jw_bool(&w, "readonly", p == SPEC_TVIX);
 	jw_end(&w);
 	jw_string(&w, "hostname", "localhost");
-	/* Of a later version of the specification; who does not know it gives the machine's, too.
+	/*
+	 * Of a later version of the specification; who does not know it gives the machine's, too.
 	 */
 	if (p == SPEC_NIX)
 		jw_string(&w, "domainname", "(none)");

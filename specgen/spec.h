@@ -65,7 +65,8 @@ struct spec_host {
 	} rlimits[16];
 	bool filter_syscalls; /* Nix's setting of that name */
 	bool no_new_privileges;
-	/* The highest capability that kernel and runtime know: 37 (audit_read) with runsc of 2022,
+	/*
+	 * The highest capability that kernel and runtime know: 37 (audit_read) with runsc of 2022,
 	 * which refuses a configuration with a newer one; 40 (checkpoint_restore) with the others.
 	 */
 	unsigned last_cap;

@@ -145,8 +145,7 @@ for s in $steps; do
   upstream) NIH_TEST_LIMIT=7200 scripts upstream tests/upstream.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;
   e2e)
-    # They wait more than they compute. Not so those that have other runtimes or limits: these make
-    # control groups, which others would take for something that they themselves have left.
+    # They wait more than they compute. Not so those that have other runtimes or limits.
     mapfile -t alone < <(grep -liE 'memory-max|pids-max|runtime ?=' tests/e2e/*.sh)
     mapfile -t together < <(printf '%s\n' tests/e2e/*.sh | grep -vxFf <(printf '%s\n' "${alone[@]}"))
     NIH_JOBS=2 scripts e2e "${together[@]}"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* narinfo: what is accepted prints to a text that reads back to the same, and keeps its promises.
+/*
+ * narinfo: what is accepted prints to a text that reads back to the same, and keeps its promises.
  */
 #include "tests/fuzz/fuzz.h"
 

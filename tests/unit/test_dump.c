@@ -26,26 +26,6 @@ static void dump(const char *name, struct buf *ret)
 	assert_ok(&e, nar_dump(dirfd_, name, name, &sink, &e));
 }
 
-static void make_file(const char *name, mode_t mode, const char *text)
-{
-	struct err e = ERR_INIT;
-
-	assert_ok(&e, io_write_file(dirfd_, name, mode, text, strlen(text), &e));
-}
-
-/* SIZE bytes that repeat only after a long while. */
-static void make_big_file(const char *name, size_t size)
-{
-	struct err e = ERR_INIT;
-	scoped_free uint32_t *data = malloc(size + 4);
-	uint32_t x = 1;
-
-	assert_non_null(data);
-	for (size_t i = 0; i <= size / 4; i++)
-		data[i] = x = x * 1664525 + 1013904223;
-	assert_ok(&e, io_write_file(dirfd_, name, 0644, data, size, &e));
-}
-
 /* The hash of a dump is what nar_digest() says of the tree. */
 static void check_digest(const char *name)
 {

@@ -16,25 +16,6 @@
 
 #define BIG_BYTES 300001 /* more than is read at once */
 
-static void make_file(const char *name, mode_t mode, const char *text)
-{
-	struct err e = ERR_INIT;
-
-	assert_ok(&e, io_write_file(dirfd_, name, mode, text, strlen(text), &e));
-}
-
-static void make_big_file(const char *name)
-{
-	struct err e = ERR_INIT;
-	scoped_free uint32_t *data = malloc(BIG_BYTES + 4);
-	uint32_t x = 1;
-
-	assert_non_null(data);
-	for (size_t i = 0; i <= BIG_BYTES / 4; i++)
-		data[i] = x = x * 1664525 + 1013904223;
-	assert_ok(&e, io_write_file(dirfd_, name, 0644, data, BIG_BYTES, &e));
-}
-
 static void make_dir(const char *name)
 {
 	assert_int_equal(mkdirat(dirfd_, name, 0755), 0);
@@ -100,7 +81,7 @@ static void files_and_links_are_blobs(void **state)
 	make_file("empty", 0644, "");
 	check("empty", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
 	      "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813");
-	make_big_file("big");
+	make_big_file("big", BIG_BYTES);
 	check("big", "72866f07193a8f26bb1eb84e46abc953ad44f8ee",
 	      "e2c660745fc6fb10cd2ffbe075764224da483c2519e22a0c8635ebaeede46d6b");
 	assert_int_equal(symlinkat("foo/file", dirfd_, "link"), 0);
@@ -143,7 +124,7 @@ static void trees_are_sorted_as_by_git(void **state)
 	make_file("tree/run", 0755, "#!/bin/sh\n");
 	make_file("tree/lib/z", 0644, "hello");
 	make_file("tree/lib/\xe4", 0644, "\xff");
-	make_big_file("tree/lib/big");
+	make_big_file("tree/lib/big", BIG_BYTES);
 	assert_int_equal(symlinkat("foo/file", dirfd_, "tree/link"), 0);
 	check("tree/foo/deep", "c78b7b95d47d33f420240ae4089cd72e055173a9",
 	      "a1a878a0faf21f04afb3b0709d2e4125516a0a9f55003565a023b9deba1cf94b");

@@ -91,7 +91,8 @@ static void spells_floats_that_read_back(void **state)
 
 static void is_not_the_shortest_where_nix_is_not(void **state)
 {
-	/* Found by comparing 20 million doubles with Nix's library: Grisu2 is not always shortest.
+	/*
+	 * Found by comparing 20 million doubles with Nix's library: Grisu2 is not always shortest.
 	 */
 	static const struct {
 		double v;

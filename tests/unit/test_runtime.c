@@ -181,11 +181,31 @@ static void who_makes_groups_of_v2_leaves_the_one_it_is_started_in(void **state)
 		assert_int_equal(runtime_keeps_cgroup(&cases[i].rt), cases[i].keeps);
 }
 
+/* What READ finds in a file of a directory. */
+struct words {
+	const char *text, *wanted;
+};
+static void check_words(char *(*read)(int, const char *), const struct words *cases, size_t n)
+{
+	struct err e = ERR_INIT;
+	scoped_fd int fd = io_opendir(AT_FDCWD, dir, &e);
+
+	assert_null(read(fd, "words"));
+	for (size_t i = 0; i < n; i++) {
+		assert_ok(&e, io_write_file(fd, "words", 0600, cases[i].text, strlen(cases[i].text),
+					    &e));
+		scoped_free char *got = read(fd, "words");
+		if (cases[i].wanted)
+			assert_string_equal(got, cases[i].wanted);
+		else
+			assert_null(got);
+		unlinkat(fd, "words", 0);
+	}
+}
+
 static void a_crash_says_why_in_its_first_words(void **state)
 {
-	static const struct {
-		const char *text, *wanted;
-	} cases[] = {
+	static const struct words cases[] = {
 		{"", NULL},
 		{"\n\n", NULL},
 		{"what a kernel says otherwise\nnot panic: here\n", NULL},
@@ -194,30 +214,13 @@ static void a_crash_says_why_in_its_first_words(void **state)
 		 "fatal error: all goroutines are asleep"},
 		{"panic: cut", "panic: cut"},
 	};
-	char place[] = "/tmp/test_crash.XXXXXX";
-	struct err e = ERR_INIT;
 
-	assert_non_null(mkdtemp(place));
-	scoped_fd int fd = io_opendir(AT_FDCWD, place, &e);
-	assert_null(runtime_crash(fd, "nothing"));
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_ok(&e, io_write_file(fd, "crash", 0600, cases[i].text, strlen(cases[i].text),
-					    &e));
-		scoped_free char *got = runtime_crash(fd, "crash");
-		if (cases[i].wanted)
-			assert_string_equal(got, cases[i].wanted);
-		else
-			assert_null(got);
-		assert_int_equal(unlinkat(fd, "crash", 0), 0);
-	}
-	assert_int_equal(rmdir(place), 0);
+	check_words(runtime_crash, cases, ARRAY_SIZE(cases));
 }
 
 static void the_last_error_of_a_log_counts(void **state)
 {
-	static const struct {
-		const char *log, *wanted;
-	} cases[] = {
+	static const struct words cases[] = {
 		{"", NULL},
 		{"\n", NULL},
 		{"{\"level\":\"info\",\"msg\":\"hello\"}\n", NULL},
@@ -228,19 +231,8 @@ static void the_last_error_of_a_log_counts(void **state)
 		{"{\"level\":7,\"msg\":[]}", NULL},
 		{"plain words\n", "plain words"},
 	};
-	struct err e = ERR_INIT;
-	scoped_fd int fd = io_opendir(AT_FDCWD, dir, &e);
-	assert_null(runtime_log_error(fd, "log"));
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_ok(&e,
-			  io_write_file(fd, "log", 0600, cases[i].log, strlen(cases[i].log), &e));
-		scoped_free char *got = runtime_log_error(fd, "log");
-		if (cases[i].wanted)
-			assert_string_equal(got, cases[i].wanted);
-		else
-			assert_null(got);
-		unlinkat(fd, "log", 0);
-	}
+
+	check_words(runtime_log_error, cases, ARRAY_SIZE(cases));
 }
 
 static void knows_when_the_builder_could_not_be_executed(void **state)

@@ -8,11 +8,14 @@
 #define TESTS_UNIT_TMPDIR_H
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "nar/io.h"
+#include "nar/scope.h"
 
 static char dir[] = "/tmp/nih-unit.XXXXXX";
 static int dirfd_ = -1;
@@ -34,6 +37,26 @@ static int teardown(void **state)
 
 	close(dirfd_);
 	return io_rmtree(AT_FDCWD, dir, dir, &e);
+}
+
+static inline void make_file(const char *name, mode_t mode, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	assert_ok(&e, io_write_file(dirfd_, name, mode, text, strlen(text), &e));
+}
+
+/* SIZE bytes that repeat only after a long while. */
+static inline void make_big_file(const char *name, size_t size)
+{
+	struct err e = ERR_INIT;
+	scoped_free uint32_t *data = malloc(size + 4);
+	uint32_t x = 1;
+
+	assert_non_null(data);
+	for (size_t i = 0; i <= size / 4; i++)
+		data[i] = x = x * 1664525 + 1013904223;
+	assert_ok(&e, io_write_file(dirfd_, name, 0644, data, size, &e));
 }
 
 #endif
