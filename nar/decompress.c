@@ -148,6 +148,9 @@ static int end(struct decompress *d, struct err *e)
 {
 	int64_t used = archive_filter_bytes(d->archive, -1);
 
+	/* Where a stream may end, some filters take an error of the source for the end. */
+	if (err_is_set(&d->from_err))
+		return failed(d, e);
 	d->ended = true;
 	if (d->in_bytes == 0)
 		return err_set(e, ERR_INPUT, "bad %s data: it is empty",

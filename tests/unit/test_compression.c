@@ -296,6 +296,57 @@ static void passes_on_the_error_of_its_source(void **state)
 	}
 }
 
+/* A source that fails once at any of its bytes, and afterwards says that it has ended. */
+struct failing_once {
+	struct piecewise p;
+	size_t fail_at;
+	unsigned failures;
+};
+
+static ssize_t fail_once(void *ctx, void *data, size_t n, struct err *e)
+{
+	struct failing_once *f = ctx;
+
+	if (f->failures)
+		return 0;
+	if (f->p.pos == f->fail_at) {
+		f->failures++;
+		return err_set(e, ERR_SYSTEM, "the line is cut");
+	}
+	return read_piece(&f->p, data, n, e);
+}
+
+static void an_error_of_the_source_is_never_its_end(void **state)
+{
+	FOR_EACH(c)
+	{
+		scoped_buf struct buf plain = BUF_INIT(MAX), packed = BUF_INIT(MAX);
+		struct err e = ERR_INIT;
+
+		make_plain(&plain, 100);
+		pack(*c, &plain, &packed);
+		pack(*c, &plain, &packed); /* two members: one of the places is between them */
+		for (size_t at = 0; at <= packed.len; at++) {
+			struct failing_once f = {{&packed, 0, 1, 0}, at, 0};
+			const struct nar_source src = {fail_once, &f};
+			scoped_decompress struct decompress *d = decompress_new(*c, &src, MAX, &e);
+			const void *block;
+			size_t n;
+			int rc;
+
+			assert_non_null(d);
+			do
+				rc = decompress_block(d, &block, &n, &e);
+			while (rc > 0);
+			if (rc == 0)
+				fail_msg("%s: cut at byte %zu of %zu is an end",
+					 compression_name(*c), at, packed.len);
+			assert_err(&e, rc, "the line is cut");
+			assert_int_equal(f.failures, 1);
+		}
+	}
+}
+
 static int full(void *ctx, const void *data, size_t n, struct err *e)
 {
 	return err_set(e, ERR_SYSTEM, "no room");
@@ -375,6 +426,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_what_is_of_another_kind),
 		cmocka_unit_test(bounds_what_it_unpacks_to),
 		cmocka_unit_test(passes_on_the_error_of_its_source),
+		cmocka_unit_test(an_error_of_the_source_is_never_its_end),
 		cmocka_unit_test(passes_on_the_error_of_its_sink),
 		cmocka_unit_test(sends_nothing_when_given_up),
 		cmocka_unit_test(knows_the_names),
