@@ -74,6 +74,9 @@ static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 	struct attempt *a = ctx;
 	struct err ignored = ERR_INIT;
 
+	/* libcurl may call again after a failure; the first error is the one that counts. */
+	if (err_is_set(&a->write_error))
+		return 0;
 	if (!is_success(http_status(a->curl))) {
 		if (n <= BODY_MAX - a->body.len && buf_add(&a->body, data, n, &ignored) < 0)
 			err_clear(&ignored);

@@ -278,10 +278,12 @@ static void slot_clear(struct query *q, struct slot *s)
 	q->n_busy--;
 }
 
-/* C is not asked any more: who waits for it goes on to the next one. */
+/*
+ * Cache number CACHE is not asked any more: what waits for its answer is asked of the next one.
+ */
 static void leave_cache(struct query *q, size_t cache)
 {
-	for (size_t i = 0; i < CACHE_SLOTS; i++) {
+	for (size_t i = 0; i < CACHE_SLOTS && !err_is_set(&q->err); i++) {
 		struct cache_entry *x = q->slots[i].entry;
 
 		if (!x || x->cache != cache)
@@ -315,6 +317,11 @@ static void on_done(struct http_transfer *t, enum http_result r)
 	struct cache *c = &q->set->caches[cache];
 	int rc = 0;
 
+	/* Answers that came together with the one that ended the query. */
+	if (err_is_set(&q->err)) {
+		slot_clear(q, s);
+		return;
+	}
 	if (r == HTTP_OK)
 		rc = accept(q, x, c, &s->body, s->shown, &q->err);
 	else if (r == HTTP_FAILED)

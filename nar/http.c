@@ -92,9 +92,13 @@ void http_resume(struct http_transfer *t)
 	if (!t->paused || !t->easy)
 		return;
 	t->paused = false;
-	/* What this gives is the transfer's result too, and comes again from curl_multi_perform. */
-	(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
 	t->alive_at_ms = http_now_ms();
+	/*
+	 * Calls data(). libcurl reports a failure of that here only, and the transfer goes on: it is
+	 * due at once then, by the error that is set. Other failures come again from
+	 * curl_multi_perform().
+	 */
+	(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
 /* ---- attempts ---- */
@@ -276,11 +280,17 @@ static uint64_t due_at_ms(const struct http *h, const struct http_transfer *t)
 {
 	if (t->again_at_ms)
 		return t->again_at_ms;
+	if (err_is_set(&t->err))
+		return 0; /* a callback refused what came */
 	return t->paused ? UINT64_MAX : t->alive_at_ms + h->o.stall_timeout_ms;
 }
 
 static void do_due(struct http *h, struct http_transfer *t)
 {
+	if (!t->again_at_ms && err_is_set(&t->err)) {
+		attempt_ended(h, t, CURLE_WRITE_ERROR);
+		return;
+	}
 	if (!t->again_at_ms) {
 		snprintf(t->text, sizeof t->text, "nothing came for %u ms", h->o.stall_timeout_ms);
 		attempt_ended(h, t, CURLE_OPERATION_TIMEDOUT);

@@ -15,6 +15,16 @@
 
 #define NAR_BUFFER 131072L
 
+/*
+ * libcurl goes on with a transfer whose callback has failed: what curl_easy_pause() delivers is
+ * one call, and what the server has sent meanwhile is the next. So no callback does anything once
+ * an error is set, and the error that was set first is the one that is reported.
+ */
+static bool has_failed(const struct http_transfer *t)
+{
+	return err_is_set(&t->err);
+}
+
 uint64_t http_range_start(const char *line, size_t len)
 {
 	static const char name[] = "content-range:";
@@ -40,6 +50,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 {
 	struct http_transfer *t = ctx;
 
+	if (has_failed(t))
+		return 0;
 	t->alive_at_ms = http_now_ms();
 	if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
 		t->range_start = UINT64_MAX; /* of another answer, before a redirect */
@@ -90,6 +102,8 @@ static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 {
 	struct http_transfer *t = ctx;
 
+	if (has_failed(t))
+		return 0;
 	t->alive_at_ms = http_now_ms();
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 	if (t->method != HTTP_GET || (t->status != 200 && t->status != 206)) {
@@ -116,6 +130,8 @@ static size_t on_read(char *data, size_t size, size_t n, void *ctx)
 	struct http_transfer *t = ctx;
 	uint64_t left = t->put_bytes - t->put_pos;
 
+	if (has_failed(t))
+		return CURL_READFUNC_ABORT;
 	t->alive_at_ms = http_now_ms();
 	n *= size;
 	if (n > left)
