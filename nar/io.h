@@ -43,10 +43,11 @@ int io_write_file(int dirfd, const char *name, mode_t mode, const void *data, si
 int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e) MUST_CHECK;
 
 /*
- * Remove DIRFD/NAME and all below it, as deep as it goes, in bounded memory and descriptors, never
- * following a link nor leaving its file system. Directories without permissions are opened up
- * first. Not there is fine. WHAT is named in the message of the first failure; the rest is removed
- * all the same.
+ * Remove DIRFD/NAME and all below it, in time that is linear in the number of entries, in bounded
+ * memory and descriptors, as deep and wide as it is (nar/rmtree.c). No link is followed, nothing that
+ * is mounted in the tree is entered. Directories without permissions are opened up first. Not there
+ * is fine. The message of the first failure names WHAT and the entry; the rest is removed all the
+ * same.
  */
 int io_rmtree(int dirfd, const char *name, const char *what, struct err *e) MUST_CHECK;
 

@@ -37,26 +37,6 @@ static void reads_no_link_and_no_fifo(void **state)
 	assert_err(&e, io_read_file(dirfd_, "p", &b, &e), "not a regular file");
 }
 
-static void removes_very_deep_trees(void **state)
-{
-	struct err e = ERR_INIT;
-	int fd = io_mkdir(dirfd_, "deep", 0755, &e);
-
-	assert_true(fd >= 0);
-	for (int i = 0; i < 5000; i++) {
-		assert_int_equal(mkdirat(fd, "d", 0755), 0);
-		assert_int_equal(symlinkat("/", fd, "link"), 0);
-		int next = openat(fd, "d", O_RDONLY | O_DIRECTORY);
-		assert_true(next >= 0);
-		close(fd);
-		fd = next;
-	}
-	close(fd);
-	assert_ok(&e, io_rmtree(dirfd_, "deep", "deep", &e));
-	assert_int_equal(faccessat(dirfd_, "deep", F_OK, AT_SYMLINK_NOFOLLOW), -1);
-	assert_int_equal(access("/etc/passwd", F_OK), 0);
-}
-
 static void removes_directories_without_permissions(void **state)
 {
 	struct err e = ERR_INIT;
@@ -126,7 +106,6 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(creates_files_only_where_there_is_none),
 		cmocka_unit_test(reads_no_link_and_no_fifo),
-		cmocka_unit_test(removes_very_deep_trees),
 		cmocka_unit_test(removes_directories_without_permissions),
 		cmocka_unit_test(removes_read_only_trees_without_root),
 		cmocka_unit_test(removing_what_is_not_there_is_fine),
