@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "hook/bundle_internal.h"
@@ -65,6 +66,22 @@ static void fit_ids(struct spec_host *h, enum runtime_kind kind, const char *bun
 	h->uid = h->gid = 0;
 }
 
+/* CTX: the struct bundle_work of the bundle, or NULL as long as there is none. */
+static unsigned mount_flags(const void *ctx, const char *source)
+{
+	const struct bundle_work *w = ctx;
+	struct statvfs st;
+	unsigned flags = 0;
+
+	/* A relative source is a scratch directory. What cannot be asked the runtime tells of. */
+	if (source[0] == '/' ? statvfs(source, &st) < 0 : !w || fstatvfs(w->scratch, &st) < 0)
+		return 0;
+	flags |= st.f_flag & ST_RDONLY ? SPEC_MOUNT_RO : 0;
+	flags |= st.f_flag & ST_NODEV ? SPEC_MOUNT_NODEV : 0;
+	flags |= st.f_flag & ST_NOEXEC ? SPEC_MOUNT_NOEXEC : 0;
+	return flags;
+}
+
 void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bundle_path)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
@@ -75,6 +92,7 @@ void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bu
 	while (h->last_cap > 0 && prctl(PR_CAPBSET_READ, h->last_cap, 0, 0, 0) < 0)
 		h->last_cap--;
 	h->has_kvm = access("/dev/kvm", F_OK) == 0;
+	h->mount_flags = mount_flags;
 	if (pages > 0 && page_size > 0)
 		h->ram_bytes = (uint64_t)pages * (uint64_t)page_size;
 }
@@ -187,6 +205,7 @@ static int write_config(const struct bundle_work *w, struct err *e)
 	h.placed_host_paths = w->placed_host_paths;
 	h.own_null = w->own_null;
 	h.own_tmp = w->in_memory;
+	h.mount_flags_ctx = w;
 	if (spec_print(w->r, w->profile, &h, &b, e) < 0)
 		return -1;
 	return io_write_file(w->top, "config.json", 0644, b.data, b.len, e);

@@ -45,7 +45,7 @@ struct bundle {
 /*
  * Make H, which maps the build's ids only (or is spec_host_init()'s), fit for a runtime of KIND and
  * a bundle at BUNDLE_PATH: docs/profiles.md, "Ids". Fills in what H says of this machine's kernel
- * (has_kvm, ram_bytes, last_cap) as well. RUNTIME_OTHER: for whatever will run it.
+ * (has_kvm, ram_bytes, last_cap, mount_flags) as well. RUNTIME_OTHER: for whatever will run it.
  */
 void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bundle_path);
 

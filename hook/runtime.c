@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <parson.h>
@@ -334,13 +335,35 @@ static int mount_null(const struct runtime_view *v, struct err *e)
 	return 0;
 }
 
+/*
+ * Make all mounts nosuid from which the runtime binds into the container. The configuration asks
+ * for that mount by mount, but crun 1.8 passes the option over for a writable bind mount where
+ * there is a user namespace: it clones the source by open_tree(2) and changes no flag of the clone.
+ *
+ * Nothing depends on success: where this system call is missing (before Linux 5.12) or forbidden,
+ * it is so for crun, too, which then mounts by mount(2) and with all options.
+ */
+static void forbid_set_id(void)
+{
+#ifdef SYS_mount_setattr
+	/* struct mount_attr, which not every C library has. */
+	const struct {
+		uint64_t set, clear, propagation, userns_fd;
+	} attr = {.set = 2 /* MOUNT_ATTR_NOSUID */};
+
+	(void)syscall(SYS_mount_setattr, AT_FDCWD, "/", 0x8000 /* AT_RECURSIVE */, &attr,
+		      sizeof attr);
+#endif
+}
+
 int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 			  const char **program, struct err *e)
 {
 	const bool crun = kind == RUNTIME_CRUN;
 	const bool cgroups = crun && (v->layout == CGROUP_HYBRID || v->layout == CGROUP_NONE);
 
-	if (!cgroups && v->mount_fd < 0 && !v->mounts_null)
+	/* Without root no id but the caller's is mapped, and no set-id program of another works. */
+	if (geteuid() != 0 && !cgroups && v->mount_fd < 0 && !v->mounts_null)
 		return 0;
 	if (unshare(CLONE_NEWNS) < 0)
 		return errno == EPERM && geteuid() != 0
@@ -350,11 +373,10 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 		return err_sys(e, "keeping mounts to the runtime's namespace");
 	if ((cgroups && change_cgroups(v, e) < 0) || (v->mounts_null && mount_null(v, e) < 0))
 		return -1;
-	if (v->mount_fd < 0)
-		return 0;
-	if (mount_bundle(v, e) < 0)
+	if (v->mount_fd >= 0 && mount_bundle(v, e) < 0)
 		return -1;
-	if (crun && memdir_bind_readonly(*program, v->exe))
+	forbid_set_id();
+	if (crun && v->mount_fd >= 0 && memdir_bind_readonly(*program, v->exe))
 		*program = v->exe;
 	return 0;
 }

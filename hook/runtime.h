@@ -78,7 +78,7 @@ struct runtime_view {
 /*
  * In the child that is about to exec the runtime *PROGRAM: a mount namespace in which that finds
  * this view, and crun a layout of cgroups that it takes. It refuses hybrid ones, and machines
- * without any. *PROGRAM is changed to V->exe where it is to be started from there: crun makes a
+ * without any. As root, all that the runtime can bind from there is nosuid. *PROGRAM is changed to V->exe where it is to be started from there: crun makes a
  * copy of itself, and loads that with all its libraries once more, unless what it is started from
  * is mounted read-only, which is what keeps a container from writing to it.
  */

@@ -34,10 +34,15 @@ struct binds {
 	size_t n, cap;
 };
 
-static const char *const opt_plain[] = {"rbind", NULL};
-static const char *const opt_nosuid[] = {"rbind", "nosuid", NULL};
-static const char *const opt_rw[] = {"rbind", "rw", NULL};
-static const char *const opt_ro[] = {"rbind", "ro", NULL};
+/*
+ * No set-id program may raise privileges inside. no_new_privs prevents it, but Nix has a setting to
+ * allow new privileges; and a user namespace does not, as most runtimes want the machine's root
+ * mapped into it. So each mount that can hold a program is nosuid; the others are devices.
+ */
+static const char *const opt_device[] = {"rbind", NULL};
+static const char *const opt_plain[] = {"rbind", "nosuid", NULL};
+static const char *const opt_rw[] = {"rbind", "rw", "nosuid", NULL};
+static const char *const opt_ro[] = {"rbind", "ro", "nosuid", NULL};
 static const char *const opt_input[] = {"rbind", "ro", "nosuid", "nodev", NULL};
 
 static void binds_done(struct binds *b)
@@ -97,8 +102,30 @@ bool spec_has_target(const struct request *r, const char *target)
 	return false;
 }
 
-static void print_bind(struct jw *w, const struct bind *b)
+/*
+ * A runtime gives a bind mount exactly the flags that are asked for, and in a user namespace it may
+ * not take one off that the source has: runc 1.1 fails then. So the source's are asked for again.
+ * Inputs are read-only and nodev in any case, and there may be thousands of them.
+ */
+static void print_source_flags(const struct spec_job *j, const struct bind *b)
 {
+	unsigned flags;
+
+	if (!j->h->mount_flags || b->options == opt_device || b->options == opt_input)
+		return;
+	flags = j->h->mount_flags(j->h->mount_flags_ctx, b->source);
+	if (flags & SPEC_MOUNT_RO && b->options != opt_ro)
+		jw_string(j->w, NULL, "ro");
+	if (flags & SPEC_MOUNT_NODEV)
+		jw_string(j->w, NULL, "nodev");
+	if (flags & SPEC_MOUNT_NOEXEC)
+		jw_string(j->w, NULL, "noexec");
+}
+
+static void print_bind(const struct spec_job *j, const struct bind *b)
+{
+	struct jw *w = j->w;
+
 	jw_inline_object(w, NULL);
 	jw_string(w, "destination", b->target);
 	jw_string(w, "type", "bind");
@@ -106,14 +133,15 @@ static void print_bind(struct jw *w, const struct bind *b)
 	jw_array(w, "options");
 	for (size_t i = 0; b->options[i]; i++)
 		jw_string(w, NULL, b->options[i]);
+	print_source_flags(j, b);
 	jw_end(w);
 	jw_end(w);
 }
 
-static void print_binds(struct jw *w, const struct binds *b)
+static void print_binds(const struct spec_job *j, const struct binds *b)
 {
 	for (size_t i = 0; i < b->n; i++)
-		print_bind(w, &b->items[i]);
+		print_bind(j, &b->items[i]);
 }
 
 /* Open the mount of a kernel file system, up to its options. */
@@ -161,15 +189,9 @@ static int add_inputs(struct binds *b, const struct spec_job *j)
 	return 0;
 }
 
-/*
- * A set-id program of the machine must not work inside. no_new_privs sees to that, and so does a
- * user namespace, in which its owner has no number; else only nosuid does.
- */
 static const char *const *host_path_options(const struct spec_job *j, const struct req_host_path *p)
 {
-	if (p->readonly || j->profile == SPEC_TVIX)
-		return opt_ro;
-	return j->h->no_new_privileges || j->h->userns ? opt_plain : opt_nosuid;
+	return p->readonly || j->profile == SPEC_TVIX ? opt_ro : opt_plain;
 }
 
 static int add_host_paths(struct binds *b, const struct spec_job *j)
@@ -228,17 +250,17 @@ static int add_dev(struct binds *b, const struct spec_job *j)
 
 	if (spec_has_target(j->r, "/dev"))
 		return 0;
-	if (add_copy(b, "/dev", "root/dev", opt_plain, j->e) < 0)
+	if (add_copy(b, "/dev", "root/dev", opt_device, j->e) < 0)
 		return -1;
 	for (size_t i = 0; spec_dev_nodes[i]; i++) {
 		if (j->h->own_null && str_eq(spec_dev_nodes[i], "null"))
 			continue;
 		snprintf(target, sizeof target, "/dev/%s", spec_dev_nodes[i]);
-		if (add_unless_there(b, j, target, target, opt_plain) < 0)
+		if (add_unless_there(b, j, target, target, opt_device) < 0)
 			return -1;
 	}
 	if (j->r->constraints.kvm && j->h->has_kvm)
-		return add_unless_there(b, j, "/dev/kvm", "/dev/kvm", opt_plain);
+		return add_unless_there(b, j, "/dev/kvm", "/dev/kvm", opt_device);
 	return 0;
 }
 
@@ -298,7 +320,7 @@ static int print_nix(const struct spec_job *j)
 	    add_network_files(&b, j) < 0)
 		return -1;
 	qsort(b.items, b.n, sizeof *b.items, compare);
-	print_binds(j->w, &b);
+	print_binds(j, &b);
 	print_kernel_mounts(j);
 	return 0;
 }
@@ -347,7 +369,7 @@ static int print_tvix(const struct spec_job *j)
 	    add_shell(&b, j) < 0 || add_network_files(&b, j) < 0)
 		return -1;
 	print_tvix_defaults(j);
-	print_binds(j->w, &b);
+	print_binds(j, &b);
 	return 0;
 }
 

@@ -33,6 +33,12 @@ struct spec_idmap {
 	uint32_t inside, outside, count;
 };
 
+enum spec_mount_flags {
+	SPEC_MOUNT_RO = 1 << 0,
+	SPEC_MOUNT_NODEV = 1 << 1,
+	SPEC_MOUNT_NOEXEC = 1 << 2,
+};
+
 /* What the caller found out about the machine and decided for this run. */
 struct spec_host {
 	bool rootless; /* the runtime is started without root */
@@ -63,6 +69,12 @@ struct spec_host {
 		const char *type; /* "RLIMIT_NOFILE" */
 		uint64_t soft, hard;
 	} rlimits[16];
+	/*
+	 * The flags (enum spec_mount_flags) of the mount on which SOURCE of a bind mount lies, a
+	 * path or, relative, a part of the bundle. NULL: none has any. This is the caller's I/O.
+	 */
+	unsigned (*mount_flags)(const void *ctx, const char *source);
+	const void *mount_flags_ctx;
 	bool filter_syscalls; /* Nix's setting of that name */
 	bool no_new_privileges;
 	/*

@@ -220,12 +220,12 @@ static void nix_mounts_in_order_of_targets_and_kernel_file_systems_last(void **s
 			    "/a /build /dev /dev/full /dev/null /dev/random /dev/tty /dev/urandom "
 			    "/dev/x /dev/zero /nix/store /nix/store/" DIGITS "-a /nix/store/" DIGITS
 			    "-b /proc /dev/shm /dev/pts");
-	assert_mount(o, "/a", "/srv/a", "rbind ro");
-	assert_mount(o, "/dev/x", "/srv/x", "rbind");
+	assert_mount(o, "/a", "/srv/a", "rbind ro nosuid");
+	assert_mount(o, "/dev/x", "/srv/x", "rbind nosuid");
 	assert_mount(o, "/dev", "root/dev", "rbind");
 	assert_mount(o, "/dev/null", "/dev/null", "rbind");
-	assert_mount(o, "/build", "scratch/build", "rbind rw");
-	assert_mount(o, "/nix/store", "scratch/nix-store", "rbind rw");
+	assert_mount(o, "/build", "scratch/build", "rbind rw nosuid");
+	assert_mount(o, "/nix/store", "scratch/nix-store", "rbind rw nosuid");
 	assert_mount(o, "/nix/store/" DIGITS "-a", "/nix/store/" DIGITS "-a",
 		     "rbind ro nosuid nodev");
 	assert_mount(o, "/nix/store/" DIGITS "-b", "inputs/" DIGITS "-b", "rbind ro nosuid nodev");
@@ -262,20 +262,86 @@ static void host_paths_take_the_place_of_our_own_mounts(void **state)
 
 	f->h.sandbox_shell = "/sh";
 	f->r.constraints.provide_bin_sh = true;
-	assert_mount(print(f), "/bin/sh", "/sh", "rbind ro");
+	assert_mount(print(f), "/bin/sh", "/sh", "rbind ro nosuid");
 	assert_ok(&e, req_add_host_path(&f->r, "/bin/sh", "/bin/dash", false, false, &e));
-	assert_mount(print(f), "/bin/sh", "/bin/dash", "rbind");
+	assert_mount(print(f), "/bin/sh", "/bin/dash", "rbind nosuid");
 	assert_ok(&e, req_add_host_path(&f->r, "/dev", "/dev", false, false, &e));
 	o = print(f);
-	assert_mount(o, "/dev", "/dev", "rbind");
+	assert_mount(o, "/dev", "/dev", "rbind nosuid");
 	assert_null(mount_at(o, "/dev/null"));
 	assert_non_null(mount_at(o, "/dev/shm"));
-	f->h.no_new_privileges = false;
-	assert_mount(print(f), "/dev", "/dev", "rbind");
-	f->h.userns = false;
+}
+
+/* Whatever else protects, as that may be a setting's, or the runtime's to break. */
+static void nothing_that_is_mounted_from_the_machine_is_set_id(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	f->r.constraints.network = f->r.constraints.provide_bin_sh = true;
+	f->h.sandbox_shell = "/sh";
+	f->h.ca_bundle = "/ca.pem";
+	f->h.has_resolv_conf = f->h.has_services = f->h.has_hosts = f->h.own_tmp = true;
+	assert_ok(&e, req_add_host_path(&f->r, "/a", "/srv/a", false, false, &e));
+	assert_ok(&e, req_add_host_path(&f->r, "/b", "/srv/b", false, true, &e));
+	for (unsigned way = 0; way < 8; way++) {
+		const JSON_Array *a;
+
+		f->profile = way & 1 ? SPEC_TVIX : SPEC_NIX;
+		f->h.userns = way & 2;
+		f->h.no_new_privileges = way & 4;
+		a = json_value_get_array(at(print(f), "mounts"));
+		for (size_t i = 0; i < json_array_get_count(a); i++) {
+			const JSON_Object *m = json_array_get_object(a, i);
+			const char *target = json_object_get_string(m, "destination");
+
+			/* Devices, and mount points for them. */
+			if (str_eq(json_object_get_string(m, "type"), "bind") &&
+			    !str_eq(target, "/dev") && !str_starts(target, "/dev/"))
+				assert_non_null(strstr(words(json_object_get_value(m, "options")),
+						       "nosuid"));
+		}
+	}
+}
+
+static unsigned flags_of(const void *ctx, const char *source)
+{
+	assert_string_equal(ctx, "ctx");
+	return str_eq(source, "/sh")      ? SPEC_MOUNT_RO | SPEC_MOUNT_NOEXEC
+	       : str_eq(source, "/srv/a") ? SPEC_MOUNT_RO | SPEC_MOUNT_NODEV
+	       : source[0] == '/'         ? 0
+					  : SPEC_MOUNT_NODEV;
+}
+
+static void no_flag_of_a_source_is_taken_off(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	const JSON_Object *o;
+
+	f->r.constraints.provide_bin_sh = true;
+	f->h.sandbox_shell = "/sh";
+	f->h.mount_flags = flags_of;
+	f->h.mount_flags_ctx = "ctx";
+	assert_ok(&e, req_add_host_path(&f->r, "/a", "/srv/a", false, false, &e));
+	assert_ok(&e, req_add_host_path(&f->r, "/b", "/srv/b", false, false, &e));
 	o = print(f);
-	assert_mount(o, "/dev", "/dev", "rbind nosuid");
-	assert_int_equal(json_value_get_boolean(at(o, "process.noNewPrivileges")), 0);
+	assert_mount(o, "/bin/sh", "/sh", "rbind ro nosuid noexec");
+	assert_mount(o, "/a", "/srv/a", "rbind nosuid ro nodev");
+	assert_mount(o, "/b", "/srv/b", "rbind nosuid");
+	assert_mount(o, "/build", "scratch/build", "rbind rw nosuid nodev");
+	/* Devices are to be used, and inputs have what there is. */
+	assert_mount(o, "/dev", "root/dev", "rbind");
+	assert_mount(o, "/nix/store/" DIGITS "-b", "inputs/" DIGITS "-b", "rbind ro nosuid nodev");
+}
+
+static void new_privileges_are_nix_s_to_allow(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(json_value_get_boolean(at(print(f), "process.noNewPrivileges")), 1);
+	f->h.no_new_privileges = false;
+	assert_int_equal(json_value_get_boolean(at(print(f), "process.noNewPrivileges")), 0);
 }
 
 static void the_network_brings_its_files_and_no_namespace(void **state)
@@ -293,10 +359,10 @@ static void the_network_brings_its_files_and_no_namespace(void **state)
 	o = print(f);
 	assert_string_equal(column(at(o, "linux.namespaces"), "type"),
 			    "pid ipc uts mount cgroup user");
-	assert_mount(o, "/etc/resolv.conf", "/etc/resolv.conf", "rbind ro");
-	assert_mount(o, "/etc/hosts", "/etc/hosts", "rbind ro");
+	assert_mount(o, "/etc/resolv.conf", "/etc/resolv.conf", "rbind ro nosuid");
+	assert_mount(o, "/etc/hosts", "/etc/hosts", "rbind ro nosuid");
 	assert_null(mount_at(o, "/etc/services"));
-	assert_mount(o, "/etc/ssl/certs/ca-certificates.crt", "/ca.pem", "rbind ro");
+	assert_mount(o, "/etc/ssl/certs/ca-certificates.crt", "/ca.pem", "rbind ro nosuid");
 }
 
 static void a_network_namespace_may_be_given(void **state)
@@ -468,8 +534,8 @@ static void tvix_is_what_its_generator_prints(void **state)
 	assert_mount(o, "/sys", "sysfs", "nosuid noexec nodev ro");
 	assert_mount(o, "/sys/fs/cgroup", "cgroup", "nosuid noexec nodev relatime ro");
 	assert_mount(o, "/tmp", "tmpfs", "nosuid noatime mode=700");
-	assert_mount(o, "/build", "scratch/build", "rbind rw");
-	assert_mount(o, "/a", "/srv/a", "rbind ro");
+	assert_mount(o, "/build", "scratch/build", "rbind rw nosuid");
+	assert_mount(o, "/a", "/srv/a", "rbind ro nosuid");
 	assert_string_equal(words(at(o, "process.capabilities.bounding")),
 			    "CAP_AUDIT_WRITE CAP_KILL");
 	assert_string_equal(words(at(o, "process.capabilities.ambient")),
@@ -617,6 +683,9 @@ int main(int argc, char **argv)
 		CASE(nix_mounts_in_order_of_targets_and_kernel_file_systems_last),
 		CASE(what_the_bundle_has_in_place_is_not_mounted),
 		CASE(host_paths_take_the_place_of_our_own_mounts),
+		CASE(nothing_that_is_mounted_from_the_machine_is_set_id),
+		CASE(no_flag_of_a_source_is_taken_off),
+		CASE(new_privileges_are_nix_s_to_allow),
 		CASE(the_network_brings_its_files_and_no_namespace),
 		CASE(a_network_namespace_may_be_given),
 		CASE(kvm_is_bound_where_it_is_asked_for_and_there),
