@@ -60,6 +60,7 @@ static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 		return -1;
 	if (store_open(&h->store, &h->settings, h->conf.registration, e) < 0)
 		return -1;
+	store_choose_durable(&h->store, h->conf.sync);
 	if (!h->store.local)
 		return 0; /* each build is declined, so the rest is not needed */
 	if (runtime_find(&h->conf, &h->runtime, e) < 0)

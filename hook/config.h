@@ -26,6 +26,8 @@ enum conf_registration { REG_AUTO, REG_SQLITE, REG_LOAD_DB };
 enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
 /* How inputs come into a bundle. */
 enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
+/* Whether what a build left is on the disk before it is registered. */
+enum conf_sync { SYNC_AUTO, SYNC_OFF, SYNC_ON };
 
 struct conf {
 	char *runtime;            /* "auto", a name ("crun") or an absolute path */
@@ -42,6 +44,7 @@ struct conf {
 	enum spec_profile profile;
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
+	enum conf_sync sync;
 	char *builtin_program; /* "": found, see hook/builtin.h */
 	char *sandbox_shell;   /* "": from Nix's sandbox-paths, else found */
 	bool userns;           /* builds run in a user namespace */

@@ -14,10 +14,12 @@ static const char *const profile_names[] = {"nix", "tvix", NULL};
 static const char *const registration_names[] = {"auto", "sqlite", "load-db", NULL};
 static const char *const cgroups_names[] = {"auto", "off", "on", NULL};
 static const char *const inputs_names[] = {"auto", "bind", "nar", NULL};
+static const char *const sync_names[] = {"auto", "off", "on", NULL};
 static_assert(SPEC_NIX == 0 && SPEC_TVIX == 1, "profile_names");
 static_assert(REG_AUTO == 0 && REG_SQLITE == 1 && REG_LOAD_DB == 2, "registration_names");
 static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups_names");
 static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_names");
+static_assert(SYNC_AUTO == 0 && SYNC_OFF == 1 && SYNC_ON == 2, "sync_names");
 
 #define AT(member) offsetof(struct conf, member)
 
@@ -94,6 +96,13 @@ const struct conf_key conf_keys[] = {
 	{"store-name", CONF_STRING, AT(store_name), "",
 	 .help = "What Nix calls this machine in its messages. Empty: oci: and the "
 		 "runtime's name."},
+	{"sync", CONF_ENUM, AT(sync), "auto",
+	 .help = "Whether outputs are written to the disk before they are registered, so that "
+		 "no power cut leaves a valid path whose files are empty. It costs each build "
+		 "two flushes of the disk. With auto it is done unless Nix's setting "
+		 "fsync-metadata is false; with off, only where Nix's fsync-store-paths or "
+		 "sync-before-registering is true.",
+	 .names = sync_names},
 	{"userns", CONF_BOOL, AT(userns), "true",
 	 .help = "Whether builds run in a user namespace, as in Nix's sandbox."},
 };

@@ -7,6 +7,12 @@
  * then nobody takes the paths for valid. On failure they are removed again here; after SIGKILL, by
  * the supervisor.
  *
+ * A power cut must not leave a path that is valid and lacks its contents: on the disk, contents
+ * come before names in the store and those before the row. SQLite does not write a row at once
+ * (WAL, synchronous = normal), but from the commit on the kernel may do so at any time. So contents
+ * are written to the disk before the transaction begins, as that can take long, and in it there is
+ * only the store directory to be written: the lock is held for one flush.
+ *
  * The supervisor's list is cleared just before the commit, not after it: between the two a kill
  * leaves files that are not valid, which Nix removes before the next build and the garbage
  * collector at any time. The other way round it would leave a valid path without its files.
@@ -19,6 +25,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "nar/durable.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -97,12 +104,35 @@ static void take_back(const struct publish *p)
 	}
 }
 
+/* Contents, wherever the outputs lie before they are moved. */
+static int write_contents(const struct publish *p, struct err *e)
+{
+	scoped_free struct durable_tree *trees = mem_new(p->o->n, sizeof *trees, e);
+	uint64_t bytes = 0;
+	size_t n = 0;
+
+	if (!trees)
+		return -1;
+	for (size_t i = 0; i < p->o->n; i++) {
+		const struct out *out = &p->o->items[i];
+
+		if (out->skip)
+			continue;
+		trees[n++] = (struct durable_tree){out->dirfd, out->base, out->what};
+		if (__builtin_add_overflow(bytes, out->digest.size_bytes, &bytes))
+			bytes = UINT64_MAX;
+	}
+	return durable_trees(trees, n, bytes, e);
+}
+
 static int move_and_commit(struct publish *p, struct store_txn *t, struct err *e)
 {
 	const struct out_job *job = p->job;
 
 	if (remove_leftovers(p, e) < 0 || each_real_path(p, job->own, e) < 0 ||
-	    move_all(p, e) < 0 || each_real_path(p, job->disown, e) < 0)
+	    move_all(p, e) < 0 ||
+	    (job->store->durable && durable_fd(p->store_fd, job->store->real_dir, e) < 0) ||
+	    each_real_path(p, job->disown, e) < 0)
 		return -1;
 	if (store_commit(t, e) < 0)
 		return err_wrap(e, "registering the outputs of '%s'", job->drv->path);
@@ -124,6 +154,8 @@ int outs_publish(const struct outs *o, const struct out_job *job, struct err *e)
 	for (size_t i = 0; i < o->n; i++)
 		if (!o->items[i].skip)
 			regs[n++] = out_registration(&o->items[i], job->drv->path);
+	if (job->store->durable && write_contents(&p, e) < 0)
+		return -1;
 	struct store_txn *t = store_begin(job->store, regs, n, e);
 	if (!t)
 		return err_wrap(e, "registering the outputs of '%s'", job->drv->path);

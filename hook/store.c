@@ -37,6 +37,7 @@ int store_open(struct store *st, const struct settings *s, enum conf_registratio
 	if (store_uri_resolve(uri ? uri : "auto", &env, &w, e) < 0)
 		return err_wrap(e, "finding the Nix store '%s'", uri ? uri : "auto");
 	if (settings_bool(s, "fsync-metadata", true, &new.fsync_metadata, e) < 0 ||
+	    settings_bool(s, "fsync-store-paths", false, &new.fsync_store_paths, e) < 0 ||
 	    settings_bool(s, "use-sqlite-wal", true, &new.use_sqlite_wal, e) < 0 ||
 	    settings_bool(s, "sync-before-registering", false, &new.sync_before_registering, e) < 0)
 		return -1;
@@ -46,8 +47,20 @@ int store_open(struct store *st, const struct settings *s, enum conf_registratio
 	new.state_dir = TAKE(w.state_dir, NULL);
 	new.local = w.local;
 	new.system_features = TAKE(w.system_features, NULL);
+	store_choose_durable(&new, SYNC_AUTO);
 	*st = new;
 	return 0;
+}
+
+/*
+ * Who has set fsync-metadata to false has a database that a power cut may destroy, rows and all:
+ * auto spares the files then, too.
+ */
+void store_choose_durable(struct store *st, enum conf_sync how)
+{
+	const bool asked = st->fsync_store_paths || st->sync_before_registering;
+
+	st->durable = asked || how == SYNC_ON || (how == SYNC_AUTO && st->fsync_metadata);
 }
 
 int store_features(const struct store *st, const struct settings *s, struct strv *ret,
@@ -265,7 +278,7 @@ int store_commit(struct store_txn *t, struct err *e)
 		return store_mem_register(t->st->mem, t->regs, t->n, e);
 	if (!t->sqlite)
 		return store_nix_load(t->st, t->regs, t->n, e);
-	/* As Nix: files first, so that nothing is valid that a power cut can take back. */
+	/* As Nix, which means all file systems. */
 	if (t->st->sync_before_registering)
 		sync();
 	if (store_db_commit(t->st->db, e) < 0)

@@ -37,8 +37,14 @@ struct store {
 	bool local;      /* files and database are on this machine, where the above says */
 	enum conf_registration registration;
 	bool fsync_metadata; /* Nix's settings of these names */
+	bool fsync_store_paths;
 	bool use_sqlite_wal;
 	bool sync_before_registering;
+	/*
+	 * What becomes valid is on the disk before the row that says so: for who moves files into
+	 * the store, between store_begin() and store_commit().
+	 */
+	bool durable;
 	/* What the store's URI says of the setting of that name, or NULL: the setting holds. */
 	char *system_features;
 	struct store_db *db;   /* NULL until it is needed, and where it is not used */
@@ -69,6 +75,8 @@ struct store_registration {
  */
 int store_open(struct store *st, const struct settings *s, enum conf_registration how,
 	       struct err *e) MUST_CHECK;
+/* Set ST's `durable` by our key `sync` and Nix's settings; until then it is as by auto. */
+void store_choose_durable(struct store *st, enum conf_sync how);
 /* What builds in ST may ask for, of Nix's `system-features`: added to RET. */
 int store_features(const struct store *st, const struct settings *s, struct strv *ret,
 		   struct err *e) MUST_CHECK;
