@@ -44,10 +44,10 @@ int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e) MUST
 
 /*
  * Remove DIRFD/NAME and all below it, in time that is linear in the number of entries, in bounded
- * memory and descriptors, as deep and wide as it is (nar/rmtree.c). No link is followed, nothing that
- * is mounted in the tree is entered. Directories without permissions are opened up first. Not there
- * is fine. The message of the first failure names WHAT and the entry; the rest is removed all the
- * same.
+ * memory and descriptors, as deep and wide as it is (nar/rmtree.c). No link is followed, nothing
+ * that is mounted in the tree is entered. Directories without permissions are opened up first. Not
+ * there is fine. The message of the first failure names WHAT and the entry; the rest is removed all
+ * the same.
  */
 int io_rmtree(int dirfd, const char *name, const char *what, struct err *e) MUST_CHECK;
 

@@ -27,6 +27,7 @@ static struct {
 	bool no_renames;
 	unsigned skip_every; /* entry of a directory, as long as there are more */
 	const char *stuck;   /* a name that cannot be unlinked */
+	const char *mounted; /* a directory that is a mount point */
 } seam;
 
 int openat(int at, const char *name, int flags, ...)
@@ -60,6 +61,10 @@ int unlinkat(int at, const char *name, int flags)
 {
 	if (seam.stuck && strcmp(name, seam.stuck) == 0) {
 		errno = EIO;
+		return -1;
+	}
+	if (seam.mounted && strcmp(name, seam.mounted) == 0) {
+		errno = flags & AT_REMOVEDIR ? EBUSY : EISDIR;
 		return -1;
 	}
 	return (int)syscall(SYS_unlinkat, at, name, flags);
@@ -229,6 +234,22 @@ static void names_what_cannot_be_removed_and_removes_the_rest(void **state)
 		   "removing '/some/stuck': Input/output error");
 }
 
+/* Nor where it is a bind mount of the same file system, which the device does not tell. */
+static void what_is_mounted_in_the_tree_is_not_entered(void **state)
+{
+	struct err e = ERR_INIT;
+
+	make_chain("host", 3, true);
+	make_chain("host/d/d/mounted", 3, true);
+	seam.mounted = "mounted";
+	assert_err(&e, io_rmtree(dirfd_, "host", "/some/host", &e),
+		   "removing 'mounted' in '/some/host': Device or resource busy");
+	assert_int_equal(faccessat(dirfd_, "host/d/d/mounted/d/d/f", F_OK, 0), 0);
+	assert_int_equal(faccessat(dirfd_, "host/d/d/f", F_OK, 0), -1);
+	seam.mounted = NULL;
+	remove_all("host");
+}
+
 static void nothing_but_the_root_itself_may_be_a_long_path(void **state)
 {
 	struct err e = ERR_INIT;
@@ -253,6 +274,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(removes_where_directories_cannot_be_renamed, new_case),
 		cmocka_unit_test_setup(removes_where_reading_skips_entries, new_case),
 		cmocka_unit_test_setup(names_what_cannot_be_removed_and_removes_the_rest, new_case),
+		cmocka_unit_test_setup(what_is_mounted_in_the_tree_is_not_entered, new_case),
 		cmocka_unit_test_setup(nothing_but_the_root_itself_may_be_a_long_path, new_case),
 	};
 
