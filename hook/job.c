@@ -431,6 +431,12 @@ static struct run *start_run(const struct job *j, const struct build_user *user,
 	return run_start(fds, e);
 }
 
+static uint32_t launch_flags(const struct runtime *rt)
+{
+	return (runtime_is_parent(rt) ? LAUNCH_DIE_WITH_PARENT : 0u) |
+	       (runtime_cuts_output(rt) ? LAUNCH_RELAY : 0u);
+}
+
 /* The job's own request, or the one of its derivation, which is made in OWN. NULL: *E. */
 static struct request *get_request(const struct job *j, const struct drvrequest_in *in,
 				   struct builtin_program *builtin, struct request *own,
@@ -441,7 +447,7 @@ static struct request *get_request(const struct job *j, const struct drvrequest_
 	if (!j->request && ((drv_is_builtin(j->drv) && builtin_find(j->conf, builtin, e) < 0) ||
 			    drvrequest_make(in, own, e) < 0))
 		return NULL;
-	return launch_wrap(req, runtime_is_parent(j->runtime), e) < 0 ? NULL : req;
+	return launch_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
 }
 
 int job_run(const struct job *j, struct run_result *ret, struct err *e)

@@ -7,7 +7,6 @@
 
 #include <config.h>
 
-#include "launch/launch.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -50,22 +49,20 @@ static int add_payload(const struct request *r, struct buf *b, struct err *e)
 	return 0;
 }
 
-static uint32_t flags(bool die_with_parent)
+static bool sigpipe_is_ignored(void)
 {
 	struct sigaction sa;
-	bool ignored = sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
 
-	return (ignored ? LAUNCH_IGNORE_SIGPIPE : 0u) |
-	       (die_with_parent ? LAUNCH_DIE_WITH_PARENT : 0u);
+	return sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
 }
 
 /* The program, what it is to do, and where it finds that. */
-static int make_file(const struct request *r, bool die_with_parent, struct buf *b, struct err *e)
+static int make_file(const struct request *r, uint32_t flags, struct buf *b, struct err *e)
 {
 	struct launch_trailer t = {
 		.argc = (uint32_t)r->args.n,
 		.envc = (uint32_t)r->n_env,
-		.flags = flags(die_with_parent),
+		.flags = flags | (sigpipe_is_ignored() ? LAUNCH_IGNORE_SIGPIPE : 0u),
 		.magic = LAUNCH_MAGIC,
 	};
 
@@ -93,14 +90,14 @@ static void clear_command(struct request *r)
 	strv_done(&r->args);
 }
 
-int launch_wrap(struct request *r, bool die_with_parent, struct err *e)
+int launch_wrap(struct request *r, uint32_t flags, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(REQ_JSON_MAX);
 	scoped_free char *path = str_fmt(e, "/%s/" NAME, r->working_dir);
 
 	if (!launch_available())
 		return 0;
-	if (!path || make_file(r, die_with_parent, &b, e) < 0 ||
+	if (!path || make_file(r, flags, &b, e) < 0 ||
 	    req_add_file(r, path + 1, 0755, b.data, b.len, e) < 0)
 		return -1;
 	clear_command(r);

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "launch/launch.h"
 #include "nar/err.h"
 #include "specgen/request.h"
 
@@ -18,9 +19,9 @@
 bool launch_available(void);
 /*
  * Make R, which is complete, one whose command is the launcher. SIGPIPE is to be ignored by the
- * build where it is now ignored by this process: so it is with Nix. DIE_WITH_PARENT: the kernel is
- * to kill the builder when its parent ends, which must be a process that waits for it.
+ * build where it is now ignored by this process: so it is with Nix. FLAGS are those of
+ * launch/launch.h; LAUNCH_DIE_WITH_PARENT needs a parent that waits for the builder.
  */
-int launch_wrap(struct request *r, bool die_with_parent, struct err *e) MUST_CHECK;
+int launch_wrap(struct request *r, uint32_t flags, struct err *e) MUST_CHECK;
 
 #endif

@@ -84,8 +84,8 @@ static int open_terminal(uid_t uid, int *ret_master, int *ret_slave, struct err 
 }
 
 /*
- * gVisor (both of 2022 and 2024) gives the builder no terminal but one that runsc made, and loses
- * what does not fit into another's buffer: its write(2) fails. So it gets a pipe.
+ * gVisor (both of 2022 and 2024) gives the builder no terminal but one that runsc made: another's
+ * is a device that the builder cannot ask for its settings. So it gets a pipe.
  */
 static int open_pipe(int *ret_read, int *ret_write, struct err *e)
 {

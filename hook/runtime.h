@@ -47,6 +47,14 @@ static inline bool runtime_is_parent(const struct runtime *rt)
 	return rt->kind == RUNTIME_CRUN && !runtime_detaches(rt);
 }
 /*
+ * Whether a builder that writes to a full pipe of this machine's may find that write(2) took a part
+ * of it only: then its output has to pass through a pipe of the container's own kernel.
+ */
+static inline bool runtime_cuts_output(const struct runtime *rt)
+{
+	return rt->kind == RUNTIME_RUNSC;
+}
+/*
  * The argument vector of `run`: RUNTIME [global options] run --bundle BUNDLE [options] ID, with
  * the options that this runtime needs on this machine. STATE_DIR (short: runtimes make sockets in
  * it) is its --root, LOG_PATH its --log, PID_FILE where one that detaches writes the container's

@@ -201,14 +201,34 @@ static int enter_view(const struct sup *s, char *exe, size_t exe_size, const cha
 	return runtime_prepare_child((enum runtime_kind)s->how.kind, &v, program, e);
 }
 
+/*
+ * Standard output and error: the terminal, or the pipe that runsc gets, opened twice then. gVisor
+ * makes each of a container's descriptors non-blocking and waits itself where the builder has to,
+ * unless the descriptor was non-blocking when gVisor first saw it (NewFD() in
+ * pkg/sentry/fsimpl/host/host.go). If both were one open file description, gVisor would do so to
+ * the second by itself: a builder that writes faster than its log is read would get EAGAIN.
+ */
+static int give_output(const struct sup *s, int tty, struct err *e)
+{
+	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
+		return err_sys(e, "connecting the runtime to its terminal");
+	if (s->how.kind != RUNTIME_RUNSC)
+		return 0;
+	scoped_fd int again = open("/proc/self/fd/1", O_WRONLY | O_CLOEXEC);
+	if (again < 0 || dup2(again, STDERR_FILENO) < 0)
+		return err_sys(e, "opening the pipe for the build's log a second time, by "
+				  "'/proc/self/fd/1'");
+	return 0;
+}
+
 static int become_runtime(const struct sup *s, int tty, struct err *e)
 {
 	char *const *argv = s->words.items + WORD_ARGV;
 	const char *program = argv[0];
 	char exe[4096];
 
-	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
-		return err_sys(e, "connecting the runtime to its terminal");
+	if (give_output(s, tty, e) < 0)
+		return -1;
 	/* While it can be seen: crun finds no v2 beside v1. */
 	if (*s->words.items[WORD_CGROUP] && cgroup_enter(s->words.items[WORD_CGROUP], e) < 0)
 		return -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The launcher: the container's first program, which becomes the builder.
+ * The launcher: the container's first program, which becomes the builder, or starts it.
  *
  * A runtime gets a command and an environment as JSON, so as Unicode; it makes argv[0] of the path,
  * adds variables of its own, changes the disposition of SIGPIPE, and has words of its own for a
@@ -8,7 +8,8 @@
  * the file, and calls execve(2) as Nix does.
  *
  * The container has no loader and no libraries, and this is on the way of every build: so there is
- * no libc in it, just the system calls. All it allocates is one mapping for two vectors. The
+ * no libc in it, just the system calls. All it allocates is one mapping for two vectors (and a
+ * buffer, where it relays the build's output: see relay_output()). The
  * payload was written by the hook and read by nobody before, but its bounds are checked anyhow: a
  * builder that runs the file again, by a copy of it, harms itself only.
  */
@@ -18,13 +19,16 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/stat.h>
 #include <stddef.h>
 
 #define SIGKILL_NUMBER 9
 #define SIGPIPE_NUMBER 13
+#define SIGCHLD_NUMBER 17
 #define EXIT_FAILED 1
+#define RELAY_BYTES 65536
 /* Of the headers of kernel 6.12 (ABI 6); the numbers are those of every machine. */
 #ifndef __NR_landlock_create_ruleset
 #define __NR_landlock_create_ruleset 444
@@ -112,16 +116,16 @@ static void say(const char *s)
 	call6(__NR_write, 2, (long)s, (long)length(s), 0, 0, 0);
 }
 
-_Noreturn static void quit(void)
+_Noreturn static void quit(long code)
 {
 	for (;;)
-		call6(__NR_exit_group, EXIT_FAILED, 0, 0, 0, 0, 0);
+		call6(__NR_exit_group, code, 0, 0, 0, 0, 0);
 }
 
 _Noreturn static void damaged(void)
 {
 	say("error: the launcher of this build is damaged\n");
-	quit();
+	quit(EXIT_FAILED);
 }
 
 /* strerror(3) of what execve(2) can say. */
@@ -231,6 +235,133 @@ static void close_abstract_sockets(void)
 	call6(__NR_close, fd, 0, 0, 0, 0, 0);
 }
 
+/* ---- relaying the build's output ---- */
+
+struct relay {
+	long from; /* the reading end of the builder's pipe; -1: nobody can write to it any more */
+	long children; /* a signalfd for SIGCHLD */
+	long builder;
+	char *buffer;
+	int ended, status; /* of the builder, as of waitpid(2) */
+};
+
+_Noreturn static void cannot_relay(void)
+{
+	say("error: the launcher cannot make a pipe for the build's output\n");
+	quit(EXIT_FAILED);
+}
+
+/* Write all N bytes to standard output, however full that is. If nobody reads it they are lost. */
+static void write_all(const char *p, long n)
+{
+	struct pollfd out = {1, POLLOUT, 0};
+
+	while (n > 0) {
+		const long w = call6(__NR_write, 1, (long)p, n, 0, 0, 0);
+
+		if (w == -EAGAIN)
+			call6(__NR_ppoll, (long)&out, 1, 0, 0, 0, 0);
+		else if (w < 0 && w != -EINTR)
+			return;
+		if (w > 0) {
+			p += w;
+			n -= w;
+		}
+	}
+}
+
+/* Pass one read(2) of the builder's pipe on. Returns 0 where there is nothing to read for now. */
+static int relay_once(struct relay *r)
+{
+	const long n = call6(__NR_read, r->from, (long)r->buffer, RELAY_BYTES, 0, 0, 0);
+
+	if (n > 0) {
+		write_all(r->buffer, n);
+		return 1;
+	}
+	if (n != -EAGAIN && n != -EINTR)
+		r->from = -1;
+	return n == -EINTR;
+}
+
+/* Reap dead children: the builder, and orphans whose parent this process has become. */
+static void reap(struct relay *r)
+{
+	char info[128]; /* struct signalfd_siginfo */
+	int status;
+	long pid;
+
+	call6(__NR_read, r->children, (long)info, sizeof info, 0, 0, 0);
+	while ((pid = call6(__NR_wait4, -1, (long)&status, 1 /* WNOHANG */, 0, 0, 0)) > 0)
+		if (pid == r->builder) {
+			r->ended = 1;
+			r->status = status;
+		}
+}
+
+/* Returns what this process has to exit with. */
+static int relay_until_the_end(struct relay *r)
+{
+	while (!r->ended) {
+		struct pollfd p[] = {{(int)r->children, POLLIN, 0}, {(int)r->from, POLLIN, 0}};
+
+		call6(__NR_ppoll, (long)p, 2, 0, 0, 0, 0);
+		if (p[1].revents)
+			relay_once(r);
+		if (p[0].revents)
+			reap(r);
+	}
+	/* As the kernel does it when the first process of a pid namespace ends. */
+	if (call6(__NR_getpid, 0, 0, 0, 0, 0, 0) == 1)
+		call6(__NR_kill, -1, SIGKILL_NUMBER, 0, 0, 0, 0);
+	call6(__NR_fcntl, r->from, F_SETFL, O_NONBLOCK, 0, 0, 0);
+	while (r->from >= 0 && relay_once(r))
+		;
+	return r->status & 0x7f ? 128 + (r->status & 0x7f) : r->status >> 8 & 0xff;
+}
+
+/*
+ * Give the builder a pipe of this kernel's as its output, and pass on what it writes. Returns in
+ * the process that is to become the builder.
+ *
+ * gVisor hands a write to a pipe of the machine's over as it is, without blocking, and tells the
+ * builder how much of it went in. A builder that takes a pipe for what POSIX says of it, that a
+ * write(2) which succeeds has written everything, loses the rest whenever the log is full. gVisor's
+ * own pipes are as POSIX says.
+ *
+ * This process stays the first one, as its end takes along all others, and by then everything has
+ * to be written. So the builder is the second.
+ */
+static void relay_output(void)
+{
+	const unsigned long child = 1UL << (SIGCHLD_NUMBER - 1);
+	unsigned long was = 0;
+	struct relay r = {.ended = 0};
+	int p[2];
+
+	r.buffer = (char *)map(RELAY_BYTES, -1);
+	call6(__NR_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&child, (long)&was, 8, 0, 0);
+	r.children = call6(__NR_signalfd4, -1, (long)&child, 8, O_CLOEXEC | O_NONBLOCK, 0, 0);
+	if (failed((long)r.buffer) || r.children < 0 ||
+	    call6(__NR_pipe2, (long)p, O_CLOEXEC, 0, 0, 0, 0) < 0)
+		cannot_relay();
+	r.from = p[0];
+	r.builder = call6(__NR_clone, SIGCHLD_NUMBER, 0, 0, 0, 0, 0);
+	if (r.builder < 0)
+		cannot_relay();
+	if (r.builder > 0) {
+		call6(__NR_close, p[1], 0, 0, 0, 0, 0);
+		quit(relay_until_the_end(&r));
+	}
+	/* Leader of a session, as the first process of a container is. */
+	call6(__NR_setsid, 0, 0, 0, 0, 0, 0);
+	call6(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&was, 0, 8, 0, 0);
+	if (call6(__NR_dup3, p[1], 1, 0, 0, 0, 0) < 0 || call6(__NR_dup3, p[1], 2, 0, 0, 0, 0) < 0)
+		cannot_relay();
+}
+
+/* ---- */
+
 /* STACK: argc, then argv. */
 __attribute__((used)) _Noreturn void launch(char **stack)
 {
@@ -255,6 +386,8 @@ __attribute__((used)) _Noreturn void launch(char **stack)
 	p += length(p) + 1;
 	fill(argv, t->argc, &p, end);
 	fill(env, t->envc, &p, end);
+	if (t->flags & LAUNCH_RELAY)
+		relay_output();
 	set_sigpipe(t->flags);
 	close_abstract_sockets();
 	/* It outlasts execve(2), as no program in a build has more rights than this one. */
@@ -266,5 +399,5 @@ __attribute__((used)) _Noreturn void launch(char **stack)
 	say("': ");
 	say(reason(-error));
 	say("\n");
-	quit();
+	quit(EXIT_FAILED);
 }

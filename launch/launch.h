@@ -17,6 +17,7 @@
 enum {
 	LAUNCH_IGNORE_SIGPIPE = 1 << 0,
 	LAUNCH_DIE_WITH_PARENT = 1 << 1, /* SIGKILL for the builder when its parent ends */
+	LAUNCH_RELAY = 1 << 2, /* stay as the builder's parent, and pass on what it writes */
 };
 
 struct launch_trailer {

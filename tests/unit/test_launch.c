@@ -83,7 +83,7 @@ static int run_wrapped(struct request *r, size_t cut, char *out, size_t n)
 	struct err e = ERR_INIT;
 	scoped_free char *path = str_fmt(&e, "%s/launch", dir);
 
-	assert_ok(&e, launch_wrap(r, false, &e));
+	assert_ok(&e, launch_wrap(r, 0, &e));
 	assert_int_equal(r->args.n, 1);
 	assert_int_equal(r->n_env, 0);
 	assert_null(r->argv0);
@@ -177,7 +177,7 @@ static void dies_with_its_parent(void **state)
 	int p[2], status;
 
 	make_request(&r, "/bin/sh", args);
-	assert_ok(&e, launch_wrap(&r, true, &e));
+	assert_ok(&e, launch_wrap(&r, LAUNCH_DIE_WITH_PARENT, &e));
 	assert_ok(&e, io_write_file(AT_FDCWD, path, 0755, r.files[0].contents, r.files[0].len, &e));
 	assert_int_equal(pipe(p), 0);
 	const pid_t parent = fork();
@@ -196,6 +196,85 @@ static void dies_with_its_parent(void **state)
 	assert_int_equal(poll(&(struct pollfd){p[0], POLLIN, 0}, 1, 20000), 1);
 	assert_int_equal(read(p[0], out, sizeof out), 0);
 	close(p[0]);
+}
+
+/* Run SCRIPT by a relaying launcher whose output, P, is non-blocking. Returns its pid. */
+static pid_t start_relay(const char *script, const int p[2])
+{
+	const char *const args[] = {"-c", script, NULL};
+	struct err e = ERR_INIT;
+	scoped_request struct request r = {0};
+	scoped_free char *path = str_fmt(&e, "%s/launch", dir);
+
+	make_request(&r, "/bin/sh", args);
+	assert_ok(&e, launch_wrap(&r, LAUNCH_RELAY, &e));
+	assert_ok(&e, io_write_file(AT_FDCWD, path, 0755, r.files[0].contents, r.files[0].len, &e));
+	assert_int_equal(fcntl(p[1], F_SETFL, O_NONBLOCK), 0);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		close(p[0]);
+		dup2(p[1], 1);
+		dup2(p[1], 2);
+		close(p[1]);
+		execve(path, (char *[]){path, NULL}, (char *[]){NULL});
+		_exit(126);
+	}
+	return pid;
+}
+
+static void relays_all_of_the_output_to_a_log_that_is_full(void **state)
+{
+	char part[4096];
+	size_t all = 0;
+	ssize_t n;
+	int p[2], status;
+
+	assert_int_equal(pipe(p), 0);
+	/* Each is one write(2), and dd says on standard error if one is not whole. */
+	const pid_t pid =
+		start_relay("dd if=/dev/zero bs=1000000 count=3 iflag=fullblock 2>/dev/null; "
+			    "printf end >&2; exit 7",
+			    p);
+	close(p[1]);
+	usleep(300000); /* the builder, its pipe and this one are full long before */
+	while ((n = read(p[0], part, sizeof part)) > 0)
+		all += (size_t)n;
+	assert_int_equal(all, 3000003);
+	close(p[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+/* A process that has the pipe open does not hold the end up, nor does one that closed it. */
+static void relays_until_the_builder_ends(void **state)
+{
+	static const struct {
+		const char *script;
+		int code;
+	} cases[] = {
+		{"sleep 60 & echo $!; exit 3", 3},
+		{"echo 0; exec >&- 2>&-; sleep 0.2; exit 4", 4},
+		{"echo 0; kill -SEGV $$", 128 + SIGSEGV},
+		{"(sleep 0.1 & ); sleep 0.3; echo 0; exit 5", 5},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char out[64] = "";
+		int p[2], status;
+
+		assert_int_equal(pipe(p), 0);
+		const pid_t pid = start_relay(cases[i].script, p);
+		close(p[1]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), cases[i].code);
+		assert_true(read(p[0], out, sizeof out - 1) > 0);
+		close(p[0]);
+		const long sleeper = strtol(out, NULL, 10);
+		if (sleeper > 1)
+			kill((pid_t)sleeper, SIGKILL);
+	}
 }
 
 static void a_damaged_file_does_nothing(void **state)
@@ -219,7 +298,7 @@ static void leaves_the_request_alone(void **state)
 	scoped_request struct request r = {0};
 
 	make_request(&r, "/bin/sh", (const char *const[]){NULL});
-	assert_ok(&e, launch_wrap(&r, false, &e));
+	assert_ok(&e, launch_wrap(&r, 0, &e));
 	assert_string_equal(r.args.items[0], "/bin/sh");
 	assert_int_equal(r.n_env, 2);
 }
@@ -233,6 +312,8 @@ int main(int argc, char **argv)
 		CASE(says_that_a_string_is_too_long),
 		CASE(passes_on_an_ignored_sigpipe),
 		CASE(dies_with_its_parent),
+		CASE(relays_all_of_the_output_to_a_log_that_is_full),
+		CASE(relays_until_the_builder_ends),
 		CASE(a_damaged_file_does_nothing),
 	};
 	const struct CMUnitTest without[] = {CASE(leaves_the_request_alone)};

@@ -272,6 +272,26 @@ static void log_is_raw_and_whole(void **state)
 	assert_string_equal(o.log, "a\nb\tcerr\ntty\r\n4\n");
 }
 
+/* As gVisor does: it makes one non-blocking, and then looks whether the other one is. */
+static void runsc_has_two_descriptions_of_its_output(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct run_limits lim = {0};
+	struct outcome o;
+
+	run_script_as(RUNTIME_RUNSC,
+		      "dd if=/dev/null oflag=nonblock 2>/dev/null\n"
+		      "for fd in 1 2; do\n"
+		      "  while read -r key flags; do\n"
+		      "    [ $key != flags: ] || echo $fd: $((flags & 04000))\n"
+		      "  done </proc/$$/fdinfo/$fd\n"
+		      "done\n"
+		      "echo err >&2",
+		      &lim, true, &o, &e);
+	assert_ok(&e, o.rc);
+	assert_string_equal(o.log, "1: 2048\n2: 0\nerr\n");
+}
+
 static void runtime_failures_have_its_words(void **state)
 {
 	static const struct {
@@ -430,6 +450,7 @@ int main(int argc, char **argv)
 		CASE(holds_locks_until_all_is_removed),
 		CASE(tells_exit_codes_and_faults),
 		CASE(log_is_raw_and_whole),
+		CASE(runsc_has_two_descriptions_of_its_output),
 		CASE(runtime_failures_have_its_words),
 		CASE(a_runtime_that_dies_is_not_the_builder_that_dies),
 		CASE(builder_that_cannot_be_executed_ends_as_with_nix),
