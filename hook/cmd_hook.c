@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "hook/asker.h"
 #include "hook/config.h"
 #include "hook/decide.h"
 #include "hook/job.h"
@@ -252,7 +253,7 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 			       : accept_and_fail(h, p, &bad, e);
 	if (decision != DECIDE_ACCEPT)
 		return decline(h, p, decision, t->drv_path, why.data, e);
-	place = slots_enter(h->slots, &bad);
+	place = slots_enter(h->slots, asker_has_room(getppid()), &bad);
 	if (place < 0)
 		return accept_and_fail(h, p, &bad, e);
 	if (place == SLOTS_FULL)

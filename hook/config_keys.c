@@ -61,8 +61,9 @@ const struct conf_key conf_keys[] = {
 	 .max = 4096},
 	{"max-queued", CONF_U64, AT(max_queued), "1000",
 	 .help = "How many more builds are accepted and wait for their turn, first come, "
-		 "first served. Beyond that Nix is told to ask again, which it does after "
-		 "five seconds.",
+		 "first served. Beyond that, and where the Nix that asks is about to run out of "
+		 "descriptors (it needs five for each build; see 'ulimit -n'), it is told to ask "
+		 "again, which it does after five seconds.",
 	 .max = 100000},
 	{"memory-max", CONF_SIZE, AT(memory_max), "0",
 	 .help = "How much memory each build may use, as control groups count it. A build that "

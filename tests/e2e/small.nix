@@ -47,6 +47,10 @@ rec {
     echo "${toString i}" >"$out"
   '') n;
 
+  fewDescriptors = builtins.genList (i: sh "few-${toString i}" { } ''
+    echo "${toString i}" >"$out"
+  '') 60;
+
   # All of Nix's ways to hand data to a build.
   files = sh "files" {
     passAsFile = [ "text" "nothing" ];

@@ -33,6 +33,11 @@ nothing_left "a build with a bundle-dir" hook
 check_eq "the bundle-dir is empty after it" "$(ls -A "$W/bundles")" ""
 unset NIX_OCI_HOOK_BUNDLE_DIR
 
+# Each accepted build costs Nix descriptors: 60 of them more than it may have here.
+out=$(ulimit -Sn 160 && nix_build hook "$expr" -A fewDescriptors) ||
+  not_ok "60 at once with 160 descriptors" "$W/hook.log"
+check_eq "60 at once with 160 descriptors: all are there" "$(wc -l <<<"$out")" 60
+
 # A failing build: Nix's exit code, the log, no output, and what depends on it is not built.
 nix_build hook "$expr" -A afterFails >/dev/null
 check_eq "a failing build: nix-build's exit code" $? "$(failure_code 100)"

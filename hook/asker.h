@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook/asker.h: the Nix process that started this hook, and what it can take.
+ *
+ * Nix holds five descriptors for each accepted build of one output (three ends of pipes, the log,
+ * the output's lock) until that is done, waiting builds included. Where it has no more, the whole
+ * nix-build ends with "Too many open files".
+ */
+#ifndef HOOK_ASKER_H
+#define HOOK_ASKER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Tell whether process PID has used less than seven eighths of the descriptors that it may have.
+ * True where that cannot be known. The rest is for what Nix does besides: downloads, builds of its
+ * own.
+ */
+bool asker_has_room(pid_t pid);
+
+#endif
