@@ -285,11 +285,6 @@ int proto_decline(struct err *e)
 	return log_reply("# decline", e);
 }
 
-int proto_decline_permanently(struct err *e)
-{
-	return log_reply("# decline-permanently", e);
-}
-
 int proto_postpone(struct err *e)
 {
 	return log_reply("# postpone", e);

@@ -69,7 +69,6 @@ void proto_job_done(struct proto_job *j);
 /* STORE is how Nix names the machine in "building '...' on 'STORE'". */
 int proto_accept(const char *store, struct err *e) MUST_CHECK;
 int proto_decline(struct err *e) MUST_CHECK;
-int proto_decline_permanently(struct err *e) MUST_CHECK;
 int proto_postpone(struct err *e) MUST_CHECK;
 
 #define PROTO_LOG_FD 4
