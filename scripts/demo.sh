@@ -14,9 +14,9 @@ scripts/install-deps.sh build run
 command -v dpkg-source >/dev/null || apt-get -q install -y --no-install-recommends dpkg-dev
 
 say "Building nix-oci-hook"
-[ -x configure ] || ./autogen.sh
 mkdir -p build-demo
-(cd build-demo && ../configure --quiet && make --silent -j"$(nproc)")
+source=$(scripts/source-dir.sh "$PWD/build-demo/source")
+(cd build-demo && "$source/configure" --quiet && make --silent -j"$(nproc)")
 build-demo/nix-oci-hook --version
 
 say "Fetching the source of hello"

@@ -45,11 +45,13 @@ step() {
   fi
   return $rc
 }
+source=
+source_dir() { [ -n "$source" ] || source=$(scripts/source-dir.sh "$work/source"); }
 configured() { # configured DIR ARG...: build in DIR
   local dir=$work/$1
   shift
   mkdir -p "$dir"
-  (cd "$dir" && "$top/configure" --quiet "$@" && make --silent -j"$jobs") || return
+  source_dir && (cd "$dir" && "$source/configure" --quiet "$@" && make --silent -j"$jobs") || return
 }
 # make_check DIR: the totals of automake's harness are the numbers of tests in TAP, not of scripts
 make_check() {
@@ -100,12 +102,13 @@ versions() {
   echo "versions: $(tail -n 1 "$work/versions.log" | sed 's/^# //')" >>"$closing"
 }
 fuzzing() {
-  (mkdir -p "$work/fuzz" && cd "$work/fuzz" &&
-    "$top/configure" --quiet --enable-fuzzing --enable-werror CC=clang &&
+  source_dir && (mkdir -p "$work/fuzz" && cd "$work/fuzz" &&
+    "$source/configure" --quiet --enable-fuzzing --enable-werror CC=clang &&
     make --silent -j"$jobs" libnar.a libspecgen.a libhook.a &&
     make --silent -j"$jobs" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-5}") || return
 }
-# A release holds every file of the repository but what is for git and editors only.
+# A release holds every file of the repository except what is for git and editors only, and git
+# ignores all that a build makes.
 distcheck() {
   make -C "$work/plain" -j"$jobs" distcheck \
     AM_DISTCHECK_CONFIGURE_FLAGS="--quiet CFLAGS=-O1" || return
@@ -114,14 +117,27 @@ distcheck() {
     git ls-files | grep -vE '^\.(editorconfig|git.*)$' | sort | comm -23 - "$work/released" \
       >"$work/unreleased" || return
     [ ! -s "$work/unreleased" ] || { echo "not in the archive:"; cat "$work/unreleased"; return 1; }
+    (cd "$work/plain" && find . -type f) |
+      git check-ignore --no-index --stdin --verbose --non-matching >"$work/ignored" || return
+    ! grep '^::' "$work/ignored" || { echo "the lines above: not in .gitignore"; return 1; }
   fi
+  in_tree
+}
+# A tree that was configured itself, as README.md says it, is built from elsewhere all the same.
+in_tree() {
+  local tree=$work/in-tree copy
+  rm -rf "$tree" && mkdir "$tree" "$tree/build" &&
+    tar -xf "$work"/plain/nix-oci-hook-*.tar.xz -C "$tree" --strip-components=1 &&
+    (cd "$tree" && ./configure --quiet) && copy=$("$tree/scripts/source-dir.sh" "$tree/copy") &&
+    (cd "$tree/build" && "$copy/configure" --quiet && make --silent libnar.a) &&
+    rm -rf "$tree"
 }
 
 for s in $steps; do
   case $s in
   deps) step deps scripts/install-deps.sh ;;
   build)
-    { [ -x configure ] || step autogen ./autogen.sh; } && step build configured plain --enable-werror
+    step build configured plain --enable-werror
     case " $steps " in *" versions "*) start_versions ;; esac
     ;;
   check) make_check plain ;;

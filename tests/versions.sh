@@ -47,7 +47,7 @@ enter() { # enter ROOT SCRIPT...
   shift
   # Cached files of the sources are for the machine's own tests.
   mount --bind "$root" "$root" && mkdir -p "$root"/{source,counts,nix-source,old-root} &&
-    mount --bind "$top" "$root/source" && mount -o remount,bind,ro "$root/source" &&
+    mount --bind "$NIH_VERSIONS_SOURCE" "$root/source" && mount -o remount,bind,ro "$root/source" &&
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
     mount --rbind /sys "$root/sys" && mount -t tmpfs tmpfs "$root/run" &&
     mount --bind "$counts" "$root/counts" &&
@@ -75,7 +75,7 @@ yes)
 esac
 
 [ $# -gt 0 ] || set -- \
-  e2e/{builtins,decline,fetch,inputs,kinds,launch,limits,outputs,range,registration,setups,small,users}.sh \
+  e2e/{builtins,decline,fetch,inputs,kinds,launch,limits,outputs,range,registration,setups,small,through,users}.sh \
   parity/{outputs,protocol,request,sandbox}.sh
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 2; }
 # No autotools are in the roots.
@@ -83,6 +83,8 @@ esac
   { echo "$0: run ./autogen.sh first" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+NIH_VERSIONS_SOURCE=$("$top/scripts/source-dir.sh" "$work/source") || exit
+export NIH_VERSIONS_SOURCE
 release() { # release SUITE: all of one; what it has to say is on stdout
   local suite=$1 start=$SECONDS made rc p f s counts=$work/$1
   mkdir "$counts"
