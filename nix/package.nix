@@ -1,8 +1,9 @@
 # nix-oci-hook as nixpkgs builds packages: callPackage this file.
 #
 # `runtime` is a package with an OCI runtime (crun, runc, youki, gvisor) whose program becomes the
-# one that is found when the configuration names none. `version` and `src` are for a release or
-# another checkout.
+# one that is found when the configuration names none. `src` is for a release or another checkout;
+# where it is fetched by a function of nixpkgs that knows a homepage (fetchFromGitHub), `homepage`
+# is that. `maintainers` are entries of lib.maintainers.
 {
   lib,
   stdenv,
@@ -16,10 +17,14 @@
   sqlite,
   libblake3 ? null, # not in old nixpkgs
   cmocka,
+  groff,
+  python3,
   crun,
   busybox-sandbox-shell,
   runtime ? crun,
   src ? lib.cleanSource ../.,
+  homepage ? src.meta.homepage or null,
+  maintainers ? [ ],
 }:
 
 stdenv.mkDerivation {
@@ -41,8 +46,18 @@ stdenv.mkDerivation {
     sqlite
   ]
   ++ lib.optional (libblake3 != null) libblake3;
+  # The scripts of `make check` skip what they find no program for; the tests of requests and of the
+  # manual page are to run.
+  nativeCheckInputs = [
+    groff
+    python3
+  ];
   checkInputs = [ cmocka ];
 
+  # There is no /bin/bash where nixpkgs builds.
+  postPatch = ''
+    patchShebangs autogen.sh scripts tests
+  '';
   preAutoreconf = ''
     mkdir -p m4 build-aux
   '';
@@ -65,5 +80,10 @@ stdenv.mkDerivation {
     license = lib.licenses.lgpl21Plus;
     platforms = lib.platforms.linux;
     mainProgram = "nix-oci-hook";
+    inherit maintainers;
+  }
+  // lib.optionalAttrs (homepage != null) {
+    inherit homepage;
+    changelog = "${homepage}/blob/main/NEWS.md";
   };
 }

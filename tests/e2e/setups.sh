@@ -23,6 +23,9 @@ built_by() { # built_by NAME STORE-NAME ENV...: what was not built before, with 
 }
 hook_line="build-hook = $NIX_OCI_HOOK"
 built_by "NIX_CONFIG" oci:crun "NIX_CONFIG=$hook_line"
+# As nix/module.nix tells the daemon, with the administrator's NIX_CONFIG beside it.
+echo "$hook_line" >"$W/user.conf"
+built_by "NIX_USER_CONF_FILES" oci:crun "NIX_USER_CONF_FILES=$W/user.conf:/nowhere" "NIX_CONFIG=cores = 1"
 mkdir -p "$HOME/.config/nix"
 echo "$hook_line" >"$HOME/.config/nix/nix.conf"
 built_by "~/.config/nix/nix.conf" oci:crun A=
