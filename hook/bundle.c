@@ -218,7 +218,7 @@ static int ask(const struct bundle_work *w, struct err *e)
 	scoped_free char *root = str_fmt(e, "%s/root", w->path);
 
 	(void)mask;
-	return root ? w->ask(w->ask_ctx, root, e) : -1;
+	return root ? w->calls.ask(w->calls.ctx, root, e) : -1;
 }
 
 static int fill(struct bundle_work *w, struct err *e)
@@ -232,7 +232,7 @@ static int fill(struct bundle_work *w, struct err *e)
 		w->scratch_fds[i] = -1;
 	if (give_top(w, e) < 0 || make_scratch(w, e) < 0 || bundle_make_root(w, e) < 0)
 		return -1;
-	if (w->ask && ask(w, e) < 0)
+	if (w->calls.ask && ask(w, e) < 0)
 		return -1;
 	w->placed_inputs = mem_new(r->n_inputs, sizeof *w->placed_inputs, e);
 	if (!w->placed_inputs)
@@ -308,7 +308,8 @@ static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, stru
 	w->umask = mask;
 	if (req_check(w->r, e) < 0)
 		return -1;
-	w->disk = make_top(w->path, e);
+	w->disk = w->calls.make_top ? w->calls.make_top(w->calls.ctx, w->path, e)
+				    : make_top(w->path, e);
 	if (w->disk < 0)
 		return -1;
 	w->top = fcntl(mem_dirfd >= 0 ? mem_dirfd : w->disk, F_DUPFD_CLOEXEC, 0);
@@ -347,21 +348,21 @@ int bundle_create(const char *path, int mem_dirfd, const struct request *r,
 		  enum spec_profile profile, const struct spec_host *h,
 		  const struct build_user *user, struct bundle *ret, struct err *e)
 {
-	scoped_work struct bundle_work w = work_for(path, r, profile, h, user);
+	const struct bundle_calls none = {0};
 
-	w.in_memory = mem_dirfd >= 0;
-	return create(&w, mem_dirfd, ret, e);
+	return bundle_create_by(path, mem_dirfd, r, profile, h, user, &none, ret, e);
 }
 
-int bundle_create_asking(const char *path, const struct request *r, enum spec_profile profile,
-			 const struct spec_host *h, const struct build_user *user,
-			 bundle_ask *asked, void *ctx, struct bundle *ret, struct err *e)
+int bundle_create_by(const char *path, int mem_dirfd, const struct request *r,
+		     enum spec_profile profile, const struct spec_host *h,
+		     const struct build_user *user, const struct bundle_calls *calls,
+		     struct bundle *ret, struct err *e)
 {
 	scoped_work struct bundle_work w = work_for(path, r, profile, h, user);
 
-	w.ask = asked;
-	w.ask_ctx = ctx;
-	return create(&w, -1, ret, e);
+	w.in_memory = mem_dirfd >= 0;
+	w.calls = *calls;
+	return create(&w, mem_dirfd, ret, e);
 }
 
 void bundle_done(struct bundle *b)

@@ -64,14 +64,19 @@ bool bundle_fits_memory(const struct request *r, enum spec_profile profile);
 int bundle_create(const char *path, int mem_dirfd, const struct request *r,
 		  enum spec_profile profile, const struct spec_host *h,
 		  const struct build_user *user, struct bundle *ret, struct err *e) MUST_CHECK;
-/*
- * The same on the disk, but ASK, with CTX, is called when the root is there and nothing is mounted
- * in it yet. It may add to R.
- */
-typedef int bundle_ask(void *ctx, const char *root, struct err *e);
-int bundle_create_asking(const char *path, const struct request *r, enum spec_profile profile,
-			 const struct spec_host *h, const struct build_user *user, bundle_ask *ask,
-			 void *ctx, struct bundle *ret, struct err *e) MUST_CHECK;
+/* What the caller does of it. Each may be NULL. */
+struct bundle_calls {
+	void *ctx;
+	/* Make the directory PATH, 0700, in place of what is there. Returns it opened, or -1: *E. */
+	int (*make_top)(void *ctx, const char *path, struct err *e);
+	/* On the disk only: the root is there, and nothing is mounted in it yet. May add to R. */
+	int (*ask)(void *ctx, const char *root, struct err *e);
+};
+/* The same with calls. */
+int bundle_create_by(const char *path, int mem_dirfd, const struct request *r,
+		     enum spec_profile profile, const struct spec_host *h,
+		     const struct build_user *user, const struct bundle_calls *calls,
+		     struct bundle *ret, struct err *e) MUST_CHECK;
 /* Frees memory and descriptors; the files stay. */
 void bundle_done(struct bundle *b);
 #define scoped_bundle __attribute__((cleanup(bundle_done)))

@@ -25,8 +25,7 @@ struct bundle_work {
 	bool *placed_inputs, *placed_host_paths;
 	bool own_null, lacks_null;
 	mode_t umask; /* the caller's */
-	bundle_ask *ask;
-	void *ask_ctx;
+	struct bundle_calls calls;
 };
 
 /* Make NAME in DIRFD what lstat said of SOURCE: a link, or something to mount SOURCE on. */

@@ -100,7 +100,7 @@ bool children_reap(const struct children_watch *w)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (w->after_end)
 			w->after_end(w->ctx, pid, status);
-	return pid == 0;
+	return pid == 0 || errno != ECHILD;
 }
 
 static void kill_each(const struct children_watch *w)

@@ -29,7 +29,7 @@ int children_adopt(struct err *e) MUST_CHECK;
 ssize_t children_list(pid_t pid, pid_t *ret, size_t max);
 /* Reap what is dead. False: there are no children any more. */
 bool children_reap(const struct children_watch *w);
-/* Kill and reap all descendants of this process. */
+/* Kill and reap all descendants of this process; does not return before they are dead. */
 void children_kill(const struct children_watch *w);
 /* Field FIELD (from 4 on) of /proc/PID/stat, see proc(5). */
 bool proc_stat_field(pid_t pid, int field, uint64_t *ret);

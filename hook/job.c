@@ -278,19 +278,25 @@ static int ask_for_more(void *ctx, const char *root, struct err *e)
 	return prepare_inputs(a, asking->m, e);
 }
 
+static int make_top(void *ctx, const char *path, struct err *e)
+{
+	const struct asking *asking = ctx;
+
+	return run_make_dir(asking->a->run, path, e);
+}
+
 static int create_bundle(const struct attempt *a, struct machine *m, struct bundle *ret,
 			 struct err *e)
 {
 	const struct job *j = a->j;
 	const char *path = a->paths->disk;
 	struct asking asking = {a, m};
+	const bool asks = prebuild_is_set(j->settings);
+	const struct bundle_calls calls = {&asking, make_top, asks ? ask_for_more : NULL};
 
-	if (prebuild_is_set(j->settings))
-		return bundle_create_asking(path, a->req, j->conf->profile, &m->host, a->user,
-					    ask_for_more, &asking, ret, e);
-	if (bundle_create(path, a->mem->dirfd, a->req, j->conf->profile, &m->host, a->user, ret,
-			  e) < 0)
-		return err_wrap(e, "creating the bundle '%s'", path);
+	if (bundle_create_by(path, a->mem->dirfd, a->req, j->conf->profile, &m->host, a->user,
+			     &calls, ret, e) < 0)
+		return asks ? -1 : err_wrap(e, "creating the bundle '%s'", path);
 	return 0;
 }
 
@@ -371,6 +377,7 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, int state
 		.run = a->run,
 		.own = run_own_tree,
 		.disown = run_disown,
+		.make_dir = run_make_dir,
 	};
 	return out_register(&out, e);
 }
@@ -388,21 +395,15 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 		return -1;
 	lim.builder = a->req->args.items[0];
 	run_stop_on(a->run, j->stop_fd);
-	if (run_own_tree(a->run, p->record.path, e) < 0)
-		return -1;
-	p->record.left = true;
-	if (record_appear(&p->record, e) < 0)
-		return -1;
-	if ((a->mem->dirfd < 0 && run_own_tree(a->run, p->state, e) < 0) ||
-	    run_own_tree(a->run, p->disk, e) < 0)
+	if (run_keep_record(a->run, &p->record, e) < 0 ||
+	    (a->mem->dirfd < 0 && run_own_tree(a->run, p->state, e) < 0))
 		return -1;
 	scoped_fd int state_fd = make_state(a, e);
 	if (state_fd < 0)
 		return -1;
 	if (create_bundle(a, &m, &b, e) < 0)
 		return -1;
-	if (record_bundle(&p->record, p->disk, e) < 0 ||
-	    record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
+	if (record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
 	    make_cgroup(p, a->run, a->user, e) < 0)
 		return -1;
 	const int rc = run_bundle(a, &b, state_fd, &lim, ret, e);

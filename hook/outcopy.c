@@ -73,8 +73,10 @@ int outs_open_copies(struct outs *o, const struct out_job *job, struct err *e)
 	o->copies_path = copies_path(o, job, e);
 	if (!o->copies_path)
 		return -1;
-	if (o->other_mount && job->own && job->own(job->run, o->copies_path, e) < 0)
-		return -1;
+	if (o->other_mount && job->make_dir) {
+		o->copies_fd = job->make_dir(job->run, o->copies_path, e);
+		return o->copies_fd < 0 ? -1 : 0;
+	}
 	/* One that is there already is a dead run's. */
 	if (io_rmtree(AT_FDCWD, o->copies_path, o->copies_path, e) < 0)
 		return -1;

@@ -51,6 +51,8 @@ struct out_job {
 	struct run *run;
 	int (*own)(struct run *run, const char *path, struct err *e);
 	int (*disown)(struct run *run, const char *path, struct err *e);
+	/* Makes the directory of copies, where that is in the store: run_make_dir(). May be NULL. */
+	int (*make_dir)(struct run *run, const char *path, struct err *e);
 };
 
 /*

@@ -2,8 +2,8 @@
 /*
  * A record is strings, each ended by NUL and added by one write(2): `boot=ID`, `kind=N`,
  * `layout=N`, `id=NAME`, `delete=WORD` for each word of a command, `cgroup=PATH`,
- * `bundle=IDENTITY PATH`. A last one without its NUL is of a run that died in the middle of it,
- * before the thing was made.
+ * `intend=TIME PATH`, `bundle=IDENTITY PATH`. A last one without its NUL is of a run that died in
+ * the middle of it, before the thing was made.
  *
  * The directory itself is locked while records are looked at and made. So nobody finds one that is
  * made but not locked yet; and who is about to make a bundle waits until that of a dead run, maybe
@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hook/cgroup.h"
@@ -68,18 +69,27 @@ static int boot_id(struct buf *b, struct err *e)
 	return 0;
 }
 
-/* What no other directory will ever be, on this file system; false: it cannot be told. */
-static bool identity(const char *path, char ret[128])
+/* 1: *RET is that of the directory DIRFD/PATH; 0: it is none, or has no time of birth; -1: *E. */
+static int stat_directory(int dirfd, const char *path, struct statx *ret, struct err *e)
 {
 	const unsigned want = STATX_INO | STATX_BTIME | STATX_TYPE;
-	struct statx st;
+	const int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
+	unsigned tries = 0;
 
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, want, &st) < 0 ||
-	    (st.stx_mask & want) != want || !S_ISDIR(st.stx_mode))
-		return false;
-	snprintf(ret, 128, "%u:%u:%" PRIu64 ":%" PRId64 ".%u", st.stx_dev_major, st.stx_dev_minor,
-		 (uint64_t)st.stx_ino, (int64_t)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
-	return true;
+	while (statx(dirfd, path, flags, want | STATX_UID, ret) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		if (!io_again(&tries))
+			return err_sys(e, "getting status of '%s'", path);
+	}
+	return (ret->stx_mask & want) == want && S_ISDIR(ret->stx_mode);
+}
+
+/* What no other directory will ever be, on this file system. */
+static void identity(const struct statx *st, char ret[128])
+{
+	snprintf(ret, 128, "%u:%u:%" PRIu64 ":%" PRId64 ".%u", st->stx_dev_major, st->stx_dev_minor,
+		 (uint64_t)st->stx_ino, (int64_t)st->stx_btime.tv_sec, st->stx_btime.tv_nsec);
 }
 
 int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
@@ -107,14 +117,37 @@ int record_cgroup(const struct record *r, const char *dir, struct err *e)
 	return add(&b, "cgroup", dir, e) < 0 ? -1 : append(r, &b, e);
 }
 
-int record_bundle(const struct record *r, const char *path, struct err *e)
+int record_intend(const struct record *r, const char *path, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+	struct timespec now;
+
+	/* The clock that file systems take times from: of its last tick. */
+	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0)
+		return err_sys(e, "reading the clock");
+	if (buf_addf(&b, e, "intend=%" PRId64 ".%09ld %s", (int64_t)now.tv_sec, now.tv_nsec, path) <
+		    0 ||
+	    buf_addc(&b, '\0', e) < 0)
+		return -1;
+	return append(r, &b, e);
+}
+
+int record_made(const struct record *r, int fd, const char *path, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+	struct statx st;
 	char id[128];
 
-	/* Without, who makes a bundle at that path removes it, as does Nix's garbage collector. */
-	if (!identity(path, id))
+	const int rc = stat_directory(fd, "", &st, e);
+	if (rc < 0)
+		return err_wrap(e, "'%s'", path);
+	/*
+	 * On a file system that keeps no time of birth: the next run that makes a bundle at that
+	 * path removes it, and so does Nix's garbage collector.
+	 */
+	if (rc == 0)
 		return 0;
+	identity(&st, id);
 	if (buf_addf(&b, e, "bundle=%s %s", id, path) < 0 || buf_addc(&b, '\0', e) < 0)
 		return -1;
 	return append(r, &b, e);
@@ -125,16 +158,28 @@ int record_bundle(const struct record *r, const char *path, struct err *e)
 struct dead {
 	const char *boot, *id;
 	unsigned kind, layout;
-	struct strv delete, bundles, cgroups;
+	struct strv delete, intended, bundles, cgroups;
 };
 
 static void dead_done(struct dead *d)
 {
 	strv_done(&d->delete);
+	strv_done(&d->intended);
 	strv_done(&d->bundles);
 	strv_done(&d->cgroups);
 }
 #define scoped_dead __attribute__((cleanup(dead_done)))
+
+/* A directory that was made: what was intended at its path is done. */
+static int add_made(struct dead *d, const char *entry, struct err *e)
+{
+	const char *path = strchrnul(entry, ' ');
+
+	for (size_t i = d->intended.n; i-- > 0;)
+		if (str_eq(strchrnul(d->intended.items[i], ' '), path))
+			strv_remove(&d->intended, d->intended.items[i]);
+	return strv_add(&d->bundles, entry, e);
+}
 
 /* One of its strings; what is not known is of another version and passed over. */
 static int parse_entry(const char *s, struct dead *ret, struct err *e)
@@ -151,8 +196,10 @@ static int parse_entry(const char *s, struct dead *ret, struct err *e)
 		ret->id = eq + 1;
 	else if (n == 6 && strncmp(s, "delete", n) == 0)
 		return strv_add(&ret->delete, eq + 1, e);
+	else if (n == 6 && strncmp(s, "intend", n) == 0)
+		return strv_add(&ret->intended, eq + 1, e);
 	else if (n == 6 && strncmp(s, "bundle", n) == 0)
-		return strv_add(&ret->bundles, eq + 1, e);
+		return add_made(ret, eq + 1, e);
 	else if (n == 6 && strncmp(s, "cgroup", n) == 0)
 		return strv_add(&ret->cgroups, eq + 1, e);
 	else if (num_parse_u64(eq + 1, strlen(eq + 1), UINT8_MAX, &number))
@@ -207,35 +254,85 @@ static int kill_dead(const struct dead *d, struct err *e)
 	return cgroup_guess(d->id, &cgroups, e) < 0 ? -1 : cgroup_remove(&cgroups, e);
 }
 
-/* The path of an entry's bundle, if that is still there. */
-static const char *bundle_of(const char *entry)
+/* Where the error of another step goes: the first one stays in E. */
+static struct err *first(struct err *e, int rc)
+{
+	static struct err later;
+
+	err_clear(&later);
+	return rc < 0 ? &later : e;
+}
+
+/* *RET: the path of an entry's directory if that is still there, else NULL. */
+static int bundle_of(const char *entry, const char **ret, struct err *e)
 {
 	const char *path = strchr(entry, ' ');
+	struct statx st;
 	char id[128];
 
-	if (!path || path[1] != '/' || !identity(path + 1, id) ||
-	    strlen(id) != (size_t)(path - entry) || strncmp(entry, id, strlen(id)) != 0)
-		return NULL;
-	return path + 1;
+	*ret = NULL;
+	if (!path || path[1] != '/')
+		return 0;
+	const int rc = stat_directory(AT_FDCWD, path + 1, &st, e);
+	if (rc <= 0)
+		return rc;
+	identity(&st, id);
+	if (strlen(id) == (size_t)(path - entry) && strncmp(entry, id, strlen(id)) == 0)
+		*ret = path + 1;
+	return 0;
+}
+
+/*
+ * A run that died between making the directory and recording that it is made left an empty one,
+ * which rmdir(2) removes. It may also be another's, which that has made a moment ago.
+ */
+static int remove_intended(const char *entry, struct err *e)
+{
+	const char *path = strchr(entry, ' ');
+	unsigned tries = 0;
+	struct statx st;
+	char born[64];
+
+	if (!path || path[1] != '/')
+		return 0;
+	const int rc = stat_directory(AT_FDCWD, path + 1, &st, e);
+	if (rc <= 0 || st.stx_uid != geteuid())
+		return rc;
+	/* Times of one length compare as their texts do. */
+	snprintf(born, sizeof born, "%" PRId64 ".%09u", (int64_t)st.stx_btime.tv_sec,
+		 st.stx_btime.tv_nsec);
+	if (strlen(born) != (size_t)(path - entry) || strncmp(born, entry, strlen(born)) < 0)
+		return 0;
+	while (rmdir(path + 1) < 0) {
+		if (errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST)
+			return 0;
+		if (!io_again(&tries))
+			return err_sys(e, "removing '%s'", path + 1);
+	}
+	return 0;
 }
 
 /* Everything of a dead run that the record tells of. */
 static int end_dead(const struct dead *d, struct err *e)
 {
+	const char *bundle;
+	int rc = 0;
+
 	/* First of all: control groups with processes cannot be removed. */
-	for (size_t i = 0; i < d->bundles.n; i++) {
-		const char *bundle = bundle_of(d->bundles.items[i]);
-		if (bundle && tenants_kill(bundle, "scratch", e) < 0)
+	for (size_t i = 0; i < d->bundles.n; i++)
+		if (bundle_of(d->bundles.items[i], &bundle, e) < 0 ||
+		    (bundle && tenants_kill(bundle, "scratch", e) < 0))
 			return -1;
-	}
 	if (kill_dead(d, e) < 0)
 		return -1;
-	for (size_t i = 0; i < d->bundles.n; i++) {
-		const char *bundle = bundle_of(d->bundles.items[i]);
-		if (bundle && io_rmtree(AT_FDCWD, bundle, bundle, e) < 0)
-			return -1;
-	}
-	return 0;
+	for (size_t i = 0; i < d->bundles.n; i++)
+		if (bundle_of(d->bundles.items[i], &bundle, first(e, rc)) < 0 ||
+		    (bundle && io_rmtree(AT_FDCWD, bundle, bundle, first(e, rc)) < 0))
+			rc = -1;
+	for (size_t i = 0; i < d->intended.n; i++)
+		if (remove_intended(d->intended.items[i], first(e, rc)) < 0)
+			rc = -1;
+	return rc;
 }
 
 /* FD is the record of a dead run at DIRFD/NAME, and ours now. */
@@ -301,8 +398,9 @@ static int take_name(int dirfd, const char *run_dir, const char *name, int fd, b
 	r.path = r.dir ? str_fmt(e, "%s" SUFFIX, r.dir) : NULL;
 	if (!r.path)
 		return -1;
-	if (flock(r.fd, LOCK_EX | LOCK_NB) < 0)
-		return err_sys(e, "locking '%s'", r.path);
+	while (flock(r.fd, LOCK_EX | LOCK_NB) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "locking '%s'", r.path);
 	/* Of an older version, which made no records. */
 	if (io_rmtree(dirfd, name, r.dir, e) < 0)
 		return -1;
@@ -357,8 +455,11 @@ int record_enter(const char *run_dir, struct record *ret, struct err *e)
 
 	if (dirfd < 0)
 		return -1;
-	if (fstat(dirfd, &st) < 0 || flock(dirfd, LOCK_EX) < 0)
-		return err_sys(e, "locking '%s'", run_dir);
+	if (fstat(dirfd, &st) < 0)
+		return err_sys(e, "getting status of '%s'", run_dir);
+	while (flock(dirfd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "locking '%s'", run_dir);
 	if (st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
 	    look_at_all(dirfd, run_dir, e) < 0)
 		return -1;

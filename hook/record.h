@@ -6,18 +6,25 @@
  *	<state-dir>/run/<name>       the directory for the runtime's own files
  *
  *	record_enter()       remove what dead runs left, and make a record of our own
- *	record_appear()      when who cleans up knows its path: it has a name from now on
+ *	record_appear()      when its remover knows its path: it has a name from now on
+ *	record_intend()      before a directory of the run is made: the bundle, copies of outputs
+ *	record_made()        when it is, and still empty
  *	record_runtime()     before the container starts: how to kill it
- *	record_cgroup()      the same: its control group, if the hook makes one for it
- *	record_bundle()      once it is there
+ *	record_cgroup()      before the hook makes a control group for the container
  *
- * A record without a lock is that of a dead run: the kernel takes a lock away with the last process
- * that has it, and nothing else does. Then the runtime is told to delete the container by the
- * state that it keeps itself, or, where that was in memory (hook/memdir.h) and so is gone, who has
- * the bundle mounted is killed; and what the record names is removed: the directory above, control
- * groups named after the container with whatever is in ours, and the bundle if what is at its path
- * is still the very directory that was recorded. Outputs are never recorded: those may be valid by
- * then.
+ * A record without a lock is that of a dead run, or of one that could not remove everything: the
+ * kernel takes a lock away with the last process that has it, and nothing else does. record_enter()
+ * ends such a run, in this order:
+ *  1. kill every process that has the scratch directories of one of its directories mounted
+ *     (hook/tenants.h);
+ *  2. if the machine was not started again since: let the runtime delete the container, unless its
+ *     state was in memory (hook/memdir.h) and so is gone; kill the processes of the control group
+ *     that the hook made, and remove the groups that bear the container's name;
+ *  3. remove each of its directories, if what is at the path is still the recorded one. A directory
+ *     that was intended and not recorded as made is removed if it is empty and not older;
+ *  4. remove the runtime's directory, then the record. If anything could not be removed, the record
+ *     stays for the run after this one.
+ * Outputs are never recorded: they may be valid by then.
  *
  * Nothing is believed that another user may have written.
  */
@@ -54,8 +61,10 @@ int record_runtime(const struct record *r, const struct runtime *rt, const char 
 		   bool keeps_state, struct err *e) MUST_CHECK;
 /* The group DIR, which has the name of the container and will have no processes but its. */
 int record_cgroup(const struct record *r, const char *dir, struct err *e) MUST_CHECK;
-/* The directory PATH, with the bundle's scratch directories in its `scratch`. */
-int record_bundle(const struct record *r, const char *path, struct err *e) MUST_CHECK;
+/* The directory PATH, about to be made. */
+int record_intend(const struct record *r, const char *path, struct err *e) MUST_CHECK;
+/* The same, made and opened as FD. A bundle has its scratch directories in its `scratch`. */
+int record_made(const struct record *r, int fd, const char *path, struct err *e) MUST_CHECK;
 /* Removes the record unless it is left to others. */
 void record_done(struct record *r);
 #define scoped_record __attribute__((cleanup(record_done)))

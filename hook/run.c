@@ -7,12 +7,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "hook/cgroup.h"
 #include "hook/children.h"
+#include "hook/cleanup.h"
+#include "hook/record.h"
 #include "hook/run_internal.h"
 #include "hook/supervisor.h"
 #include "nar/io.h"
@@ -27,18 +33,53 @@ int run_gone(struct err *e)
 	return err_set(e, ERR_SYSTEM, "the build's supervisor process has died");
 }
 
+bool run_is_dead(const struct run *r)
+{
+	siginfo_t info = {0};
+
+	/* WNOWAIT: its status is for run_finish(). */
+	if (waitid(P_PID, (id_t)r->supervisor, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return errno == ECHILD; /* reaped, as an orphan's end was waited for */
+	return info.si_pid == r->supervisor;
+}
+
+/* Wait until there is something to be received, or the supervisor is dead. */
+static void await_message(const struct run *r)
+{
+	struct pollfd p = {r->sock, POLLIN, 0};
+
+	for (;;) {
+		const int n = poll(&p, 1, RUN_LOOK_MS);
+
+		if (n > 0 || run_is_dead(r))
+			return;
+		if (n < 0)
+			io_pause_ms(1);
+	}
+}
+
 int run_receive(struct run *r, struct run_message *m, struct err *e)
 {
-	for (;;) {
-		const ssize_t n = recv(r->sock, m->data, sizeof m->data - 1, 0);
+	bool waited = false;
+	unsigned tries = 0;
 
+	for (;;) {
+		const ssize_t n = recv(r->sock, m->data, sizeof m->data - 1, MSG_DONTWAIT);
+
+		if (n < 0 && errno == EAGAIN && !waited) {
+			await_message(r);
+			waited = true;
+			continue;
+		}
+		if (n < 0 && errno == EAGAIN && run_is_dead(r))
+			errno = ECONNRESET;
 		if (n >= 0 || errno == ECONNRESET) {
 			m->n = n > 0 ? (size_t)n : 0;
 			m->data[m->n] = '\0';
 			r->clean = r->clean || (n > 0 && m->data[0] == SUP_CLEAN);
 			return n > 0;
 		}
-		if (errno != EINTR)
+		if (!io_again(&tries))
 			return err_sys(e, "hearing from the build's supervisor process");
 	}
 }
@@ -70,6 +111,7 @@ int run_tell(struct run *r, const struct buf *b, const int *fds, size_t n, struc
 	} control;
 	struct iovec iov = {b->data, b->len};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	unsigned tries = 0;
 
 	if (await_ready(r, e) < 0)
 		return -1;
@@ -86,7 +128,7 @@ int run_tell(struct run *r, const struct buf *b, const int *fds, size_t n, struc
 		memcpy(CMSG_DATA(c), fds, n * sizeof *fds);
 	}
 	while (sendmsg(r->sock, &m, MSG_NOSIGNAL) < 0)
-		if (errno != EINTR)
+		if (!io_again(&tries))
 			return errno == EPIPE
 				       ? run_gone(e)
 				       : err_sys(e, "telling the build's supervisor process");
@@ -164,6 +206,38 @@ int run_disown(struct run *r, const char *path, struct err *e)
 	return tell_path(r, SUP_DISOWN, path, e);
 }
 
+/* What is at PATH already is stale: the caller has the right to make it, so no other run has it. */
+static int make_new(const char *path, struct err *e)
+{
+	if (mkdir(path, 0700) == 0)
+		return 0;
+	if (errno == EEXIST && io_rmtree(AT_FDCWD, path, path, e) < 0)
+		return -1;
+	if (mkdir(path, 0700) < 0)
+		return err_sys(e, "creating directory '%s'", path);
+	return 0;
+}
+
+int run_make_dir(struct run *r, const char *path, struct err *e)
+{
+	if (run_own_tree(r, path, e) < 0 || (r->record && record_intend(r->record, path, e) < 0) ||
+	    make_new(path, e) < 0)
+		return -1;
+	scoped_fd int fd = io_opendir(AT_FDCWD, path, e);
+	if (fd < 0 || (r->record && record_made(r->record, fd, path, e) < 0))
+		return -1;
+	return TAKE(fd, -1);
+}
+
+int run_keep_record(struct run *r, struct record *record, struct err *e)
+{
+	if (tell_path(r, SUP_RECORD, record->path, e) < 0)
+		return -1;
+	r->record = record;
+	record->left = true;
+	return record_appear(record, e);
+}
+
 int run_own_cgroup(struct run *r, const char *dir, struct err *e)
 {
 	if (strv_add(&r->cgroups, dir, e) < 0)
@@ -192,33 +266,64 @@ void run_kill_orphans(struct run *r)
 
 static int clean_up_for_it(struct run *r, struct err *e)
 {
-	struct err ignored = ERR_INIT;
+	struct err lost = ERR_INIT;
+	bool complete = true;
 
 	run_kill_orphans(r);
-	if (r->id && cgroup_guess(r->id, &r->cgroups, &ignored) < 0)
-		err_clear(&ignored);
-	int rc = cgroup_remove(&r->cgroups, e);
-	return io_rmtrees(&r->owned, rc < 0 ? &ignored : e) < 0 ? -1 : rc;
+	if (r->id && cgroup_guess(r->id, &r->cgroups, &lost) < 0)
+		complete = false;
+	return cleanup(&r->cgroups, &r->owned, r->record && complete ? r->record->path : NULL, e);
+}
+
+/* Wait for the supervisor's end. Returns whether it did all that was asked of it. */
+static bool wait_for_it(const struct run *r)
+{
+	int status = 0;
+	pid_t pid;
+
+	do
+		pid = waitpid(r->supervisor, &status, 0);
+	while (pid < 0 && errno == EINTR);
+	if (pid < 0) /* it died, and was reaped with what it left */
+		return false;
+	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+/* Ask it to clean up, and hear how that went. */
+static int hear_of_the_end(struct run *r, struct err *e)
+{
+	struct err lost = ERR_INIT;
+	struct run_message m;
+	unsigned tries = 0;
+	int rc = 0;
+
+	while (shutdown(r->sock, SHUT_WR) < 0)
+		if (!io_again(&tries)) {
+			/* It would wait for us as we for it. */
+			kill(r->supervisor, SIGKILL);
+			break;
+		}
+	while (!r->clean && run_receive(r, &m, &lost) > 0)
+		if (m.data[0] == SUP_ERROR && rc == 0)
+			rc = err_set(e, ERR_SYSTEM, "%s", m.data + 1);
+	/* What cannot be heard of can end: it has no other reader. */
+	if (err_is_set(&lost))
+		kill(r->supervisor, SIGKILL);
+	return rc;
 }
 
 int run_finish(struct run *r, struct err *e)
 {
-	struct err lost = ERR_INIT;
-	struct run_message m;
-	int rc = 0, status = 0;
+	struct err why = ERR_INIT;
+	int rc = hear_of_the_end(r, &why);
 
-	shutdown(r->sock, SHUT_WR);
-	while (run_receive(r, &m, &lost) > 0)
-		if (m.data[0] == SUP_ERROR && rc == 0)
-			rc = err_set(e, ERR_SYSTEM, "%s", m.data + 1);
-	pid_t pid;
-	do
-		pid = waitpid(r->supervisor, &status, 0);
-	while (pid < 0 && errno == EINTR);
-	if (!r->clean) {
+	if (!wait_for_it(r)) {
+		/* What it told is the reason; where it could be made good, there is none. */
 		rc = clean_up_for_it(r, e);
-		if (rc == 0)
+		if (rc == 0 && !r->clean && !err_is_set(&why))
 			rc = run_gone(e);
+	} else if (rc < 0) {
+		*e = why;
 	}
 	run_free(r);
 	return rc;

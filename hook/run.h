@@ -11,6 +11,7 @@
  * its descendants become the hook's, which does all of that.
  *
  *	run_start()     before anything is made that must vanish: fork the supervisor
+ *	run_make_dir()  make a directory that goes with the run
  *	run_own_tree()  put a path on its list, before creating it
  *	run_container() run to the end; log to log_fd
  *	run_disown()    what shall stay
@@ -29,6 +30,7 @@
 #include "hook/runtime.h"
 #include "nar/err.h"
 
+struct record;
 struct run;
 
 /* Below STATE_DIR, what a runtime gets as its --root. */
@@ -70,7 +72,21 @@ int run_fd(const struct run *r);
  * does so when nobody reads LOG_FD any more.
  */
 void run_stop_on(struct run *r, int fd);
-/* The supervisor will remove the tree at PATH (absolute) when it ends. */
+/*
+ * From now on RECORD, which gets its name here, goes with the run: it is removed when all else is
+ * gone, and stays for the next run where something could not be removed. It must live as long as R.
+ */
+int run_keep_record(struct run *r, struct record *record, struct err *e) MUST_CHECK;
+/*
+ * Make the directory PATH (absolute; mode 0700; what is there is removed), and have it removed in
+ * the end, by the next run if need be: it is put on the supervisor's list and into the record
+ * before it exists. Returns its descriptor, or -1: *E.
+ */
+int run_make_dir(struct run *r, const char *path, struct err *e) MUST_CHECK;
+/*
+ * The supervisor will remove the tree at PATH (absolute) when it ends. It is not in the record: for
+ * what may have become valid when that is read, and for what the next run finds by itself.
+ */
 int run_own_tree(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /* ... but will not, after all: keep-failed, or it was moved into the store. */
 int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
@@ -108,7 +124,10 @@ struct run_place {
 int run_container(struct run *r, const struct runtime *rt, const struct run_place *at,
 		  const char *id, bool network, uid_t uid, const struct run_limits *lim, int log_fd,
 		  struct run_result *ret, struct err *e) MUST_CHECK;
-/* Clean up and wait for it. Failing to remove something is an error. R is gone after. */
+/*
+ * Clean up and wait for it. Failing to remove something is an error; what stays is left to the next
+ * run, if there is a record. R is gone after.
+ */
 int run_finish(struct run *r, struct err *e) MUST_CHECK;
 
 #endif

@@ -253,10 +253,10 @@ static int poll_ms(const struct pump *p)
 	enum why why;
 	const int64_t at = next_deadline(p, &why);
 
-	if (p->ended || at == INT64_MAX)
+	if (p->ended)
 		return -1;
 	const int64_t left = at - clock_now_ms();
-	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+	return left < 0 ? 0 : left > RUN_LOOK_MS ? RUN_LOOK_MS : (int)left;
 }
 
 /* One round: wait for something and deal with it. */
@@ -270,8 +270,12 @@ static int pump_step(struct pump *p, struct err *e)
 		[STOP] = {p->run->stop_fd, POLLIN, 0},
 	};
 
-	if (poll(f, N, poll_ms(p)) < 0 && errno != EINTR)
-		return err_sys(e, "waiting for the build");
+	unsigned tries = 0;
+	int n;
+
+	while ((n = poll(f, N, poll_ms(p))) < 0)
+		if (!io_again(&tries))
+			return err_sys(e, "waiting for the build");
 	if (f[STOP].revents)
 		pump_kill(p, WHY_STOPPED);
 	if (f[LOG].revents & (POLLERR | POLLNVAL)) {
@@ -284,7 +288,8 @@ static int pump_step(struct pump *p, struct err *e)
 		pump_read(p);
 	if (p->log_fd < 0)
 		p->n = 0; /* for nobody */
-	if (f[SUPERVISOR].revents && hear_supervisor(p, e) < 0)
+	if ((f[SUPERVISOR].revents || (n == 0 && !p->ended && run_is_dead(p->run))) &&
+	    hear_supervisor(p, e) < 0)
 		return -1;
 	return check_clocks(p, e);
 }

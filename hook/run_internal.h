@@ -8,11 +8,14 @@
 #include "hook/run.h"
 #include "nar/buf.h"
 
+struct record;
+
 struct run {
 	int sock;
 	pid_t supervisor;
 	bool ready;
-	bool clean; /* the supervisor's last word was heard */
+	bool clean;                  /* the supervisor's last word was heard */
+	const struct record *record; /* of what run_make_dir() makes; NULL: none is kept */
 	int stop_fd;
 	/* What the supervisor knows, too, for when it is killed. */
 	struct strv owned, cgroups;
@@ -27,7 +30,13 @@ struct run_message {
 
 /* The error that the supervisor is not there any more. */
 int run_gone(struct err *e);
-/* 1: *M is filled, 0: the supervisor has closed its end, -1: *E. */
+/*
+ * How long to wait, at most, before run_is_dead() is asked again. Mostly the end of the socket
+ * tells; but a copy of the supervisor's end could be open elsewhere.
+ */
+#define RUN_LOOK_MS 2000
+bool run_is_dead(const struct run *r);
+/* 1: *M is filled, 0: the supervisor has closed its end or is dead, -1: *E. */
 int run_receive(struct run *r, struct run_message *m, struct err *e) MUST_CHECK;
 /* Send B, and copies of these N descriptors. */
 int run_tell(struct run *r, const struct buf *b, const int *fds, size_t n,

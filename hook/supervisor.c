@@ -37,6 +37,7 @@
 
 #include "hook/cgroup.h"
 #include "hook/children.h"
+#include "hook/cleanup.h"
 #include "hook/runtime.h"
 #include "nar/buf.h"
 #include "nar/clock.h"
@@ -49,6 +50,8 @@
 #define LOOK_AFTER_MS 50
 #define LOOK_AT_MOST_MS 5000
 #define PID_FILE_MAX 64
+/* With so many, what fails is this process itself. */
+#define FAILURES_MAX 100
 
 /* The strings of SUP_RUN. */
 enum { WORD_ID, WORD_BUNDLE, WORD_STATE, WORD_SCRATCH, WORD_CGROUP, WORD_ARGV };
@@ -58,6 +61,8 @@ struct sup {
 	int sock, sigfd;
 	sigset_t mask; /* of the hook, for the runtime */
 	struct strv owned, cgroups;
+	char *record;
+	bool failed; /* something that the hook wanted is not done, or not known */
 
 	/* The container, if there is one (runtime > 0). */
 	struct sup_run how;
@@ -72,14 +77,21 @@ struct sup {
 	struct sup_ended end;
 };
 
-/* Failing to tell is no matter: the hook is gone, or does not read what it did not ask for. */
-static void tell(int sock, enum sup_type type, const void *data, size_t n)
+/*
+ * False: it cannot be told. Where the hook waits for it, this process has to end, which is the one
+ * thing that the hook learns without a message.
+ */
+static bool tell(int sock, enum sup_type type, const void *data, size_t n)
 {
 	char kind = (char)type;
 	struct iovec iov[] = {{&kind, 1}, {(void *)(uintptr_t)data, n}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+	unsigned tries = 0;
 
-	sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		if (!io_again(&tries))
+			return errno == EPIPE; /* the hook is gone, and waits for nothing */
+	return true;
 }
 
 static void tell_error(int sock, const struct err *e)
@@ -93,20 +105,32 @@ static void tell_error(int sock, const struct err *e)
 static void note_cgroups(void *ctx, pid_t pid)
 {
 	struct sup *s = ctx;
-	struct err ignored = ERR_INIT;
+	struct err e = ERR_INIT;
+	unsigned tries = 0;
 
-	if (s->how.makes_cgroups && s->runtime &&
-	    cgroup_find(pid, s->words.items[WORD_ID], &s->cgroups, &ignored) < 0)
-		return;
+	while (s->how.makes_cgroups && s->runtime &&
+	       cgroup_find(pid, s->words.items[WORD_ID], &s->cgroups, &e) < 0) {
+		errno = e.sys;
+		s->failed = s->failed || !io_again(&tries);
+		if (s->failed)
+			return;
+		err_clear(&e);
+	}
 }
 
 static void guess_cgroups(struct sup *s)
 {
-	struct err ignored = ERR_INIT;
+	struct err e = ERR_INIT;
+	unsigned tries = 0;
 
-	if (s->how.makes_cgroups && s->runtime &&
-	    cgroup_guess(s->words.items[WORD_ID], &s->cgroups, &ignored) < 0)
-		return;
+	while (s->how.makes_cgroups && s->runtime &&
+	       cgroup_guess(s->words.items[WORD_ID], &s->cgroups, &e) < 0) {
+		errno = e.sys;
+		s->failed = s->failed || !io_again(&tries);
+		if (s->failed)
+			return;
+		err_clear(&e);
+	}
 }
 
 static void note_end(void *ctx, pid_t pid, int status)
@@ -259,10 +283,12 @@ static int start_runtime(struct sup *s, int tty, struct err *e)
 	 * descriptors, signals, personality and mount namespace are its own.
 	 */
 	struct err why = ERR_INIT;
-	const pid_t pid = vfork();
+	unsigned tries = 0;
+	pid_t pid;
 
-	if (pid < 0)
-		return err_sys(e, "starting the runtime");
+	while ((pid = vfork()) < 0)
+		if (!io_again(&tries))
+			return err_sys(e, "starting the runtime");
 	if (pid == 0) {
 		become_runtime(s, tty, &why);
 		tell_error(s->sock, &why);
@@ -327,45 +353,62 @@ static void note_oom(struct sup *s)
 	s->end.oom_killed = s->end.oom_killed || cgroup_oom_kills(&s->cgroups) > 0;
 }
 
-static void container_ended(struct sup *s)
+static int tell_ended(struct sup *s, struct err *e)
 {
-	struct err e = ERR_INIT;
+	if (tell(s->sock, SUP_ENDED, &s->end, sizeof s->end))
+		return 0;
+	return err_set(e, ERR_SYSTEM, "the end of the container cannot be told to the hook");
+}
+
+static int container_ended(struct sup *s, struct err *e)
+{
+	struct err later = ERR_INIT;
 
 	guess_cgroups(s);
 	note_oom(s);
 	kill_container(s); /* helpers of the runtime; nothing of the build may live on */
-	if (cgroup_remove(&s->cgroups, &e) < 0)
-		tell_error(s->sock, &e);
-	strv_done(&s->cgroups);
-	tell(s->sock, SUP_ENDED, &s->end, sizeof s->end);
+	/* Those that stay are removed, or told of, in the end. */
+	if (cgroup_remove(&s->cgroups, &later) == 0)
+		strv_done(&s->cgroups);
+	const int rc = tell_ended(s, e);
 	container_done(s);
+	return rc;
 }
 
 /* The runtime has gone and left the builder to us. */
 static void adopt_builder(struct sup *s)
 {
 	scoped_buf struct buf b = BUF_INIT(PID_FILE_MAX);
-	struct err ignored = ERR_INIT;
+	struct err e = ERR_INIT;
+	unsigned tries = 0;
 	uint64_t pid;
 
-	if (io_read_file(s->state_fd, SUP_PID, &b, &ignored) < 0 ||
-	    buf_addc(&b, '\0', &ignored) < 0 ||
-	    !num_parse_u64(b.data, strcspn(b.data, "\n"), INT32_MAX, &pid))
+	while (io_read_file(s->state_fd, SUP_PID, &b, &e) < 0) {
+		errno = e.sys;
+		if (!io_again(&tries))
+			return;
+		err_clear(&e);
+		buf_reset(&b);
+	}
+	if (!b.data || !num_parse_u64(b.data, strcspn(b.data, "\n"), INT32_MAX, &pid))
 		return;
 	s->builder = (pid_t)pid;
 	note_cgroups(s, s->builder);
 }
 
-static void reap(struct sup *s)
+static int reap(struct sup *s, struct err *e)
 {
+	pid_t pid;
 	int status;
 
 	if (!s->runtime)
-		return;
+		return 0;
 	/* The runtime first: before, we cannot know which other one is the builder. */
 	if (!s->runtime_ended) {
-		if (waitpid(s->runtime, &status, WNOHANG) != s->runtime)
-			return;
+		while ((pid = waitpid(s->runtime, &status, WNOHANG)) < 0 && errno == EINTR)
+			continue;
+		if (pid != s->runtime)
+			return 0;
 		note_end(s, s->runtime, status);
 		if (s->how.detaches && status == 0)
 			adopt_builder(s);
@@ -373,7 +416,8 @@ static void reap(struct sup *s)
 	const struct children_watch w = watch(s);
 	children_reap(&w);
 	if (!s->how.detaches || !s->builder || s->end.builder_seen)
-		container_ended(s);
+		return container_ended(s, e);
+	return 0;
 }
 
 /* Whether PID runs another program than the runtime, that is: the builder. */
@@ -431,92 +475,124 @@ static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, str
 	switch (msg[0]) {
 	case SUP_OWN:
 		return strv_addn(&s->owned, msg + 1, n - 1, e);
-	case SUP_DISOWN: {
-		scoped_free char *path = str_ndup(msg + 1, n - 1, e);
-
-		if (!path)
-			return -1;
-		strv_remove(&s->owned, path);
+	case SUP_DISOWN:
+		/* Cannot fail: what this names is about to become valid. */
+		strv_remove(&s->owned, msg + 1);
 		return 0;
-	}
+	case SUP_RECORD:
+		free(s->record);
+		s->record = str_ndup(msg + 1, n - 1, e);
+		return s->record ? 0 : -1;
 	case SUP_CGROUP:
 		return strv_addn(&s->cgroups, msg + 1, n - 1, e);
 	case SUP_RUN:
+		if (s->failed) /* the hook will hear of that first */
+			return tell_ended(s, e);
 		return handle_run(s, msg + 1, n - 1, fds, e);
 	case SUP_KILL:
-		if (s->runtime) {
-			kill_container(s);
-			container_ended(s);
-		}
-		return 0;
+		if (!s->runtime)
+			return 0;
+		kill_container(s);
+		return container_ended(s, e);
 	default:
 		return err_set(e, ERR_SYSTEM, "a request of unknown type %d", msg[0]);
 	}
 }
 
-/* One request. 1: done, 0: the hook has gone, -1: *E. */
+/* One request. Returns 1: it is done; 0: the hook's end is closed; -1: *E. */
 static int receive(struct sup *s, struct err *e)
 {
-	static char msg[SUP_MESSAGE_MAX];
+	static char msg[SUP_MESSAGE_MAX + 1];
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(SUP_FDS_MAX * sizeof(int))];
 	} control;
-	struct iovec iov = {msg, sizeof msg};
+	struct iovec iov = {msg, sizeof msg - 1};
 	struct msghdr m = {.msg_iov = &iov,
 			   .msg_iovlen = 1,
 			   .msg_control = &control,
 			   .msg_controllen = sizeof control};
-	const ssize_t n = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC);
 	scoped_fds struct fds fds = {{-1, -1, -1}};
+	unsigned tries = 0;
+	ssize_t n;
 
-	if (n <= 0)
-		return n < 0 && errno == EINTR ? 1 : 0;
+	while ((n = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0)
+		if (!io_again(&tries))
+			return err_sys(e, "hearing from the hook");
+	if (n == 0)
+		return 0;
+	msg[n] = '\0';
 	const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len <= CMSG_LEN(sizeof fds))
 		memcpy(&fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	if (m.msg_flags & MSG_TRUNC)
 		return err_set(e, ERR_SYSTEM, "a request is too long");
+	if (m.msg_flags & MSG_CTRUNC)
+		return err_set(e, ERR_SYSTEM, "too many open files for a request's descriptors");
 	return handle(s, msg, (size_t)n, &fds, e) < 0 ? -1 : 1;
 }
 
-/* Until the hook's end closes. */
+/* Wait for something and deal with it. Returns as receive() does. */
+static int serve_one(struct sup *s, struct err *e)
+{
+	struct pollfd p[] = {
+		{s->sigfd, POLLIN, 0}, {s->sock, POLLIN, 0}, {s->builder_fd, POLLIN, 0}};
+	int64_t wait_ms = s->look_at_ms < 0 ? -1 : s->look_at_ms - clock_now_ms();
+	struct signalfd_siginfo info;
+	unsigned tries = 0;
+
+	if (s->look_at_ms >= 0 && wait_ms < 0)
+		wait_ms = 0;
+	while (poll(p, ARRAY_SIZE(p), (int)wait_ms) < 0)
+		if (!io_again(&tries))
+			return err_sys(e, "waiting for the container");
+	if (p[2].revents)
+		read_builder(s);
+	if (p[0].revents && read(s->sigfd, &info, sizeof info) > 0 && reap(s, e) < 0)
+		return -1;
+	if (s->look_at_ms >= 0 && clock_now_ms() >= s->look_at_ms)
+		look_for_builder(s);
+	return p[1].revents ? receive(s, e) : 1;
+}
+
+/* Something failed: tell the hook, which then hears of the container's end. */
+static int give_up(struct sup *s, const struct err *why, struct err *e)
+{
+	s->failed = true;
+	tell_error(s->sock, why);
+	if (!s->runtime)
+		return tell_ended(s, e);
+	kill_container(s);
+	return container_ended(s, e);
+}
+
+/* Until the hook's end closes. -1: this process can go on no longer; *E. */
 static int serve(struct sup *s, struct err *e)
 {
+	static struct err why;
+	unsigned failures = 0;
+
 	for (;;) {
-		struct pollfd p[] = {
-			{s->sigfd, POLLIN, 0}, {s->sock, POLLIN, 0}, {s->builder_fd, POLLIN, 0}};
-		int64_t wait_ms = s->look_at_ms < 0 ? -1 : s->look_at_ms - clock_now_ms();
-		struct signalfd_siginfo info;
+		const int r = serve_one(s, &why);
 
-		if (s->look_at_ms >= 0 && wait_ms < 0)
-			wait_ms = 0;
-		if (poll(p, ARRAY_SIZE(p), (int)wait_ms) < 0 && errno != EINTR)
-			return err_sys(e, "waiting for the container");
-		if (p[2].revents)
-			read_builder(s);
-		if (p[0].revents && read(s->sigfd, &info, sizeof info) > 0)
-			reap(s);
-		if (s->look_at_ms >= 0 && clock_now_ms() >= s->look_at_ms)
-			look_for_builder(s);
-		if (p[1].revents) {
-			int r = receive(s, e);
-
-			if (r <= 0)
-				return r;
-		}
+		if (r == 0)
+			return 0;
+		if (r > 0)
+			continue;
+		if (++failures > FAILURES_MAX)
+			return err_set(e, ERR_SYSTEM, "%s", why.msg);
+		if (give_up(s, &why, e) < 0)
+			return -1;
+		err_clear(&why);
 	}
 }
 
-/* Remove all that the run made. */
+/* Remove all that the run made, unless something is not known of it. */
 static int clean_up(struct sup *s, struct err *e)
 {
-	struct err later = ERR_INIT;
-
 	kill_container(s);
 	guess_cgroups(s);
-	const int rc = cgroup_remove(&s->cgroups, e);
-	return io_rmtrees(&s->owned, rc < 0 ? &later : e) < 0 ? -1 : rc;
+	return cleanup(&s->cgroups, &s->owned, s->failed ? NULL : s->record, e);
 }
 
 /* ---- becoming one ---- */
@@ -600,7 +676,7 @@ static int detach(struct sup *s, const int *keep_fds, struct err *e)
 
 _Noreturn void supervisor_main(int sock, const int *keep_fds)
 {
-	static struct err e, cleanup;
+	static struct err e, later;
 	static struct sup s;
 
 	s.self = getpid();
@@ -608,16 +684,21 @@ _Noreturn void supervisor_main(int sock, const int *keep_fds)
 	s.sigfd = s.builder_fd = s.state_fd = s.mount_fd = -1;
 	s.look_at_ms = -1;
 	int rc = detach(&s, keep_fds, &e);
-	if (rc == 0) {
-		tell(sock, SUP_READY, "", 0);
+	if (rc == 0 && !tell(sock, SUP_READY, "", 0))
+		rc = err_set(&e, ERR_SYSTEM,
+			     "the hook cannot be told that its supervisor is ready");
+	if (rc == 0)
 		rc = serve(&s, &e);
-	}
-	if (rc < 0)
+	if (rc < 0) {
+		/* The hook lives, and may be at work in what is on the list: it has that, too. */
+		kill_container(&s);
 		tell_error(sock, &e);
-	if (clean_up(&s, &cleanup) < 0) {
-		tell_error(sock, &cleanup);
-		rc = -1;
+		_exit(EXIT_FAILURE);
+	}
+	if (clean_up(&s, &later) < 0) {
+		tell_error(sock, &later);
+		s.failed = true;
 	}
 	tell(sock, SUP_CLEAN, "", 0);
-	_exit(rc < 0 ? 1 : 0);
+	_exit(s.failed ? EXIT_FAILURE : EXIT_SUCCESS);
 }

@@ -5,6 +5,11 @@
  * They talk over a SOCK_SEQPACKET pair, one message a packet, its first byte a type. The client's
  * requests are carried out in their order and not answered, so telling costs one system call. The
  * end of the client's side, whether closed or by its death, is the request to clean up and exit.
+ *
+ * A supervisor that has failed (SUP_ERROR) kills the container and goes on to listen. What it has
+ * on its list may be lacking something then, or have what must stay; so it removes nothing before
+ * the hook's end. It exits with status 0 only when it missed nothing and all is removed. After any
+ * other end the hook cleans up, or the next run by the record (hook/record.h).
  */
 #ifndef HOOK_SUPERVISOR_H
 #define HOOK_SUPERVISOR_H
@@ -19,6 +24,7 @@ enum sup_type {
 	SUP_OWN = 'o',    /* path */
 	SUP_DISOWN = 'd', /* path */
 	SUP_CGROUP = 'g', /* path */
+	SUP_RECORD = 'n', /* path: to be removed last, and only when all else is gone */
 	SUP_RUN = 'r',    /* struct sup_run and strings, with descriptors */
 	SUP_KILL = 'k',   /* the container, if there is one; SUP_ENDED tells when it is dead */
 	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */

@@ -7,11 +7,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "nar/scope.h"
 
 #include "nar/banned.h"
+
+/* The pauses of io_again() are 2, 4, ... ms, so 1022 ms in all. */
+#define AGAIN_MAX 10
 
 int io_write_all(int fd, const void *data, size_t n)
 {
@@ -147,4 +151,31 @@ int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e)
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is not a regular file", name);
 	return buf_read_fd(b, fd, name, e);
+}
+
+void io_pause_ms(int64_t ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+bool io_again(unsigned *tries)
+{
+	switch (errno) {
+	case EINTR:
+	case EAGAIN:
+	case ENOMEM:
+	case ENOBUFS:
+	case EMFILE:
+	case ENFILE:
+	case EIO:
+		break;
+	default:
+		return false;
+	}
+	if (*tries >= AGAIN_MAX)
+		return false;
+	if (*tries)
+		io_pause_ms(1 << *tries);
+	++*tries;
+	return true;
 }

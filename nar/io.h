@@ -9,6 +9,7 @@
 #ifndef NAR_IO_H
 #define NAR_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -53,5 +54,13 @@ int io_rmtree(int dirfd, const char *name, const char *what, struct err *e) MUST
 
 /* The same for each of these absolute paths, from the last to the first, all of them. */
 int io_rmtrees(const struct strv *paths, struct err *e) MUST_CHECK;
+
+/*
+ * For a call that must not be lost for want of a moment's memory or descriptors: tell whether it is
+ * worth another try after errno (EINTR, EAGAIN, ENOMEM, ENOBUFS, EMFILE, ENFILE or EIO). Sleeps
+ * before all but the first. *TRIES counts them, from 0 on; after about a second it is enough.
+ */
+bool io_again(unsigned *tries);
+void io_pause_ms(int64_t ms);
 
 #endif

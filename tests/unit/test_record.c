@@ -16,7 +16,7 @@
 #include "nar/io.h"
 #include "nar/scope.h"
 
-static char dir[40], bundle[64], runtime[64], witness[64];
+static char dir[40], bundle[80], runtime[64], witness[64];
 
 static int setup(void **state)
 {
@@ -64,9 +64,9 @@ static void die_in_a_run(int cut)
 		int fd = -1;
 
 		if (record_enter(dir, &r, &e) < 0 || record_appear(&r, &e) < 0 ||
-		    mkdir(r.dir, 0700) < 0 ||
+		    mkdir(r.dir, 0700) < 0 || (cut > 0 && record_intend(&r, bundle, &e) < 0) ||
 		    (cut > 0 && (fd = io_mkdir(AT_FDCWD, bundle, 0700, &e)) < 0) ||
-		    (cut > 0 && record_bundle(&r, bundle, &e) < 0) ||
+		    (cut > 0 && record_made(&r, fd, bundle, &e) < 0) ||
 		    (cut > 1 && record_runtime(&r, &rt, "the-id", true, &e) < 0) ||
 		    (cut > 2 && io_write(r.fd, "bundle=1:2", 10, "record", &e) < 0))
 			_exit(1);
@@ -174,7 +174,8 @@ static void a_living_run_keeps_all(void **state)
 	assert_ok(&e, record_appear(&a, &e));
 	assert_int_equal(mkdir(a.dir, 0700), 0);
 	scoped_fd int fd = io_mkdir(AT_FDCWD, bundle, 0700, &e);
-	assert_ok(&e, record_bundle(&a, bundle, &e));
+	assert_ok(&e, record_intend(&a, bundle, &e));
+	assert_ok(&e, record_made(&a, fd, bundle, &e));
 	assert_ok(&e, record_enter(dir, &b, &e));
 	assert_true(exists(a.dir) && exists(a.path) && exists(bundle));
 	assert_string_not_equal(a.dir, b.dir);
@@ -203,6 +204,61 @@ static void another_directory_at_the_path_stays(void **state)
 	record_done(&r);
 	assert_ok(&e, record_enter(dir, &r, &e));
 	assert_true(exists(bundle));
+}
+
+/* Killed between mkdir(2) and the word that it is made. */
+static void an_intended_directory_is_removed_if_it_is_empty(void **state)
+{
+	for (int i = 0; i < 4; i++) {
+		struct err e = ERR_INIT;
+		scoped_record struct record r = RECORD_INIT;
+		const bool older = i == 2, full = i == 1, none = i == 3;
+
+		assert_true(!older || mkdir(bundle, 0700) == 0);
+		nanosleep(&(struct timespec){0, 30000000}, NULL);
+		const pid_t pid = fork();
+		if (pid == 0)
+			_exit(record_enter(dir, &r, &e) < 0 || record_appear(&r, &e) < 0 ||
+			      record_intend(&r, bundle, &e) < 0 ||
+			      (!older && !none && mkdir(bundle, 0700) < 0));
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		scoped_free char *file = str_fmt(&e, "%s/file", bundle);
+		assert_true(!full || io_write_file(AT_FDCWD, file, 0600, "", 0, &e) == 0);
+		assert_ok(&e, record_enter(dir, &r, &e));
+		assert_int_equal(exists(bundle), older || full);
+		assert_int_equal(count_entries(), older || full);
+		assert_ok(&e, io_rmtree(AT_FDCWD, bundle, bundle, &e));
+	}
+}
+
+/* A record whose run could not remove everything is that of a dead run. */
+static void what_cannot_be_removed_keeps_the_record(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *closed = str_fmt(&e, "%s/closed", dir);
+	const bool root = geteuid() == 0;
+
+	assert_non_null(closed);
+	snprintf(bundle, sizeof bundle, "%s/x.drv.chroot", closed);
+	assert_int_equal(mkdir(closed, 0755), 0);
+	/* The right to write anywhere would be root's. */
+	assert_true(!root || (chown(dir, 65534, 65534) == 0 && chown(closed, 65534, 65534) == 0 &&
+			      seteuid(65534) == 0));
+	die_in_a_run(1);
+	assert_int_equal(chmod(closed, 0555), 0);
+	scoped_record struct record r = RECORD_INIT;
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_true(exists(bundle));
+	/* What the bundle is in, and of the dead run the record and the directory. */
+	assert_int_equal(count_entries(), 3);
+	record_done(&r);
+	assert_int_equal(chmod(closed, 0755), 0);
+	assert_ok(&e, record_enter(dir, &r, &e));
+	assert_false(exists(bundle));
+	assert_int_equal(count_entries(), 1);
+	assert_true(!root || seteuid(0) == 0);
 }
 
 static void what_others_could_write_is_not_believed(void **state)
@@ -261,6 +317,8 @@ int main(int argc, char **argv)
 		CASE(a_group_goes_with_all_that_is_in_it),
 		CASE(a_living_run_keeps_all),
 		CASE(another_directory_at_the_path_stays),
+		CASE(an_intended_directory_is_removed_if_it_is_empty),
+		CASE(what_cannot_be_removed_keeps_the_record),
 		CASE(what_others_could_write_is_not_believed),
 		CASE(nothing_is_there_before_it_appears),
 		CASE(a_fifo_does_not_block),

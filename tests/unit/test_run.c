@@ -7,16 +7,22 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "hook/children.h"
+#include "hook/record.h"
 #include "nar/buf.h"
 #include "nar/io.h"
 #include "nar/scope.h"
@@ -100,6 +106,132 @@ static void says_what_it_cannot_remove(void **state)
 
 	assert_ok(&e, run_own_tree(r, "/proc/self/status", &e));
 	assert_err(&e, run_finish(r, &e), "/proc/self/status");
+}
+
+static void start_record(struct record *r)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *run_dir = in_dir("run");
+
+	assert_true(mkdir(run_dir, 0700) == 0 || errno == EEXIST);
+	assert_ok(&e, record_enter(run_dir, r, &e));
+}
+
+static void the_record_goes_when_all_has_gone(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record record = RECORD_INIT;
+	scoped_free char *a = in_dir("a");
+
+	start_record(&record);
+	struct run *r = run_start((const int[]){record.fd, -1}, &e);
+	assert_non_null(r);
+	assert_ok(&e, run_keep_record(r, &record, &e));
+	make_tree(a); /* stale */
+	scoped_fd int fd = run_make_dir(r, a, &e);
+	assert_ok(&e, fd);
+	assert_ok(&e, io_write_file(fd, "file2", 0600, "x", 1, &e));
+	assert_int_equal(faccessat(fd, "file", F_OK, 0), -1);
+	assert_true(exists(record.path));
+	assert_ok(&e, run_finish(r, &e));
+	assert_false(exists(a));
+	assert_false(exists(record.path));
+}
+
+static void the_record_stays_when_something_does(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_record struct record record = RECORD_INIT, next = RECORD_INIT;
+	scoped_free char *a = in_dir("a");
+
+	start_record(&record);
+	struct run *r = run_start((const int[]){record.fd, -1}, &e);
+	assert_non_null(r);
+	assert_ok(&e, run_keep_record(r, &record, &e));
+	assert_ok(&e, run_own_tree(r, "/proc/self/status", &e));
+	scoped_fd int fd = run_make_dir(r, a, &e);
+	assert_ok(&e, fd);
+	assert_err(&e, run_finish(r, &e), "the next build will go on");
+	assert_false(exists(a)); /* all else is removed */
+	scoped_free char *path = str_dup(record.path, &e);
+	record_done(&record);
+	assert_true(exists(path));
+	start_record(&next);
+	assert_false(exists(path));
+}
+
+/* Have CALL fail with ERR, with this value of its argument ARG. For this process and its children. */
+static void let_fail(unsigned call, unsigned arg, unsigned value, unsigned err)
+{
+	struct sock_filter f[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[arg])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog prog = {ARRAY_SIZE(f), f};
+
+	if (__BYTE_ORDER != __LITTLE_ENDIAN || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		_exit(3);
+}
+
+/* In a process of its own: 0 if BODY(a path that it shall own) returns that. */
+static int in_a_child(int (*body)(const char *path))
+{
+	scoped_free char *a = in_dir("a");
+	const pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		alarm(20);
+		_exit(body(a));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* One that cannot send anything for want of memory. */
+static int start_with_a_mute(const char *path)
+{
+	struct err e = ERR_INIT;
+
+	let_fail(SYS_sendmsg, 2, MSG_NOSIGNAL | MSG_DONTWAIT, ENOMEM);
+	struct run *r = run_start((const int[]){-1}, &e);
+	return !r || run_own_tree(r, path, &e) == 0;
+}
+
+static int finish_with_a_deaf(const char *path)
+{
+	struct err e = ERR_INIT;
+	struct run *r = run_start((const int[]){-1}, &e);
+
+	if (!r || run_own_tree(r, path, &e) < 0 || mkdir(path, 0700) < 0)
+		return 1;
+	let_fail(SYS_shutdown, 1, SHUT_WR, ENOBUFS);
+	return run_finish(r, &e) == 0 || exists(path);
+}
+
+static int finish_without_hearing(const char *path)
+{
+	struct err e = ERR_INIT;
+	struct run *r = run_start((const int[]){-1}, &e);
+
+	if (!r || run_own_tree(r, path, &e) < 0 || mkdir(path, 0700) < 0)
+		return 1;
+	let_fail(SYS_recvfrom, 3, MSG_DONTWAIT, ENOMEM);
+	if (run_finish(r, &e) < 0)
+		err_clear(&e);
+	return exists(path);
+}
+
+static void nobody_waits_for_a_supervisor_that_cannot_speak_or_hear(void **state)
+{
+	assert_int_equal(in_a_child(start_with_a_mute), 0);
+	assert_int_equal(in_a_child(finish_with_a_deaf), 0);
+	assert_int_equal(in_a_child(finish_without_hearing), 0);
 }
 
 static void removes_it_when_the_hook_is_killed(void **state)
@@ -444,6 +576,9 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(removes_what_is_on_its_list),
 		CASE(says_what_it_cannot_remove),
+		CASE(the_record_goes_when_all_has_gone),
+		CASE(the_record_stays_when_something_does),
+		CASE(nobody_waits_for_a_supervisor_that_cannot_speak_or_hear),
 		CASE(removes_it_when_the_hook_is_killed),
 		CASE(does_itself_what_a_killed_supervisor_should_have),
 		CASE(kills_the_build_of_a_killed_supervisor),
