@@ -21,6 +21,7 @@ bool memdir_new(struct memdir *ret)
 	scoped_fd int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
 	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "size", MEMDIR_BYTES_MAX, 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return false;
 	scoped_memdir struct memdir m = MEMDIR_INIT;

@@ -14,6 +14,9 @@
 
 #include "nar/err.h"
 
+/* A configuration of 64 MiB, which a runtime copies, and what else there is: twice as much. */
+#define MEMDIR_BYTES_MAX "256m"
+
 struct memdir {
 	int mount_fd; /* for memdir_attach(); -1: there is none */
 	int dirfd;    /* its root, to create files in */
@@ -24,7 +27,8 @@ struct memdir {
 	}
 
 /*
- * Make one, empty and 0700. False: this kernel (before 5.2) or our rights do not allow it, and the
+ * Make one, empty and 0700, of at most MEMDIR_BYTES_MAX: what a runtime, or a build by whatever it
+ * finds in one, writes to it is not the machine's whole memory. False: this kernel (before 5.2) or our rights do not allow it, and the
  * caller takes a directory on the disk.
  */
 bool memdir_new(struct memdir *ret);

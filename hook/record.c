@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "hook/cgroup.h"
+#include "hook/environment.h"
 #include "hook/log.h"
 #include "hook/run.h"
 #include "hook/tenants.h"
@@ -212,9 +213,12 @@ static int run_delete(const struct dead *d, struct err *e)
 {
 	const struct runtime_view view = {.layout = (enum cgroup_layout)d->layout, .mount_fd = -1};
 	const char *program = d->delete.items[0];
-	const pid_t pid = fork();
+	scoped_free char **env = environment_for(ENVIRONMENT_RUNTIME, e);
 	int status;
 
+	if (!env)
+		return -1;
+	const pid_t pid = fork();
 	if (pid < 0)
 		return err_sys(e, "starting '%s'", d->delete.items[0]);
 	if (pid == 0) {
@@ -224,7 +228,7 @@ static int run_delete(const struct dead *d, struct err *e)
 			if (dup2(null, fd) < 0)
 				_exit(127);
 		if (runtime_prepare_child((enum runtime_kind)d->kind, &view, &program, e) == 0)
-			execv(program, d->delete.items);
+			execve(program, d->delete.items, env);
 		_exit(127);
 	}
 	while (waitpid(pid, &status, 0) < 0)

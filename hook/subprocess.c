@@ -5,6 +5,8 @@
  */
 #include "hook/subprocess.h"
 
+#include <config.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hook/environment.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -36,13 +39,27 @@ static int memory_file(const void *data, size_t n, struct err *e)
 	return TAKE(fd, -1);
 }
 
-static int spawn(char *const *argv, const int fds[3], pid_t *ret, struct err *e)
+/* Whoever started us may have left descriptors open. */
+static void keep_others(void)
 {
+#ifdef HAVE_CLOSE_RANGE
+	/* Not before Linux 5.11; all of our own are so anyway. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+#endif
+}
+
+static int spawn(char *const *argv, const int fds[3], enum environment_kind kind, pid_t *ret,
+		 struct err *e)
+{
+	scoped_free char **env = environment_for(kind, e);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, defaults;
 	int rc;
 
+	if (!env)
+		return -1;
+	keep_others();
 	/* Only allocations, which glibc does not even make, could fail here. */
 	if (posix_spawn_file_actions_init(&actions) || posix_spawnattr_init(&attr))
 		return err_memory(e);
@@ -60,7 +77,7 @@ static int spawn(char *const *argv, const int fds[3], pid_t *ret, struct err *e)
 	for (int i = 0; !rc && i < 3; i++)
 		rc = posix_spawn_file_actions_adddup2(&actions, fds[i], i);
 	if (!rc)
-		rc = posix_spawnp(ret, argv[0], &actions, &attr, argv, environ);
+		rc = posix_spawnp(ret, argv[0], &actions, &attr, argv, env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	if (rc) {
@@ -85,11 +102,12 @@ static const char *last_words(int fd, struct buf *b)
 }
 
 /* Run ARGV with these descriptors to its end. */
-static int run(char *const *argv, const int fds[3], int *ret_status, struct err *e)
+static int run(char *const *argv, const int fds[3], enum environment_kind kind, int *ret_status,
+	       struct err *e)
 {
 	pid_t pid;
 
-	if (spawn(argv, fds, &pid, e) < 0)
+	if (spawn(argv, fds, kind, &pid, e) < 0)
 		return -1;
 	while (waitpid(pid, ret_status, 0) < 0)
 		if (errno != EINTR)
@@ -116,7 +134,7 @@ int subprocess_run_told(char *const *argv, int err_fd, const char *quote, struct
 	const int fds[3] = {in_fd, out_fd, err_fd};
 	int status;
 
-	if (run(argv, fds, &status, e) < 0)
+	if (run(argv, fds, ENVIRONMENT_PREBUILD, &status, e) < 0)
 		return -1;
 	if (WIFSIGNALED(status))
 		return err_set(e, ERR_SYSTEM, "program %s%s%s failed due to signal %d (%s)", quote,
@@ -142,7 +160,7 @@ int subprocess_run(char *const *argv, const void *in, size_t in_len, struct buf 
 	scoped_buf struct buf words = BUF_INIT(STDERR_MAX);
 	int status;
 
-	if (run(argv, fds, &status, e) < 0)
+	if (run(argv, fds, ENVIRONMENT_NIX, &status, e) < 0)
 		return -1;
 	if (WIFSIGNALED(status))
 		return err_set(e, ERR_SYSTEM, "'%s %s' was killed by signal %d", argv[0],

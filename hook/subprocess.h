@@ -11,6 +11,8 @@
 #include "nar/err.h"
 
 /*
+ * Each gets descriptors 0 to 2 and no others, and the environment that hook/environment.h says.
+ *
  * Run ARGV (the program is looked up in PATH), with the IN_LEN bytes at IN as its standard input,
  * and wait for its end. What it prints is appended to OUT (NULL: thrown away). An exit status other
  * than 0, or a signal: ERR_SYSTEM with its own last words.

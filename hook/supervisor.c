@@ -25,7 +25,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -38,7 +37,9 @@
 #include "hook/cgroup.h"
 #include "hook/children.h"
 #include "hook/cleanup.h"
+#include "hook/environment.h"
 #include "hook/runtime.h"
+#include "hook/supervisor_internal.h"
 #include "nar/buf.h"
 #include "nar/clock.h"
 #include "nar/io.h"
@@ -52,30 +53,6 @@
 #define PID_FILE_MAX 64
 /* With so many, what fails is this process itself. */
 #define FAILURES_MAX 100
-
-/* The strings of SUP_RUN. */
-enum { WORD_ID, WORD_BUNDLE, WORD_STATE, WORD_SCRATCH, WORD_CGROUP, WORD_ARGV };
-
-struct sup {
-	pid_t self;
-	int sock, sigfd;
-	sigset_t mask; /* of the hook, for the runtime */
-	struct strv owned, cgroups;
-	char *record;
-	bool failed; /* something that the hook wanted is not done, or not known */
-
-	/* The container, if there is one (runtime > 0). */
-	struct sup_run how;
-	struct strv words; /* of SUP_RUN */
-	int state_fd, mount_fd;
-	pid_t runtime;
-	bool runtime_ended;
-	pid_t builder;      /* 0: not known */
-	int builder_fd;     /* a pidfd, where it is the child of a stopped runtime */
-	int64_t look_at_ms; /* when to look for it, -1: no more */
-	int look_again_ms;
-	struct sup_ended end;
-};
 
 /*
  * False: it cannot be told. Where the hook waits for it, this process has to end, which is the one
@@ -160,138 +137,25 @@ static void kill_container(struct sup *s)
 
 /* ---- the runtime's start ---- */
 
-/* In the child. Handlers are the hook's and must not run here. */
-static void reset_handlers(void)
-{
-	struct sigaction sa;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN &&
-		    sa.sa_handler != SIG_DFL) {
-			sa = (struct sigaction){.sa_handler = SIG_DFL};
-			sigaction(sig, &sa, NULL);
-		}
-}
-
-/*
- * Standard input: a null device. runsc gives what is there to nobody, and crun, where root is
- * mapped, to the build's user; the machine's would then be theirs to close for all. So it is the
- * bundle's own where it has one (hook/bundle.h), and for runsc else a pipe at its end; crun without
- * root mapped has no power over the machine's, which we have there already.
- */
-static int give_stdin(const struct sup *s, struct err *e)
-{
-	struct stat st;
-	int ends[2] = {-1, -1};
-	char null[4096];
-
-	/* runc leaves a null device alone. */
-	if (s->how.kind == RUNTIME_RUNC)
-		return 0;
-	if ((size_t)snprintf(null, sizeof null, "%s/root/dev/null", s->words.items[WORD_BUNDLE]) >=
-	    sizeof null)
-		return err_set(e, ERR_LIMIT, "the bundle's path is too long");
-	scoped_fd int fd = open(null, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
-		return dup2(fd, STDIN_FILENO) < 0 ? err_sys(e, "giving the runtime its input") : 0;
-	if (s->how.kind != RUNTIME_RUNSC)
-		return 0;
-	if (pipe2(ends, O_CLOEXEC) < 0 || dup2(ends[0], STDIN_FILENO) < 0)
-		return err_sys(e, "giving the runtime its input");
-	close(ends[0]);
-	close(ends[1]);
-	return 0;
-}
-
-/* Where the runtime finds what, and its program if that is another then. */
-static int enter_view(const struct sup *s, char *exe, size_t exe_size, const char **program,
-		      struct err *e)
-{
-	const struct runtime_view v = {
-		.layout = (enum cgroup_layout)s->how.layout,
-		.makes_cgroups = s->how.makes_cgroups,
-		.mount_fd = s->mount_fd,
-		.mounts_null = s->how.mounts_null,
-		.bundle = s->words.items[WORD_BUNDLE],
-		.scratch = s->words.items[WORD_SCRATCH],
-		.exe = exe,
-	};
-
-	/* Under its own name, which is what `ps` shows. */
-	if ((size_t)snprintf(exe, exe_size, "%s/%s", s->words.items[WORD_STATE],
-			     str_base(*program)) >= exe_size)
-		return err_set(e, ERR_LIMIT, "the state directory's path is too long");
-	return runtime_prepare_child((enum runtime_kind)s->how.kind, &v, program, e);
-}
-
-/*
- * Standard output and error: the terminal, or the pipe that runsc gets, opened twice then. gVisor
- * makes each of a container's descriptors non-blocking and waits itself where the builder has to,
- * unless the descriptor was non-blocking when gVisor first saw it (NewFD() in
- * pkg/sentry/fsimpl/host/host.go). If both were one open file description, gVisor would do so to
- * the second by itself: a builder that writes faster than its log is read would get EAGAIN.
- */
-static int give_output(const struct sup *s, int tty, struct err *e)
-{
-	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
-		return err_sys(e, "connecting the runtime to its terminal");
-	if (s->how.kind != RUNTIME_RUNSC)
-		return 0;
-	scoped_fd int again = open("/proc/self/fd/1", O_WRONLY | O_CLOEXEC);
-	if (again < 0 || dup2(again, STDERR_FILENO) < 0)
-		return err_sys(e, "opening the pipe for the build's log a second time, by "
-				  "'/proc/self/fd/1'");
-	return 0;
-}
-
-static int become_runtime(const struct sup *s, int tty, struct err *e)
-{
-	char *const *argv = s->words.items + WORD_ARGV;
-	const char *program = argv[0];
-	char exe[4096];
-
-	if (give_output(s, tty, e) < 0)
-		return -1;
-	/* While it can be seen: crun finds no v2 beside v1. */
-	if (*s->words.items[WORD_CGROUP] && cgroup_enter(s->words.items[WORD_CGROUP], e) < 0)
-		return -1;
-	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
-		return -1;
-	if (s->how.personality && personality(s->how.personality) < 0)
-		return err_sys(e, "setting the personality to 0x%lx", s->how.personality);
-	/* As we may have stopped it, it could not even end by itself without us. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->self)
-		return err_sys(e, "tying the runtime to its supervisor process");
-	reset_handlers();
-	sigprocmask(SIG_SETMASK, &s->mask, NULL);
-	execv(program, argv);
-	return err_sys(e, "executing '%s'", argv[0]);
-}
-
 static int start_runtime(struct sup *s, int tty, struct err *e)
 {
-	/*
-	 * runsc mounts its sandbox's root on TMPDIR, which it then enters as nobody; where it could
-	 * not pass through all directories on the way it says "cannot read client sync file". All
-	 * it wants of it is a directory, which /tmp, its default, is for everybody.
-	 */
-	if (s->how.kind == RUNTIME_RUNSC)
-		unsetenv("TMPDIR");
 	/*
 	 * vfork(2) saves copying page tables. The child changes nothing of ours but *WHY:
 	 * descriptors, signals, personality and mount namespace are its own.
 	 */
 	struct err why = ERR_INIT;
+	scoped_free char **env = environment_for(ENVIRONMENT_RUNTIME, e);
 	unsigned tries = 0;
 	pid_t pid;
 
+	if (!env)
+		return -1;
 	while ((pid = vfork()) < 0)
 		if (!io_again(&tries))
 			return err_sys(e, "starting the runtime");
 	if (pid == 0) {
-		become_runtime(s, tty, &why);
-		tell_error(s->sock, &why);
+		if (become_runtime(s, tty, env, &why) < 0)
+			tell_error(s->sock, &why);
 		_exit(127);
 	}
 	s->runtime = pid;

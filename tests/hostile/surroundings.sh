@@ -77,6 +77,18 @@ runtime 'crun "$@" & sleep 0.3; kill -KILL $!; wait $!; kill -KILL $$'
 says "a runtime that is killed with its container running" '.' 'PATH=/bin; sleep 100'
 unset NIX_OCI_HOOK_RUNTIME
 
+# Nix's daemon has variables of systemd's that crun and runc would heed: LISTEN_FDS gives the build
+# crun's log, NOTIFY_SOCKET mounts a socket into it.
+for runtime in crun runc; do
+  has_runtime $runtime || continue
+  LISTEN_FDS=1 LISTEN_PID=$$ NOTIFY_SOCKET=$W/notify NIX_OCI_HOOK_RUNTIME=$runtime \
+    check "$runtime: nothing of the daemon's environment reaches a build" nix_build hook -E "derivation {
+      name = \"environment\"; system = builtins.currentSystem; builder = \"/bin/sh\"; runtime = \"$runtime\";
+      args = [ \"-c\" ''for fd in 3 4 5 6; do [ ! -e /proc/\$\$/fd/\$fd ] || exit 1; done
+        while read -r line; do case \$line in *notify*) exit 2;; esac; done </proc/self/mountinfo
+        echo >\$out'' ]; }"
+done
+
 # runsc enters its TMPDIR as nobody.
 if command -v runsc >/dev/null; then
   mkdir -p "$W/closed/tmp" && chmod 700 "$W/closed"

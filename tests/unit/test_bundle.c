@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -473,6 +474,9 @@ static void what_a_build_can_fill_is_on_the_disk(void **state)
 
 	if (!memdir_new(&mem))
 		skip(); /* needs root and Linux 5.2 */
+	struct statvfs fs;
+	assert_int_equal(fstatvfs(mem.dirfd, &fs), 0);
+	assert_int_equal(fs.f_blocks * fs.f_frsize, 256 << 20);
 	assert_true(bundle_fits_memory(&f->r, SPEC_NIX));
 	assert_ok(&e, bundle_create(f->path, mem.dirfd, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e));
 	assert_mode(f, "root/etc/passwd", S_IFREG | 0644);
