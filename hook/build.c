@@ -300,8 +300,11 @@ static int open_icache(struct build *b, struct err *e)
 	/* A dry run makes nothing: what is not there has nothing in it. */
 	if (b->o->dry_run && access(c->cache_dir, F_OK) < 0)
 		return 0;
-	if (settings_bool(b->settings, "sync-before-registering", false, &o.sync, e) < 0)
+	bool fsync_paths;
+	if (settings_bool(b->settings, "sync-before-registering", false, &o.sync, e) < 0 ||
+	    settings_bool(b->settings, "fsync-store-paths", false, &fsync_paths, e) < 0)
 		return -1;
+	o.sync = o.sync || fsync_paths;
 	b->icache = icache_open(&o, e);
 	return b->icache ? 0 : -1;
 }

@@ -6,6 +6,8 @@
  *	DIR/entries/<hash>/    an entry; its time is when it was last asked for
  *	    contents           the tree
  *	    size               bytes of its NAR, in decimal
+ *	    boot               a link to nowhere: the boot of the machine in which it was made; not
+ *	                       there where the contents are known to be on the disk
  *	DIR/making/<hash>      flock: held by who unpacks that entry
  *	DIR/runs/<random>/     a run; flock on the directory: it lives
  *	    uses               names of the entries it has pinned, one a line
@@ -27,8 +29,14 @@
  * cannot be moved to another parent, and has to keep its time.
  *
  * SIGKILL leaves a run's directory and perhaps an empty file in making/; the next run to open the
- * cache removes both. A machine that loses power may
- * lose contents of entries that it had not written back: see `sync`.
+ * cache removes both.
+ *
+ * A machine that loses power can lose contents of entries that it had not written back, but not the
+ * order of what was done to directories. To write each entry to the disk as it is made would cost a
+ * flush or two of the disk for each of a thousand inputs. So an entry says in which boot it was
+ * made: as long as that one lasts, what was written is there to be read, on the disk or not. Who
+ * finds an entry of another boot compares its hash, once, under its making lock: what is right then
+ * was read from the disk, so that the link can go; what is not is made anew.
  */
 #include "hook/icache_internal.h"
 
@@ -49,6 +57,7 @@
 #include "nar/banned.h"
 
 #define USES_BYTES_MAX (64u << 20)
+#define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 
 void icache_name(const struct hash *sha256, char ret[ICACHE_NAME_MAX])
 {
@@ -230,6 +239,19 @@ static int remove_dead_locks(struct icache *c, struct err *e)
 	return 0;
 }
 
+/* Where it is not known which boot this is, entries are written to the disk as they are made. */
+static void find_boot(struct icache *c)
+{
+	scoped_fd int fd = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	ssize_t n = fd < 0 ? 0 : io_read(fd, c->boot, sizeof c->boot - 1, BOOT_FILE, &ignored);
+
+	c->boot[n > 0 ? n : 0] = '\0';
+	c->boot[strcspn(c->boot, "\n")] = '\0';
+	if (!c->boot[0])
+		c->sync = true;
+}
+
 struct icache *icache_open(const struct icache_options *o, struct err *e)
 {
 	struct icache *c = mem_new(1, sizeof *c, e);
@@ -240,6 +262,7 @@ struct icache *icache_open(const struct icache_options *o, struct err *e)
 	assert(o->dir[0] == '/');
 	c->max_bytes = o->max_bytes;
 	c->sync = o->sync;
+	find_boot(c);
 	c->entries_fd = c->making_fd = c->runs_fd = c->lock_fd = c->run_fd = -1;
 	c->dir = str_dup(o->dir, e);
 	ok = c->dir && open_dir(c, e) == 0 && icache_lock(c, e) == 0;
@@ -333,17 +356,53 @@ static bool is_canonical(const struct stat *st)
 	       st->st_mtim.tv_nsec == 0;
 }
 
-/* 1: entry NAME can be used, which is noted; 0: it is missing or damaged; -1: *E. */
-static int look(struct icache *c, const char *name, struct err *e)
+/* Whether entry NAME may have lost contents with the machine's power. */
+static bool is_of_other_boot(const struct icache *c, const char *name)
+{
+	char path[ICACHE_NAME_MAX + sizeof ICACHE_BOOT], boot[ICACHE_BOOT_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/" ICACHE_BOOT, name);
+	n = readlinkat(c->entries_fd, path, boot, sizeof boot);
+	if (n < 0)
+		return errno != ENOENT;
+	return (size_t)n != strlen(c->boot) || memcmp(boot, c->boot, (size_t)n) != 0;
+}
+
+/* Compare contents of entry NAME, of another boot, with SHA256. 1: right, on the disk; 0: no. */
+static int verify(const struct icache *c, const char *name, const struct hash *sha256)
+{
+	scoped_fd int fd =
+		openat(c->entries_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	struct nar_digest is;
+
+	if (fd < 0 || nar_digest(fd, ICACHE_CONTENTS, name, NULL, &is, &ignored) < 0 ||
+	    !hash_equal(&is.sha256, sha256))
+		return 0;
+	/* If it stays, the next boot compares again. */
+	unlinkat(fd, ICACHE_BOOT, 0);
+	return 1;
+}
+
+/*
+ * 1: the entry of SHA256, NAME, can be used, which is noted; 0: it is missing or damaged, or (not
+ * COMPARE) it has to be compared first; -1: *E.
+ */
+static int look(struct icache *c, const char *name, const struct hash *sha256, bool compare,
+		struct err *e)
 {
 	char path[ICACHE_NAME_MAX + sizeof ICACHE_CONTENTS];
 	struct stat st;
 
 	snprintf(path, sizeof path, "%s/%s", name, ICACHE_SIZE);
-	if (fstatat(c->entries_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	if (fstatat(c->entries_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size == 0)
 		return 0;
 	snprintf(path, sizeof path, "%s/%s", name, ICACHE_CONTENTS);
 	if (fstatat(c->entries_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_canonical(&st))
+		return 0;
+	if (is_of_other_boot(c, name) && (!compare || verify(c, name, sha256) == 0))
 		return 0;
 	if (utimensat(c->entries_fd, name, NULL, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "setting the time of '%s/entries/%s'", c->dir, name);
@@ -407,8 +466,10 @@ static int fill_entry(struct icache *c, int dirfd, const char *name, const struc
 	    check_digest(item, &digest, e) < 0 ||
 	    io_write_file(dirfd, ICACHE_SIZE, 0444, size, (size_t)n, e) < 0)
 		return -1;
-	if (c->sync && syncfs(dirfd) < 0)
-		return err_sys(e, "writing '%s' to the disk", to);
+	if (c->sync)
+		return syncfs(dirfd) < 0 ? err_sys(e, "writing '%s' to the disk", to) : 0;
+	if (symlinkat(c->boot, dirfd, ICACHE_BOOT) < 0)
+		return err_sys(e, "creating '%s/%s/" ICACHE_BOOT "'", c->run_dir, name);
 	return 0;
 }
 
@@ -442,13 +503,14 @@ int icache_get(struct icache *c, const struct icache_item *item, bool wait, stru
 
 	assert(c->pinned);
 	icache_name(&item->sha256, name);
-	rc = look(c, name, e);
+	rc = look(c, name, &item->sha256, false, e);
 	if (rc != 0)
 		return rc;
 	rc = lock_making(c, name, wait, &lock, e);
 	if (rc <= 0)
 		return rc;
-	rc = look(c, name, e); /* another may have made it while we waited */
+	/* Another may have made it, or compared it, while we waited. */
+	rc = look(c, name, &item->sha256, true, e);
 	if (rc == 0) {
 		rc = make_entry(c, name, item, e);
 		if (rc < 0)
@@ -466,7 +528,7 @@ int icache_has(struct icache *c, const struct hash *sha256, struct err *e)
 	char name[ICACHE_NAME_MAX];
 
 	icache_name(sha256, name);
-	return look(c, name, e);
+	return look(c, name, sha256, true, e);
 }
 
 bool icache_grew(const struct icache *c)

@@ -17,7 +17,8 @@
  * Who changes an entry needs its owner's rights, and builds see it mounted read-only. So what is in
  * an entry is not read again when it is used: an entry is taken for damaged, and unpacked anew,
  * where its top was touched (it is missing, or its mode, owner or time is another), not where
- * something deep in it was.
+ * something deep in it was. But what was made before the machine was started anew is read and
+ * compared once, when it is first asked for: a power cut may have emptied its files.
  *
  * icache_get() may be called by several threads at once.
  *
@@ -38,7 +39,11 @@ struct icache;
 struct icache_options {
 	const char *dir;    /* absolute; made if need be */
 	uint64_t max_bytes; /* of all entries, counted as NARs; what is pinned may exceed it */
-	bool sync;          /* an entry is on the disk before it appears */
+	/*
+	 * An entry is on the disk before it appears, and is never compared later: costs a flush or
+	 * two of the disk for each.
+	 */
+	bool sync;
 };
 
 /* What shall be there. */

@@ -18,6 +18,9 @@
 #define ICACHE_CONTENTS "contents"
 #define ICACHE_SIZE "size"
 #define ICACHE_USES "uses"
+#define ICACHE_BOOT "boot"
+/* A UUID and a line feed, with some room. */
+#define ICACHE_BOOT_MAX 64
 
 struct icache {
 	char *dir;
@@ -26,9 +29,10 @@ struct icache {
 	_Atomic bool grew;
 	int entries_fd, making_fd, runs_fd;
 	int lock_fd;
-	char *run_name; /* below runs/ */
-	char *run_dir;  /* its path */
-	int run_fd;     /* has the run's flock(2) */
+	char *run_name;             /* below runs/ */
+	char *run_dir;              /* its path */
+	char boot[ICACHE_BOOT_MAX]; /* the boot of this machine; "": not known */
+	int run_fd;                 /* has the run's flock(2) */
 };
 
 void icache_name(const struct hash *sha256, char ret[ICACHE_NAME_MAX]);

@@ -430,7 +430,8 @@ int inputs_open(struct inputs *in, const struct conf *c, const struct store *st,
 		return err_set(e, ERR_INPUT,
 			       "key 'cache-dir' has to be set where neither $XDG_CACHE_HOME nor "
 			       "$HOME is");
-	const struct icache_options o = {c->cache_dir, c->cache_size, st->sync_before_registering};
+	const struct icache_options o = {c->cache_dir, c->cache_size,
+					 st->sync_before_registering || st->fsync_store_paths};
 	in->cache = icache_open(&o, e);
 	return in->cache ? 0 : -1;
 }

@@ -310,6 +310,106 @@ static void makes_a_damaged_entry_anew(void **state)
 	}
 }
 
+/* The entry of CONTENTS was made in BOOT. */
+static void set_boot(const char *contents, const char *boot)
+{
+	scoped_free char *entry = strndup(contents, (size_t)(strrchr(contents, '/') - contents));
+	scoped_fd int fd = open(entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(unlinkat(fd, ICACHE_BOOT, 0), 0);
+	assert_int_equal(symlinkat(boot, fd, ICACHE_BOOT), 0);
+}
+
+static bool names_boot(const char *contents)
+{
+	scoped_free char *link = NULL;
+
+	assert_true(asprintf(&link, "%.*s/" ICACHE_BOOT, (int)(strrchr(contents, '/') - contents),
+			     contents) > 0);
+	return exists(link);
+}
+
+/* What a power cut does: the top is as it was. */
+static void empty_file(const char *contents)
+{
+	scoped_free char *file = NULL;
+
+	assert_true(asprintf(&file, "%s/sub/data", contents) > 0);
+	assert_int_equal(chmod(file, 0644), 0);
+	assert_int_equal(truncate(file, 0), 0);
+	assert_int_equal(chmod(file, 0444), 0);
+}
+
+static struct nar_digest digest_of(const char *path)
+{
+	struct err e = ERR_INIT;
+	struct nar_digest is;
+
+	assert_ok(&e, nar_digest(AT_FDCWD, path, path, NULL, &is, &e));
+	return is;
+}
+
+static void what_another_boot_has_lost_is_made_anew(void **state)
+{
+	scoped_icache struct icache *c = open_of(1000000);
+	struct err e = ERR_INIT;
+	struct source s;
+
+	source_init(&s, "tree");
+	pin(c, &s, 1);
+	get(c, &s);
+	scoped_free char *path = path_of(c, &s);
+	empty_file(path);
+	/* Within one boot what was written is there, and not read again. */
+	assert_int_equal(icache_has(c, &s.item.sha256, &e), 1);
+	assert_true(names_boot(path));
+	set_boot(path, "another");
+	assert_int_equal(icache_has(c, &s.item.sha256, &e), 0);
+	get(c, &s);
+	const struct nar_digest is = digest_of(path);
+	assert_true(hash_equal(&is.sha256, &s.item.sha256));
+	assert_int_equal(icache_has(c, &s.item.sha256, &e), 1);
+	assert_true(names_boot(path));
+}
+
+static void what_another_boot_has_left_whole_is_compared_once(void **state)
+{
+	scoped_fd int calls = open(in_dir("calls"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	scoped_icache struct icache *c = open_of(1000000);
+	struct err e = ERR_INIT;
+	struct source s;
+
+	source_init(&s, "tree");
+	s.calls_fd = calls;
+	pin(c, &s, 1);
+	get(c, &s);
+	scoped_free char *path = path_of(c, &s);
+	set_boot(path, "another");
+	get(c, &s);
+	assert_false(names_boot(path));
+	/* Not again. */
+	empty_file(path);
+	get(c, &s);
+	assert_int_equal(icache_has(c, &s.item.sha256, &e), 1);
+	assert_int_equal(lseek(calls, 0, SEEK_END), 1);
+}
+
+static void what_is_written_at_once_names_no_boot(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct icache_options o = {in_dir("cache"), 1000000, true};
+	scoped_icache struct icache *c = icache_open(&o, &e);
+	struct source s;
+
+	assert_ok(&e, c ? 0 : -1);
+	source_init(&s, "tree");
+	pin(c, &s, 1);
+	get(c, &s);
+	scoped_free char *path = path_of(c, &s);
+	assert_false(names_boot(path));
+}
+
 static void truncated_files_are_seen(void **state)
 {
 	scoped_icache struct icache *c = open_of(1000000);
@@ -562,6 +662,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(refuses_another_size, setup),
 		cmocka_unit_test_setup(a_failed_write_leaves_nothing, setup),
 		cmocka_unit_test_setup(makes_a_damaged_entry_anew, setup),
+		cmocka_unit_test_setup(what_another_boot_has_lost_is_made_anew, setup),
+		cmocka_unit_test_setup(what_another_boot_has_left_whole_is_compared_once, setup),
+		cmocka_unit_test_setup(what_is_written_at_once_names_no_boot, setup),
 		cmocka_unit_test_setup(truncated_files_are_seen, setup),
 		cmocka_unit_test_setup(many_processes_unpack_an_entry_once, setup),
 		cmocka_unit_test_setup(a_killed_process_leaves_what_the_next_removes, setup),
