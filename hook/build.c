@@ -136,6 +136,7 @@ static int open_caches(struct build *b, struct err *e)
 	b->cache.progress = on_progress;
 	b->cache.note = on_note;
 	b->cache.ctx = b;
+	b->cache.no_sync = b->conf->sync == SYNC_OFF;
 	b->caches.store_dir = STORE_DIR_DEFAULT;
 	b->caches.set = cache_set_open((const char *const *)from->items, from->n, &b->cache, e);
 	if (!b->caches.set)

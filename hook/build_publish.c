@@ -270,5 +270,6 @@ int publish_paths(const struct publish *p, const struct strv *paths, struct err 
 		if (!l->there && (put_nar(&b, l, e) < 0 || fill_narinfo(p, l, e) < 0))
 			return err_wrap(e, "publishing '%s'", l->path);
 	}
-	return put_narinfos(&b, e);
+	/* Also of NARs that were there: another process may have just put them there. */
+	return cache_dest_settle(p->dest, e) < 0 ? -1 : put_narinfos(&b, e);
 }

@@ -102,7 +102,8 @@ const struct conf_key conf_keys[] = {
 		 "no power cut leaves a valid path whose files are empty. It costs each build "
 		 "two flushes of the disk. With auto it is done unless Nix's setting "
 		 "fsync-metadata is false; with off, only where Nix's fsync-store-paths or "
-		 "sync-before-registering is true.",
+		 "sync-before-registering is true. The same goes for what nix-oci-hook build "
+		 "writes into a binary cache that is a directory, but for Nix's settings.",
 	 .names = sync_names},
 	{"userns", CONF_BOOL, AT(userns), "true",
 	 .help = "Whether builds run in a user namespace, as in Nix's sandbox."},

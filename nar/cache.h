@@ -70,6 +70,7 @@ struct cache_options {
 	unsigned nars;               /* fetched at once; by the number of processors, 4 to 16 */
 	unsigned paths_max;          /* 1,048,576: asked for, as what strangers refer to is, too */
 	bool no_http2;
+	bool no_sync; /* a file: cache that is written need not outlast a power cut */
 	/*
 	 * Both are called in the caller's thread. PROGRESS: when something changed, at most each
 	 * 100 ms, and each second where nothing does; not 0: stop, with ERR_STOPPED. NOTE: what
@@ -175,6 +176,12 @@ int cache_dest_get(struct cache_dest *d, const char *name, struct buf *b, struct
 /* Make or replace a file: whole, or not at all. */
 int cache_dest_put(struct cache_dest *d, const char *name, const void *data, size_t n,
 		   struct err *e) MUST_CHECK;
+/*
+ * A power cut leaves no file of a file: cache cut, as contents are on the disk before they get
+ * their name. After this call, files that have their name by now keep it, too: to be called before
+ * a file that tells of others is put.
+ */
+int cache_dest_settle(struct cache_dest *d, struct err *e) MUST_CHECK;
 void cache_dest_free(struct cache_dest *d); /* NULL is fine */
 
 static inline void scope_cache_dest(struct cache_dest **d)

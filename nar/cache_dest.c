@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "nar/cache_internal.h"
+#include "nar/durable.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
@@ -235,6 +236,8 @@ int cache_upload_commit(struct cache_upload *u, const char *name, struct err *e)
 	}
 	if (!u->name[0] && give_name(u->dest, u->fd, u->name, e) < 0)
 		return -1;
+	if (!u->dest->o.no_sync && durable_fd(u->fd, name, e) < 0)
+		return err_wrap(e, "in '%s'", u->dest->url.shown);
 	if (io_close(&u->fd, name, e) < 0 || publish_file(u->dest, u->name, name, e) < 0)
 		return -1;
 	u->name[0] = '\0';
@@ -292,6 +295,18 @@ int cache_dest_put(struct cache_dest *d, const char *name, const void *data, siz
 	if (!u || io_write(u->fd, data, n, name, e) < 0)
 		return -1;
 	return cache_upload_commit(u, name, e);
+}
+
+int cache_dest_settle(struct cache_dest *d, struct err *e)
+{
+	if (!d->url.is_file || d->o.no_sync)
+		return 0;
+	scoped_fd int nars = openat(d->dirfd, "nar", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (nars < 0 && errno != ENOENT)
+		return err_sys(e, "opening '%s/nar'", d->url.shown);
+	if (nars >= 0 && durable_fd(nars, "nar", e) < 0)
+		return err_wrap(e, "in '%s'", d->url.shown);
+	return durable_fd(d->dirfd, d->url.shown, e);
 }
 
 const char *cache_dest_url(const struct cache_dest *d)

@@ -2,10 +2,13 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "hook/build_publish.h"
@@ -279,6 +282,67 @@ static void what_is_referred_to_comes_first(void **state)
 	assert_true(a && b && b < a);
 }
 
+/* ---- what a power cut would leave: the calls that matter, in their order ---- */
+
+static char calls[64];
+
+static void note(char c)
+{
+	const size_t n = strlen(calls);
+
+	if (n + 1 < sizeof calls)
+		calls[n] = c;
+}
+
+/* In place of libc's: a file, or a directory. */
+int fsync(int fd)
+{
+	struct stat is;
+
+	assert_int_equal(fstat(fd, &is), 0);
+	note(S_ISDIR(is.st_mode) ? 'd' : 'f');
+	return 0;
+}
+
+/* A NAR or a narinfo gets its name. */
+int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
+{
+	note(strncmp(to, "nar/", 4) == 0 ? 'N' : 'I');
+	return (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, 0);
+}
+
+/* As if no directory of a test were in memory. */
+int fstatfs(int fd, struct statfs *fs)
+{
+	*fs = (struct statfs){.f_type = EXT4_SUPER_MAGIC};
+	return 0;
+}
+
+static void nars_are_on_the_disk_before_narinfos(void **state)
+{
+	struct err e = ERR_INIT;
+
+	add_path(A, "aaa", "");
+	add_path(B, "bbb", A);
+	memset(calls, 0, sizeof calls);
+	assert_ok(&e, publish(COMPRESSION_NONE, &no_keys, false, A " " B, &e));
+	assert_string_equal(calls, "fNfNddfIfI");
+}
+
+static void nothing_is_waited_for_if_not_wanted(void **state)
+{
+	const struct cache_options o = {.no_sync = true};
+	struct err e = ERR_INIT;
+
+	cache_dest_free(dest);
+	dest = cache_dest_open(url, &o, &e);
+	assert_ok(&e, dest ? 0 : -1);
+	add_path(A, "aaa", "");
+	memset(calls, 0, sizeof calls);
+	assert_ok(&e, publish(COMPRESSION_NONE, &no_keys, false, A, &e));
+	assert_string_equal(calls, "NI");
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv)
@@ -290,6 +354,8 @@ int main(int argc, char **argv)
 		CASE(leaves_what_is_there),
 		CASE(refuses_what_has_changed_since),
 		CASE(what_is_referred_to_comes_first),
+		CASE(nars_are_on_the_disk_before_narinfos),
+		CASE(nothing_is_waited_for_if_not_wanted),
 	};
 
 	if (argc > 1)
