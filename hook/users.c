@@ -243,6 +243,7 @@ static int choose_pool(const struct settings *s, bool uid_range, struct user_poo
 		    errno != EPERM)
 			return err_sys(e, "looking up the group '%s'", name);
 	}
+	p->asked = g || automatic || uid_range;
 	if (g)
 		return user_pool_from_group(p, g, getuid(), e);
 	return user_pool_from_range(p, start_id, id_count, e);
@@ -300,6 +301,23 @@ static int check_groups(const struct settings *s, struct err *e)
 	return 0;
 }
 
+/*
+ * A process that already has an id of the build could change it, or live on and change the next
+ * one. Ids that nobody asked for may also be in use by a build for another store, whose locks are
+ * elsewhere, and nobody else has them; so no process is killed for those.
+ */
+static int clear_user(const struct user_pool *p, bool uid_range, struct build_user *u,
+		      struct err *e)
+{
+	if (!p->asked)
+		return 0;
+	if (user_kill_all(u->uid, e) == 0 &&
+	    (!uid_range || user_kill_range(u->uid, u->count, e) == 0))
+		return 0;
+	build_user_done(u);
+	return -1;
+}
+
 int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool uid_range,
 		       int stop_fd, struct build_user *ret, struct err *e)
 {
@@ -325,8 +343,10 @@ int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool
 	for (;;) {
 		int r = user_pool_try(&p, nix_state_dir, ret, e);
 
+		if (r < 0)
+			return -1;
 		if (r)
-			return r < 0 ? -1 : 0;
+			return clear_user(&p, uid_range, ret, e);
 		if (wait_a_little(stop_fd, e) < 0)
 			return -1;
 	}

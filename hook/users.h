@@ -9,6 +9,8 @@
  * namespace (a container's, say) that has no such ids, where Nix would take root's. Source: Nix's
  * src/libstore/unix/user-lock.cc.
  *
+ * Whatever still runs as the user that was taken is killed, as by Nix.
+ *
  * Host ids 0 and 1000 are never given out, whatever the pool says: 1000 is what builds see inside,
  * and on most machines outside it is a person.
  */

@@ -18,6 +18,7 @@ struct user_pool {
 	char *group;
 	gid_t gid;
 	uid_t self; /* must not be among them */
+	bool asked; /* the machine set them apart for builds: no other process has one of them */
 };
 
 void user_pool_done(struct user_pool *p);
@@ -32,6 +33,14 @@ int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_cou
 			 struct err *e) MUST_CHECK;
 /* Whether MAP, the text of a uid_map(5), has all of the N ids from FIRST on. */
 bool user_map_has(const char *map, uint64_t first, uint64_t n);
+/*
+ * Kill every process of user UID (in this pid namespace), as Nix's killUser(): a forked child becomes
+ * that user and signals all that it may, which no process can outrun by forking. UID is a build
+ * user's whose lock the caller holds; root's and the caller's own are refused.
+ */
+int user_kill_all(uid_t uid, struct err *e) MUST_CHECK;
+/* Kill every process that has one of the COUNT ids from FIRST on, which may be many: by /proc. */
+int user_kill_range(uid_t first, uint32_t count, struct err *e) MUST_CHECK;
 /* Lock the first free one. 1: RET filled, 0: all in use, -1: *E. */
 int user_pool_try(const struct user_pool *p, const char *state_dir, struct build_user *ret,
 		  struct err *e) MUST_CHECK;

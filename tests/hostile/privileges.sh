@@ -77,5 +77,47 @@ umount "$W/closed.d"
 left_mounts=
 nix_conf hook
 
+# ---- a process that runs as the build's user before the build begins ----
+printf '#!/bin/sh\n' >"$W/pre-build" && chmod 755 "$W/pre-build"
+squat() { # squat UID: it waits for a file of a build that it can write to, and says so in squat.log
+  setpriv --reuid "$1" --regid "$uid_base" --clear-groups bash -c 'while sleep 0.01; do
+      for f in "$0"/hook/store/*.chroot/scratch/build/victim; do
+        [ -e "$f" ] && echo evil >"$f" && echo changed
+      done
+    done' "$W" >"$W/squat.log" 2>&1 &
+  squatter=$!
+  disown
+  while [ "$(stat -c %u "/proc/$squatter")" != "$1" ]; do sleep 0.01; done
+}
+gone() { # gone NAME: the squatter
+  for _ in $(seq 20); do
+    kill -0 $squatter 2>/dev/null || { ok "$1"; return; }
+    sleep 0.1
+  done
+  not_ok "$1" "$W/squat.log"
+  kill -KILL $squatter
+}
+victim='echo good >/build/victim; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done
+  read x </build/victim; echo "victim: $x"'
+nix_conf hook "pre-build-hook = $W/pre-build"
+squat $((uid_base + 1))
+build "$victim" || not_ok "a build beside a squatter" "$W/hook.log"
+check_log "a process of the build user from before changes nothing" '^victim: good$' "$W/hook.log"
+gone "a process of the build user from before is killed"
+nix_conf hook
+if nix_at_least 2.26; then
+  start=$((872415232 + 65536 * (RANDOM % 10000)))
+  nix_conf hook "experimental-features = nix-command auto-allocate-uids cgroups" \
+    "auto-allocate-uids = true" "start-id = $start" "system-features = uid-range"
+  squat $start
+  build "$victim" || not_ok "a build of a range beside a squatter" "$W/hook.log"
+  gone "a process of the first id of a range is killed"
+  squat $((start + 1234))
+  build "$victim" '{ requiredSystemFeatures = [ "uid-range" ]; }' ||
+    not_ok "a build of all of a range beside a squatter" "$W/hook.log"
+  gone "a process of any id of a range is killed where all of it is the build's"
+  nix_conf hook
+fi
+
 nothing_left "after all" hook
 finish

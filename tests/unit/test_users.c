@@ -3,9 +3,11 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -198,6 +200,76 @@ static void stops_waiting_when_told(void **state)
 	close(p[0]);
 }
 
+/* A process with the ids UID, which lives until it is killed. */
+static pid_t start_as(uid_t uid)
+{
+	int ready[2];
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		close(ready[0]);
+		if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+		    write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void assert_killed(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void kills_what_runs_as_the_user(void **state)
+{
+	struct err e = ERR_INIT;
+	/* Nobody's on any machine, and another in each run of this test. */
+	const uid_t uid = 3000000000u + (uid_t)getpid() % 1000000 * 4;
+
+	if (geteuid() != 0) {
+		assert_err(&e, user_kill_all(uid, &e), "killing the processes");
+		return;
+	}
+	const pid_t a = start_as(uid), b = start_as(uid), other = start_as(uid + 1);
+	assert_ok(&e, user_kill_all(uid, &e));
+	assert_killed(a);
+	assert_killed(b);
+	assert_int_equal(waitpid(other, NULL, WNOHANG), 0);
+	/* Where there is none. */
+	assert_ok(&e, user_kill_all(uid, &e));
+	kill(other, SIGKILL);
+	assert_killed(other);
+}
+
+static void kills_what_has_any_id_of_a_range(void **state)
+{
+	struct err e = ERR_INIT;
+	const uid_t uid = 3100000000u + (uid_t)getpid() % 1000000 * 4;
+
+	if (geteuid() != 0) {
+		/* Processes of others are not ours to kill; there are none. */
+		assert_ok(&e, user_kill_range(uid, 2, &e));
+		return;
+	}
+	const pid_t a = start_as(uid), b = start_as(uid + 1), other = start_as(uid + 2);
+	assert_ok(&e, user_kill_range(uid, 2, &e));
+	assert_killed(a);
+	assert_killed(b);
+	assert_int_equal(waitpid(other, NULL, WNOHANG), 0);
+	kill(other, SIGKILL);
+	assert_killed(other);
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -210,6 +282,8 @@ int main(int argc, char **argv)
 		CASE(range_is_taken_where_the_group_is_missing),
 		CASE(keeps_no_descriptor_but_the_lock),
 		CASE(stops_waiting_when_told),
+		CASE(kills_what_runs_as_the_user),
+		CASE(kills_what_has_any_id_of_a_range),
 	};
 
 	if (argc > 1)
