@@ -25,10 +25,15 @@
 #include "hook/prebuild.h"
 #include "hook/record.h"
 #include "hook/users.h"
+#include "nar/budget.h"
+#include "nar/clock.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
+
+/* For a copy of the build directory, after the build's own time. */
+#define KEEP_AT_LEAST_MS 60000
 
 struct slots *job_slots(const struct conf *c, struct err *e)
 {
@@ -300,16 +305,26 @@ static int create_bundle(const struct attempt *a, struct machine *m, struct bund
 	return 0;
 }
 
-/* The build has failed, by whatever; its error comes after what is said here. */
-static void keep_failed(const struct job *j, const char *build_dir)
+/*
+ * The build has failed, by whatever; its error comes after what is said here. The build's clock
+ * goes on, but a copy has a minute also where it was the clock that ended the build.
+ */
+static void keep_failed(const struct attempt *a, const struct keep_plan *plan,
+			const char *build_dir, struct budget budget)
 {
-	const char *quote = settings_quote(j->settings);
+	const char *quote = settings_quote(a->j->settings);
+	const int64_t soon_ms = clock_now_ms() + KEEP_AT_LEAST_MS;
+	const struct keep_list list = {a->run, run_own_tree, run_disown};
 	struct err e = ERR_INIT;
 	scoped_free char *kept = NULL;
 
-	if (keep_build_dir(j->drv, j->settings, j->store->state_dir, build_dir, &kept, &e) < 0)
+	if (!plan->dir)
+		return;
+	if (budget.deadline_ms && budget.deadline_ms < soon_ms)
+		budget.deadline_ms = soon_ms;
+	if (keep_move(plan, build_dir, &list, &budget, &kept, &e) < 0)
 		log_warn("the build directory is not kept: %s", e.msg);
-	else if (kept)
+	else
 		log_msg(LOG_ERROR, "note: keeping build directory %s%s%s", quote, kept, quote);
 }
 
@@ -355,9 +370,21 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 			     a->user->uid, lim, a->j->log_fd, ret, e);
 }
 
+/* What is done with the outputs has the clock of the build. It starts now. */
+static struct budget budget_of(const struct job *j, const struct run_limits *lim)
+{
+	struct budget b = BUDGET_INIT;
+
+	b.stop_fd = j->stop_fd;
+	if (lim->timeout_s && lim->timeout_s < INT32_MAX)
+		b.deadline_ms = clock_now_ms() + (int64_t)lim->timeout_s * 1000;
+	return b;
+}
+
 /* Everything between a complete bundle and registered outputs. */
 static int run_bundle(const struct attempt *a, const struct bundle *b, int state_fd,
-		      const struct run_limits *lim, struct run_result *ret, struct err *e)
+		      const struct run_limits *lim, struct budget *budget, struct run_result *ret,
+		      struct err *e)
 {
 	const struct job *j = a->j;
 
@@ -378,8 +405,15 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, int state
 		.own = run_own_tree,
 		.disown = run_disown,
 		.make_dir = run_make_dir,
+		.budget = budget,
 	};
-	return out_register(&out, e);
+	if (out_register(&out, e) == 0)
+		return 0;
+	if (!budget->timed_out)
+		return -1;
+	err_clear(e);
+	ret->end = RUN_TIMED_OUT;
+	return report_timeout(j, "timeout", "", e);
 }
 
 /* Everything between the supervisor's start and its end. */
@@ -387,11 +421,13 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 {
 	scoped_machine struct machine m = {0};
 	scoped_bundle struct bundle b = BUNDLE_INIT;
+	scoped_keep_plan struct keep_plan plan = KEEP_PLAN_INIT;
 	const struct job *j = a->j;
 	struct job_paths *p = a->paths;
 	struct run_limits lim;
 
-	if (prepare(a, &m, e) < 0 || choose_limits(j, &lim, e) < 0)
+	if (prepare(a, &m, e) < 0 || choose_limits(j, &lim, e) < 0 ||
+	    keep_plan(j->drv, j->settings, j->store->state_dir, a->user, &plan, e) < 0)
 		return -1;
 	lim.builder = a->req->args.items[0];
 	run_stop_on(a->run, j->stop_fd);
@@ -406,9 +442,10 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
 	    make_cgroup(p, a->run, a->user, e) < 0)
 		return -1;
-	const int rc = run_bundle(a, &b, state_fd, &lim, ret, e);
+	struct budget budget = budget_of(j, &lim);
+	const int rc = run_bundle(a, &b, state_fd, &lim, &budget, ret, e);
 	if (rc < 0 && e->kind != ERR_STOPPED)
-		keep_failed(j, b.build_dir);
+		keep_failed(a, &plan, b.build_dir, budget);
 	return rc;
 }
 

@@ -1,166 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The bundle is on the store's file system, and where people look for a kept build directory is
- * often another one, so what rename(2) cannot do is copied. Nothing that the build made is followed
- * or opened as anything but a file or a directory.
+ * often another one, so what rename(2) cannot do is copied.
+ *
+ * Everything is done under a name that nobody else has: so it can be on the supervisor's list
+ * before it exists, and what was there before, under the name that is wanted, can not come to be on
+ * it. The last step gives it that name. Until then only its owner may enter, and of the build's
+ * user no process lives.
  */
 #include "hook/keep.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/sendfile.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hook/keep_internal.h"
+#include "hook/keeptree.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
 
-/* Each level has two descriptors open while what is below it is copied. */
-#define DEPTH_MAX 200
 #define NUMBER_MAX 100000
+#define INSIDE_NAME "build"
 
-/* ---- copying ---- */
-
-/* Mode last: a change of the owner takes set-id bits away. */
-static int copy_metadata(int fd, const struct stat *st, const char *what, struct err *e)
+void keep_plan_done(struct keep_plan *p)
 {
-	const struct timespec times[2] = {st->st_atim, st->st_mtim};
-
-	if (geteuid() == 0 && fchown(fd, st->st_uid, st->st_gid) < 0)
-		return err_sys(e, "setting the owner of a copy of '%s'", what);
-	if (fchmod(fd, st->st_mode & 07777) < 0 || futimens(fd, times) < 0)
-		return err_sys(e, "setting mode and time of a copy of '%s'", what);
-	return 0;
-}
-
-static int copy_file(int from, int to, const char *name, const struct stat *st, const char *what,
-		     struct err *e)
-{
-	scoped_fd int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (in < 0)
-		return err_sys(e, "opening '%s'", what);
-	scoped_fd int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (out < 0)
-		return err_sys(e, "creating a copy of '%s'", what);
-	for (off_t left = st->st_size; left > 0;) {
-		const ssize_t n = sendfile(out, in, NULL, (size_t)left);
-
-		if (n < 0 && errno != EINTR)
-			return err_sys(e, "copying '%s'", what);
-		if (n == 0)
-			break;
-		left -= n > 0 ? n : 0;
-	}
-	if (copy_metadata(out, st, what, e) < 0)
-		return -1;
-	return io_close(&out, what, e);
-}
-
-static int copy_link(int from, int to, const char *name, const struct stat *st, const char *what,
-		     struct err *e)
-{
-	const struct timespec times[2] = {st->st_atim, st->st_mtim};
-	char target[4096];
-	const ssize_t n = readlinkat(from, name, target, sizeof target - 1);
-
-	if (n < 0)
-		return err_sys(e, "reading the link '%s'", what);
-	target[n] = '\0';
-	if (symlinkat(target, to, name) < 0)
-		return err_sys(e, "creating a copy of '%s'", what);
-	if ((geteuid() == 0 &&
-	     fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0) ||
-	    utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(e, "setting owner and time of a copy of '%s'", what);
-	return 0;
-}
-
-static int copy_fifo(int to, const char *name, const struct stat *st, const char *what,
-		     struct err *e)
-{
-	if (mkfifoat(to, name, st->st_mode & 0777) < 0 ||
-	    (geteuid() == 0 && fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0))
-		return err_sys(e, "creating a copy of '%s'", what);
-	return 0;
-}
-
-static int copy_tree(int from, int to, const char *what, unsigned depth, struct err *e);
-
-static int copy_dir(int from, int to, const char *name, const struct stat *st, const char *what,
-		    unsigned depth, struct err *e)
-{
-	if (depth >= DEPTH_MAX)
-		return err_set(e, ERR_LIMIT, "'%s' is more than %d directories deep", what,
-			       DEPTH_MAX);
-	scoped_fd int in = io_opendir(from, name, e);
-	if (in < 0)
-		return -1;
-	scoped_fd int out = io_mkdir(to, name, 0700, e);
-	if (out < 0 || copy_tree(in, out, what, depth + 1, e) < 0)
-		return -1;
-	return copy_metadata(out, st, what, e);
-}
-
-static int copy_entry(int from, int to, const char *name, const char *dir, unsigned depth,
-		      struct err *e)
-{
-	struct stat st;
-	scoped_free char *what = str_fmt(e, "%s/%s", dir, name);
-
-	if (!what)
-		return -1;
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(e, "getting status of '%s'", what);
-	switch (st.st_mode & S_IFMT) {
-	case S_IFREG:
-		return copy_file(from, to, name, &st, what, e);
-	case S_IFDIR:
-		return copy_dir(from, to, name, &st, what, depth, e);
-	case S_IFLNK:
-		return copy_link(from, to, name, &st, what, e);
-	case S_IFIFO:
-		return copy_fifo(to, name, &st, what, e);
-	}
-	return 0;
-}
-
-static int copy_tree(int from, int to, const char *what, unsigned depth, struct err *e)
-{
-	scoped_fd int fd = fcntl(from, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return err_sys(e, "duplicating a descriptor");
-	scoped_dir DIR *d = fdopendir(fd);
-	if (!d)
-		return err_sys(e, "reading the directory '%s'", what);
-	fd = -1; /* D's now */
-	for (;;) {
-		errno = 0;
-		const struct dirent *ent = readdir(d);
-
-		if (!ent)
-			return errno ? err_sys(e, "reading the directory '%s'", what) : 0;
-		if (!str_eq(ent->d_name, ".") && !str_eq(ent->d_name, "..") &&
-		    copy_entry(from, to, ent->d_name, what, depth, e) < 0)
-			return -1;
-	}
-}
-
-int keep_copy_tree(int from, int to, const char *what, struct err *e)
-{
-	return copy_tree(from, to, what, 0, e);
+	free(p->dir);
+	free(p->prefix);
+	*p = (struct keep_plan)KEEP_PLAN_INIT;
 }
 
 /* ---- where to ---- */
 
 /* Heap; NULL: *E. */
-static char *parent_dir(const struct settings *s, const char *state_dir, struct err *e)
+static char *parent_dir(const struct settings *s, const char *state_dir, bool *ret_makes_dir,
+			struct err *e)
 {
 	const char *set = settings_get(s, "build-dir");
 	const char *tmp = getenv("TMPDIR");
@@ -169,111 +48,176 @@ static char *parent_dir(const struct settings *s, const char *state_dir, struct 
 		return str_dup(set, e);
 	if (!settings_of_2_32(s))
 		return str_dup(tmp && tmp[0] == '/' ? tmp : "/tmp", e);
-	scoped_free char *builds = str_fmt(e, "%s/builds", state_dir);
-	if (!builds)
-		return NULL;
-	/* Nix makes it with the first build of its own. */
-	scoped_fd int fd = io_mkdir_p(builds, 0755, e);
-	return fd < 0 ? NULL : TAKE(builds, NULL);
+	*ret_makes_dir = true;
+	return str_fmt(e, "%s/builds", state_dir);
 }
 
-static char *place_name(const char *dir, const struct drv *d, const struct settings *s, unsigned n,
-			struct err *e)
+int keep_plan(const struct drv *d, const struct settings *s, const char *state_dir,
+	      const struct build_user *u, struct keep_plan *ret, struct err *e)
 {
-	if (settings_of_2_32(s))
-		return str_fmt(e, "%s/nix-%ld-%u", dir, (long)getpid(), n);
-	return str_fmt(e, "%s/nix-build-%s.drv-%u", dir, d->name, n);
-}
-
-/* The first directory that is not there yet, made, 0700. Heap; NULL: *E. */
-static char *make_place(const struct drv *d, const struct settings *s, const char *state_dir,
-			struct err *e)
-{
-	scoped_free char *dir = parent_dir(s, state_dir, e);
-
-	if (!dir)
-		return NULL;
-	for (unsigned n = 0; n < NUMBER_MAX; n++) {
-		scoped_free char *path = place_name(dir, d, s, n, e);
-
-		if (!path)
-			return NULL;
-		if (mkdir(path, 0700) == 0)
-			return TAKE(path, NULL);
-		if (errno != EEXIST) {
-			err_sys(e, "creating '%s'", path);
-			return NULL;
-		}
-	}
-	err_set(e, ERR_LIMIT, "'%s' has %d directories of failed builds of '%s'", dir, NUMBER_MAX,
-		d->name);
-	return NULL;
-}
-
-/* Move directory FROM to TO, an empty one. */
-static int move(const char *from, const char *to, struct err *e)
-{
-	struct stat st;
-
-	if (rename(from, to) == 0)
-		return 0;
-	if (errno != EXDEV)
-		return err_sys(e, "moving '%s' to '%s'", from, to);
-	scoped_fd int in = io_opendir(AT_FDCWD, from, e);
-	if (in < 0)
-		return -1;
-	scoped_fd int out = io_opendir(AT_FDCWD, to, e);
-	if (out < 0)
-		return -1;
-	if (fstat(in, &st) < 0)
-		return err_sys(e, "getting status of '%s'", from);
-	if (keep_copy_tree(in, out, from, e) < 0)
-		return err_wrap(e, "copying '%s' to '%s'", from, to);
-	return copy_metadata(out, &st, from, e);
-}
-
-static int open_up(const char *path, struct err *e)
-{
-	return chmod(path, 0755) < 0 ? err_sys(e, "opening up '%s'", path) : 0;
-}
-
-static int move_below(const char *build_dir, const char *top, const char *to, struct err *e)
-{
-	if (to != top && mkdir(to, 0700) < 0)
-		return err_sys(e, "creating '%s'", to);
-	if (move(build_dir, to, e) < 0 || open_up(to, e) < 0)
-		return -1;
-	return to == top ? 0 : open_up(top, e);
-}
-
-int keep_build_dir(const struct drv *d, const struct settings *s, const char *state_dir,
-		   const char *build_dir, char **ret_path, struct err *e)
-{
+	scoped_keep_plan struct keep_plan p = KEEP_PLAN_INIT;
 	bool keep;
 
-	*ret_path = NULL;
 	if (settings_bool(s, "keep-failed", false, &keep, e) < 0)
 		return -1;
-	if (!keep || str_starts(d->builder, "builtin:"))
+	if (!keep || str_starts(d->builder, "builtin:")) {
+		*ret = (struct keep_plan)KEEP_PLAN_INIT;
 		return 0;
-	scoped_free char *top = make_place(d, s, state_dir, e);
-	if (!top)
+	}
+	p.prefix = settings_of_2_32(s) ? str_fmt(e, "nix-%ld-", (long)getpid())
+				       : str_fmt(e, "nix-build-%s.drv-", d->name);
+	p.dir = p.prefix ? parent_dir(s, state_dir, &p.makes_dir, e) : NULL;
+	if (!p.dir)
 		return -1;
 	/*
-	 * Sent since 2.22, which leaves two releases without the directory inside to be wrong for.
+	 * Nix sends build-dir since 2.22 but has the inner directory only since 2.24: for the two
+	 * releases between, this guess is wrong.
 	 */
-	scoped_free char *inside =
-		settings_get(s, "build-dir") ? str_fmt(e, "%s/build", top) : str_dup(top, e);
-	if (!inside)
-		return -1;
-	if (move_below(build_dir, top, settings_get(s, "build-dir") ? inside : top, e) < 0) {
-		struct err later = ERR_INIT;
-
-		/* The first error is what counts. */
-		if (io_rmtree(AT_FDCWD, top, top, &later) < 0)
-			err_clear(&later);
-		return -1;
-	}
-	*ret_path = TAKE(inside, NULL);
+	p.inside = settings_get(s, "build-dir");
+	p.uid_min = u->uid;
+	p.uid_max = u->uid + (u->count ? u->count - 1 : 0);
+	*ret = p;
+	p = (struct keep_plan)KEEP_PLAN_INIT;
 	return 0;
+}
+
+/* ---- the work ---- */
+
+struct work {
+	const struct keep_plan *p;
+	const char *build_dir;
+	struct keeptree tree;
+	int dirfd;     /* of P's directory */
+	char name[48]; /* in there, while it is not complete */
+	char *path;    /* the same with P's directory */
+};
+
+static void work_done(struct work *w)
+{
+	scope_close(&w->dirfd);
+	free(w->path);
+}
+#define scoped_work __attribute__((cleanup(work_done)))
+
+static int work_open(struct work *w, struct err *e)
+{
+	uint64_t random;
+
+	/* An administrator named it, and it may be a link. */
+	w->dirfd = w->p->makes_dir ? io_mkdir_p(w->p->dir, 0755, e)
+				   : open(w->p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w->dirfd < 0)
+		return err_is_set(e) ? -1 : err_sys(e, "opening directory '%s'", w->p->dir);
+	if (getrandom(&random, sizeof random, 0) != sizeof random)
+		return err_sys(e, "getting a random number");
+	snprintf(w->name, sizeof w->name, ".nix-oci-hook-%016" PRIx64, random);
+	w->path = str_fmt(e, "%s/%s", w->p->dir, w->name);
+	return w->path ? 0 : -1;
+}
+
+/* Directory FROM, which is BUILD_DIR, becomes NAME in DIRFD by a copy. Its descriptor, or -1. */
+static int copy(struct work *w, int from, const struct stat *st, int dirfd, const char *name,
+		struct err *e)
+{
+	scoped_fd int to = io_mkdir(dirfd, name, 0700, e);
+
+	if (to < 0 || (w->tree.budget && budget_fit_disk(w->tree.budget, to, w->p->dir, e) < 0) ||
+	    keeptree_copy(from, to, w->build_dir, &w->tree, e) < 0 ||
+	    keeptree_like(to, st, w->build_dir, e) < 0)
+		return -1;
+	return TAKE(to, -1);
+}
+
+/* The build directory becomes NAME in DIRFD, and open to everybody. */
+static int move(struct work *w, int dirfd, const char *name, struct err *e)
+{
+	scoped_fd int from = io_opendir(AT_FDCWD, w->build_dir, e);
+	struct stat st, to_st;
+
+	if (from < 0)
+		return -1;
+	if (fstat(from, &st) < 0 || fstat(dirfd, &to_st) < 0)
+		return err_sys(e, "getting status of '%s'", w->build_dir);
+	if (fchmod(from, 0700) < 0)
+		return err_sys(e, "closing '%s' to others", w->build_dir);
+	const bool same = st.st_dev == to_st.st_dev;
+	/* Before it is moved, so that it is not lost to who stops this. */
+	if (same && keeptree_strip(from, w->build_dir, &w->tree, e) < 0)
+		return -1;
+	scoped_fd int to = -1;
+	if (!same || renameat(AT_FDCWD, w->build_dir, dirfd, name) < 0) {
+		if (same && errno != EXDEV)
+			return err_sys(e, "moving '%s' to '%s'", w->build_dir, w->p->dir);
+		to = copy(w, from, &st, dirfd, name, e);
+		if (to < 0)
+			return err_wrap(e, "copying '%s' to '%s'", w->build_dir, w->p->dir);
+	}
+	if (fchmod(to < 0 ? from : to, 0755) < 0)
+		return err_sys(e, "opening up '%s'", w->path);
+	return 0;
+}
+
+static int move_below(struct work *w, struct err *e)
+{
+	scoped_fd int top = io_mkdir(w->dirfd, w->name, 0700, e);
+
+	if (top < 0 || move(w, top, INSIDE_NAME, e) < 0)
+		return -1;
+	return fchmod(top, 0755) < 0 ? err_sys(e, "opening up '%s'", w->path) : 0;
+}
+
+/* 0: it has this name now, 1: something has it already. */
+static int take_name(const struct work *w, const char *name, struct err *e)
+{
+	if (renameat2(w->dirfd, w->name, w->dirfd, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* A file system that cannot: an empty directory reserves the name, and is replaced. */
+	if (errno == EINVAL && mkdirat(w->dirfd, name, 0700) == 0 &&
+	    renameat(w->dirfd, w->name, w->dirfd, name) == 0)
+		return 0;
+	return errno == EEXIST ? 1
+			       : err_sys(e, "renaming '%s' to '%s/%s'", w->path, w->p->dir, name);
+}
+
+/* The first name that is free. */
+static int publish(const struct work *w, char **ret_path, struct err *e)
+{
+	for (unsigned n = 0; n < NUMBER_MAX; n++) {
+		scoped_free char *name = str_fmt(e, "%s%u", w->p->prefix, n);
+		scoped_free char *path = name ? str_fmt(e, "%s/%s%s", w->p->dir, name,
+							w->p->inside ? "/" INSIDE_NAME : "")
+					      : NULL;
+		const int rc = path ? take_name(w, name, e) : -1;
+
+		if (rc == 0)
+			*ret_path = TAKE(path, NULL);
+		if (rc <= 0)
+			return rc;
+	}
+	return err_set(e, ERR_LIMIT, "'%s' has %d directories '%s<n>' of failed builds", w->p->dir,
+		       NUMBER_MAX, w->p->prefix);
+}
+
+int keep_move(const struct keep_plan *p, const char *build_dir, const struct keep_list *list,
+	      struct budget *b, char **ret_path, struct err *e)
+{
+	scoped_work struct work w = {
+		.p = p,
+		.build_dir = build_dir,
+		.tree = {p->uid_min, p->uid_max, b},
+		.dirfd = -1,
+	};
+	struct err later = ERR_INIT;
+
+	if (work_open(&w, e) < 0 || (list->own && list->own(list->run, w.path, e) < 0))
+		return -1;
+	const int rc = (p->inside ? move_below(&w, e) : move(&w, w.dirfd, w.name, e)) < 0
+			       ? -1
+			       : publish(&w, ret_path, e);
+	/* The first error is what counts; what cannot be removed here stays on the list. */
+	if (rc < 0 && io_rmtree(w.dirfd, w.name, w.path, &later) < 0)
+		return -1;
+	if (list->own && list->disown(list->run, w.path, &later) < 0)
+		err_clear(&later);
+	return rc;
 }

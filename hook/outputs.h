@@ -25,6 +25,7 @@
 #include "hook/settings.h"
 #include "hook/store.h"
 #include "hook/users.h"
+#include "nar/budget.h"
 #include "nar/err.h"
 
 struct run;
@@ -53,6 +54,7 @@ struct out_job {
 	int (*disown)(struct run *run, const char *path, struct err *e);
 	/* Makes the directory of copies, where that is in the store: run_make_dir(). May be NULL. */
 	int (*make_dir)(struct run *run, const char *path, struct err *e);
+	struct budget *budget; /* what copying and hashing may take; NULL: no end */
 };
 
 /*
