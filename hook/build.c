@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "hook/build_cache.h"
-#include "hook/build_publish.h"
 #include "hook/build_show.h"
 #include "hook/build_target.h"
 #include "hook/build_work.h"
@@ -83,7 +82,6 @@ struct build {
 	struct show show;
 	struct cache_options cache;
 	struct compress_options compress;
-	struct strv secret_keys;
 	struct build_cache caches;
 	struct build_source source;
 	struct build_target target;
@@ -116,7 +114,6 @@ static void build_done(struct build *b)
 	show_clear(&b->show);
 	target_done(&b->target);
 	build_fetch_done(&b->fetch);
-	strv_done(&b->secret_keys);
 	store_done(&b->store);
 	build_cache_done(&b->caches);
 	cache_set_free(b->caches.set);
@@ -163,7 +160,7 @@ static int read_parameters(struct build *b, const struct cache_dest *dest, struc
 			       b->o->to, level);
 	if (level)
 		b->compress.level = (int)n;
-	return key ? publish_read_key(key, &b->secret_keys, e) : 0;
+	return key ? secretkeys_read(b->o->secret_keys, key, e) : 0;
 }
 
 /* Whether DEST has all outputs of D. */
@@ -192,8 +189,6 @@ static int look_at_dest(struct build *b, bool *ret_published, struct err *e)
 
 	*ret_published = false;
 	b->compress = b->o->compress;
-	if (strv_copy(&b->secret_keys, b->o->secret_keys, e) < 0)
-		return -1;
 	if (b->o->dry_run)
 		return 0;
 	dest = cache_dest_open(b->o->to, &b->cache, e);
@@ -405,7 +400,7 @@ static int work(struct build *b, enum work_end *ret, struct err *e)
 		.to = b->o->to,
 		.cache = &b->cache,
 		.compress = b->compress,
-		.secret_keys = &b->secret_keys,
+		.secret_keys = b->o->secret_keys,
 		.request = b->target.is_request ? &b->target.request : NULL,
 		.max_jobs = b->o->max_jobs,
 		.keep_going = b->o->keep_going,

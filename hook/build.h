@@ -20,13 +20,14 @@
 #include "nar/cache.h"
 #include "nar/compress.h"
 #include "nar/err.h"
+#include "nar/secretkey.h"
 
 struct build_options {
 	const char *target;
-	const struct strv *from; /* URLs */
-	const char *to;          /* URL, or NULL in a dry run */
-	const struct strv *secret_keys;
-	struct cache_options cache; /* but for progress and notes */
+	const struct strv *from;        /* URLs */
+	const char *to;                 /* URL, or NULL in a dry run */
+	struct secretkeys *secret_keys; /* the one that TO's parameters name is added */
+	struct cache_options cache;     /* but for progress and notes */
 	struct compress_options compress;
 	bool compression_given; /* else what TO's parameters say comes first */
 	size_t max_jobs;

@@ -12,12 +12,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "hook/build_publish.h"
 #include "hook/cmd.h"
 #include "hook/log.h"
 #include "hook/machine.h"
 #include "nar/ed25519.h"
 #include "nar/scope.h"
+#include "nar/secretkey.h"
 
 #include "nar/banned.h"
 
@@ -143,10 +143,10 @@ static int add_keys(const struct strv *lists, struct ed25519_keys *keys, struct 
 	return 0;
 }
 
-static int read_secret_keys(const struct strv *files, struct strv *keys, struct err *e)
+static int read_secret_keys(const struct strv *files, struct secretkeys *keys, struct err *e)
 {
 	for (size_t i = 0; i < files->n; i++)
-		if (publish_read_key(files->items[i], keys, e) < 0)
+		if (secretkeys_read(keys, files->items[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -179,7 +179,7 @@ static int run_with(const struct cli *c, const struct args *a, struct err *e)
 	scoped_conf struct conf conf = CONF_INIT;
 	scoped_settings struct settings settings = SETTINGS_INIT;
 	scoped_ed25519_keys struct ed25519_keys trusted = ED25519_KEYS_INIT;
-	scoped_strv struct strv secret = STRV_INIT;
+	scoped_secretkeys struct secretkeys secret = SECRETKEYS_INIT;
 	struct build_options o = {
 		.target = c->args[0],
 		.from = &a->from,

@@ -14,8 +14,6 @@
 
 #include "nar/banned.h"
 
-#define KEY_FILE_MAX 4096
-
 /* An output on its way. */
 struct leaving {
 	const char *path, *base;
@@ -46,28 +44,6 @@ static void batch_done(struct batch *b)
 static char *narinfo_name(const char *base, struct err *e)
 {
 	return str_fmt(e, "%.*s.narinfo", STORE_HASH_LEN, base);
-}
-
-/* ---- keys ---- */
-
-int publish_read_key(const char *file, struct strv *keys, struct err *e)
-{
-	scoped_buf struct buf b = BUF_INIT(KEY_FILE_MAX);
-	/* Links are followed, as by Nix: keys are often links to where secrets are mounted. */
-	scoped_fd int fd = io_open_input(file, e);
-	int rc = -1;
-
-	if (fd < 0)
-		return err_wrap(e, "the secret key");
-	if (buf_reserve(&b, KEY_FILE_MAX, e) == 0 && buf_read_fd(&b, fd, file, e) == 0) {
-		while (b.len && strchr(" \t\r\n", b.data[b.len - 1]))
-			b.data[--b.len] = '\0';
-		scoped_free char *sig = ed25519_sign(b.data, "", 0, e);
-		rc = sig ? strv_add(keys, b.data, e) : err_wrap(e, "in '%s'", file);
-	}
-	if (b.data)
-		explicit_bzero(b.data, b.cap);
-	return rc;
 }
 
 /* ---- what is there already ---- */

@@ -16,19 +16,17 @@
 #include "nar/cache.h"
 #include "nar/compress.h"
 #include "nar/err.h"
+#include "nar/secretkey.h"
 
 struct publish {
 	struct cache_dest *dest;
 	struct compress_options compress;
-	const struct strv *secret_keys; /* each a key as its file has it; may be empty */
-	struct store *store;            /* the outputs are valid in it, and their files there */
-	bool deriver;                   /* there is a real one */
+	const struct secretkeys *secret_keys; /* may be none */
+	struct store *store; /* the outputs are valid in it, and their files there */
+	bool deriver;        /* there is a real one */
 };
 
 /* Publish PATHS, all outputs of one build. */
 int publish_paths(const struct publish *p, const struct strv *paths, struct err *e) MUST_CHECK;
-
-/* Append the secret key in FILE to KEYS, checked for being one. */
-int publish_read_key(const char *file, struct strv *keys, struct err *e) MUST_CHECK;
 
 #endif

@@ -21,6 +21,7 @@
 #include "nar/cache.h"
 #include "nar/compress.h"
 #include "nar/err.h"
+#include "nar/secretkey.h"
 #include "specgen/request.h"
 
 struct work {
@@ -32,7 +33,7 @@ struct work {
 	const char *to; /* URL of the cache that gets the outputs */
 	const struct cache_options *cache;
 	struct compress_options compress;
-	const struct strv *secret_keys;
+	const struct secretkeys *secret_keys;
 	struct request *request; /* the only build is of this one; NULL: of derivations */
 	size_t max_jobs;         /* at once, at least 1 */
 	bool keep_going;         /* with what does not need what failed */

@@ -340,13 +340,13 @@ static int read_made(struct out *out, const struct out_job *job, struct err *e)
  * it registers itself after a hook; but only who builds signs them, and it keeps what signatures
  * are there.
  */
-static int is_realised(const struct out_job *job, const struct sign_keys *keys, struct err *e)
+static int is_realised(const struct out_job *job, const struct secretkeys *keys, struct err *e)
 {
 	scoped_strv struct strv features = STRV_INIT;
 
 	if (drv_is_floating(job->drv))
 		return 1;
-	if (!keys->texts.n)
+	if (!keys->n)
 		return 0;
 	if (settings_list(job->settings, "experimental-features", &features, e) < 0)
 		return -1;
@@ -355,7 +355,7 @@ static int is_realised(const struct out_job *job, const struct sign_keys *keys, 
 
 int outs_realise(struct outs *o, const struct out_job *job, struct err *e)
 {
-	scoped_sign_keys struct sign_keys keys = SIGN_KEYS_INIT;
+	scoped_secretkeys struct secretkeys keys = SECRETKEYS_INIT;
 
 	if (sign_keys_load(job->settings, &keys, e) < 0)
 		return -1;

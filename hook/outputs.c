@@ -258,7 +258,7 @@ static int discard_references(struct outs *o, const struct attrs *a, struct err 
 
 int outs_sign(struct outs *o, const struct settings *s, struct err *e)
 {
-	scoped_sign_keys struct sign_keys keys = SIGN_KEYS_INIT;
+	scoped_secretkeys struct secretkeys keys = SECRETKEYS_INIT;
 
 	if (sign_keys_load(s, &keys, e) < 0)
 		return -1;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "nar/ed25519.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -120,7 +119,7 @@ int ed25519_secret_check(const char *text, struct err *e)
 	size_t name_len;
 	int rc = split_secret(text, &name_len, secret, e);
 
-	OPENSSL_cleanse(secret, sizeof secret);
+	explicit_bzero(secret, sizeof secret);
 	return rc;
 }
 
@@ -130,12 +129,13 @@ char *ed25519_sign(const char *text, const void *data, size_t n, struct err *e)
 	char base64[SIG_BYTES / 3 * 4 + 8];
 	size_t name_len, sig_len = sizeof sig;
 
-	if (split_secret(text, &name_len, secret, e) < 0)
-		return NULL;
+	int rc = split_secret(text, &name_len, secret, e);
 	/* The seed is the first half; libcrypto computes the public key from it itself. */
 	scoped_pkey EVP_PKEY *pkey =
-		EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, 32);
-	OPENSSL_cleanse(secret, sizeof secret);
+		rc < 0 ? NULL : EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, 32);
+	explicit_bzero(secret, sizeof secret);
+	if (rc < 0)
+		return NULL;
 	scoped_md EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	if (!pkey || !ctx || EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) != 1 ||
 	    EVP_DigestSign(ctx, sig, &sig_len, data, n) != 1 || sig_len != sizeof sig) {
