@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hook/build_cache.h"
+#include "hook/build_publish.h"
 #include "hook/build_show.h"
 #include "hook/build_target.h"
 #include "hook/build_work.h"
@@ -163,20 +164,23 @@ static int read_parameters(struct build *b, const struct cache_dest *dest, struc
 	return key ? secretkeys_read(b->o->secret_keys, key, e) : 0;
 }
 
-/* Whether DEST has all outputs of D. */
-static int has_all(struct cache_dest *dest, const struct drv *d, bool *ret, struct err *e)
+/* Whether DEST has all outputs of D, whole, and signed where they are to be signed. */
+static int has_all(const struct build *b, struct cache_dest *dest, bool *ret, struct err *e)
 {
+	const struct drv *d = &b->target.drv;
+
 	*ret = false;
 	for (size_t i = 0; i < d->n_outputs; i++) {
-		scoped_free char *name = NULL;
+		scoped_narinfo struct narinfo n = {0};
 		int has;
 
 		if (!d->outputs[i].path)
 			return 0;
-		name = str_fmt(e, "%.*s.narinfo", STORE_HASH_LEN, str_base(d->outputs[i].path));
-		has = name ? cache_dest_has(dest, name, e) : -1;
+		has = publish_find(dest, b->caches.store_dir, d->outputs[i].path, &n, e);
 		if (has <= 0)
 			return has;
+		if (b->o->secret_keys->n && !n.sigs.n)
+			return 0;
 	}
 	*ret = true;
 	return 0;
@@ -194,7 +198,7 @@ static int look_at_dest(struct build *b, bool *ret_published, struct err *e)
 	dest = cache_dest_open(b->o->to, &b->cache, e);
 	if (!dest || read_parameters(b, dest, e) < 0)
 		return -1;
-	return b->o->rebuild ? 0 : has_all(dest, &b->target.drv, ret_published, e);
+	return b->o->rebuild ? 0 : has_all(b, dest, ret_published, e);
 }
 
 /* ---- a dry run ---- */

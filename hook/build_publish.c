@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hook/log.h"
+#include "nar/cacheurl.h"
 #include "nar/dump.h"
 #include "nar/io.h"
 #include "nar/narinfo.h"
@@ -19,7 +20,7 @@ struct leaving {
 	const char *path, *base;
 	struct store_path_info info;
 	struct narinfo narinfo;
-	bool there; /* the cache has it already */
+	bool there; /* the cache has its contents already */
 	bool told;  /* its narinfo is in the cache */
 };
 
@@ -48,25 +49,112 @@ static char *narinfo_name(const char *base, struct err *e)
 
 /* ---- what is there already ---- */
 
-static int look(const struct publish *p, struct leaving *l, struct err *e)
+/* 0, as for what is not there: it is written anew. */
+static int damaged(const struct cache_dest *dest, const char *name, const char *why)
 {
-	scoped_free char *name = narinfo_name(l->base, e);
+	log_warn("'%s' in '%s' is damaged and is written anew: %s", name, cache_dest_url(dest),
+		 why);
+	return 0;
+}
+
+/* Whether the NAR that N names is in DEST, and whole, as far as DEST tells. 1, 0 or -1. */
+static int has_nar(struct cache_dest *dest, const struct narinfo *n, struct err *e)
+{
+	const bool plain = str_eq(n->compression, "none");
+	const uint64_t size = n->file_size_bytes || !plain ? n->file_size_bytes : n->nar_size_bytes;
+	const bool hashed = n->has_file_hash && n->file_hash.algo == HASH_SHA256;
+	int is;
+
+	/* It lies elsewhere, or there is nothing to compare it with. */
+	if (cache_url_is_absolute(n->url) || !size)
+		return 1;
+	is = cache_dest_compare(dest, n->url, size, hashed ? &n->file_hash : NULL, e);
+	if (is == CACHE_NONE)
+		return damaged(dest, n->url, "it is not there, and a narinfo names it");
+	if (is == CACHE_DAMAGED)
+		return damaged(dest, n->url, "its size or its hash is another than its narinfo's");
+	return is < 0 ? -1 : 1;
+}
+
+int publish_find(struct cache_dest *dest, const char *store_dir, const char *path,
+		 struct narinfo *ret, struct err *e)
+{
+	scoped_free char *name = narinfo_name(str_base(path), e);
 	scoped_buf struct buf text = BUF_INIT(NARINFO_MAX_BYTES);
-	int rc = name ? cache_dest_get(p->dest, name, &text, e) : -1;
+	scoped_narinfo struct narinfo n = {0};
+	struct err why = ERR_INIT;
+	int rc = name ? cache_dest_get(dest, name, &text, e) : -1;
 
 	if (rc <= 0)
 		return rc;
-	if (narinfo_parse(text.data ? text.data : "", text.len, p->store->dir, name, &l->narinfo,
-			  e) < 0)
-		return err_wrap(e, "in '%s'", cache_dest_url(p->dest));
-	l->there = l->told = true;
-	if (!str_eq(l->narinfo.store_path, l->path))
+	if (narinfo_parse(text.data ? text.data : "", text.len, store_dir, name, &n, &why) < 0) {
+		if (why.kind == ERR_INPUT)
+			return damaged(dest, name, why.msg);
+		*e = why;
+		return -1;
+	}
+	/* Every writer has this line, also for no references: without it, the rest was cut off. */
+	if (!strstr(text.data, "\nReferences:"))
+		return damaged(dest, name, "it has no line 'References'");
+	if (!str_eq(n.store_path, path))
 		return err_set(e, ERR_INPUT, "'%s' in '%s' is of '%s', not of '%s'", name,
-			       cache_dest_url(p->dest), l->narinfo.store_path, l->path);
-	if (!hash_equal(&l->narinfo.nar_hash, &l->info.nar_sha256))
+			       cache_dest_url(dest), n.store_path, path);
+	rc = has_nar(dest, &n, e);
+	if (rc > 0)
+		*ret = TAKE(n, (struct narinfo){0});
+	return rc;
+}
+
+/* Whether the narinfo in the cache says of L, whose contents it is of, what is registered. */
+static bool says_the_same(const struct leaving *l)
+{
+	const struct narinfo *n = &l->narinfo;
+	const struct store_path_info *i = &l->info;
+
+	if (n->nar_size_bytes != i->nar_size_bytes || n->refs.n != i->refs.n || !n->ca != !i->ca ||
+	    (n->ca && !str_eq(n->ca, i->ca)))
+		return false;
+	for (size_t r = 0; r < i->refs.n; r++)
+		if (!strv_has_sorted(&n->refs, str_base(i->refs.items[r])))
+			return false;
+	return true;
+}
+
+static int sign(const struct publish *p, struct narinfo *n, struct err *e)
+{
+	for (size_t k = 0; k < p->secret_keys->n; k++)
+		if (narinfo_sign(n, p->secret_keys->items[k], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* What the cache has of L. */
+static int look(const struct publish *p, struct leaving *l, struct err *e)
+{
+	int rc = publish_find(p->dest, p->store->dir, l->path, &l->narinfo, e);
+
+	if (rc <= 0)
+		return rc;
+	l->there = l->told = true;
+	if (!hash_equal(&l->narinfo.nar_hash, &l->info.nar_sha256)) {
 		log_warn("'%s' has other contents of '%s' already, which stay: its build is not "
 			 "deterministic",
 			 cache_dest_url(p->dest), l->path);
+		return 0;
+	}
+	if (!says_the_same(l)) {
+		scoped_free char *name = narinfo_name(l->base, e);
+
+		narinfo_done(&l->narinfo);
+		l->there = l->told = false;
+		return name ? damaged(p->dest, name, "it says something else of the same contents")
+			    : -1;
+	}
+	/* The last lines of a narinfo are its signatures: they may be all that was cut off. */
+	if (l->narinfo.sigs.n == 0 && p->secret_keys->n) {
+		l->told = false;
+		return sign(p, &l->narinfo, e);
+	}
 	return 0;
 }
 
@@ -115,13 +203,16 @@ static int dump(const struct batch *b, struct leaving *l, int fd, struct err *e)
 	return 0;
 }
 
-/* NARs are known by the hash of what is in the file: one that is there is the same. */
+/*
+ * NARs are known by the hash of what is in the file: one that is there is the same, unless its
+ * upload was cut off. Where the cache does not say, it is written again.
+ */
 static int put_nar(const struct batch *b, struct leaving *l, struct err *e)
 {
 	struct cache_dest *dest = b->p->dest;
 	scoped_cache_upload struct cache_upload *u = cache_upload_new(dest, e);
 	char hash[HASH_TEXT_MAX];
-	int has;
+	int is;
 
 	log_msg(LOG_INFO, "copying path '%s' to '%s'...", l->path, cache_dest_url(dest));
 	if (!u || dump(b, l, cache_upload_fd(u), e) < 0)
@@ -131,10 +222,13 @@ static int put_nar(const struct batch *b, struct leaving *l, struct err *e)
 		str_fmt(e, "nar/%s.nar%s", hash, compression_suffix(b->p->compress.compression));
 	if (!l->narinfo.url)
 		return -1;
-	has = cache_dest_has(dest, l->narinfo.url, e);
-	if (has < 0)
+	is = cache_dest_compare(dest, l->narinfo.url, l->narinfo.file_size_bytes,
+				&l->narinfo.file_hash, e);
+	if (is < 0)
 		return -1;
-	return has ? 0 : cache_upload_commit(u, l->narinfo.url, e);
+	if (is == CACHE_DAMAGED)
+		damaged(dest, l->narinfo.url, "its size or its hash is another");
+	return is == CACHE_SAME ? 0 : cache_upload_commit(u, l->narinfo.url, e);
 }
 
 /* ---- the narinfo ---- */
@@ -165,10 +259,7 @@ static int fill_narinfo(const struct publish *p, struct leaving *l, struct err *
 		if (!n->ca)
 			return -1;
 	}
-	for (size_t k = 0; k < p->secret_keys->n; k++)
-		if (narinfo_sign(n, p->secret_keys->items[k], e) < 0)
-			return -1;
-	return 0;
+	return sign(p, n, e);
 }
 
 static int put_narinfo(const struct publish *p, struct leaving *l, struct err *e)

@@ -7,6 +7,10 @@
  * among these, without a reference. What was interrupted is at most a NAR without a narinfo. A path
  * that the cache has already is left as it is: with other contents there, a build that cannot be
  * repeated exactly would else tear what was signed from what is there.
+ *
+ * What is there is not believed to be whole: a server that died in the middle of an upload may have
+ * kept the part. Sizes are compared, and hashes where the cache says them; what is damaged is
+ * warned of and written anew.
  */
 #ifndef HOOK_BUILD_PUBLISH_H
 #define HOOK_BUILD_PUBLISH_H
@@ -16,6 +20,7 @@
 #include "nar/cache.h"
 #include "nar/compress.h"
 #include "nar/err.h"
+#include "nar/narinfo.h"
 #include "nar/secretkey.h"
 
 struct publish {
@@ -28,5 +33,13 @@ struct publish {
 
 /* Publish PATHS, all outputs of one build. */
 int publish_paths(const struct publish *p, const struct strv *paths, struct err *e) MUST_CHECK;
+
+/*
+ * Look for PATH in DEST: a narinfo that is one, and a NAR of the size and hash that it says.
+ * Returns 1: DEST has it, *RET is its narinfo; 0: it has not, or it is damaged, which is warned of;
+ * -1: *E.
+ */
+int publish_find(struct cache_dest *dest, const char *store_dir, const char *path,
+		 struct narinfo *ret, struct err *e) MUST_CHECK;
 
 #endif

@@ -161,7 +161,7 @@ struct cache_dest;
 
 /*
  * Open a cache for writing: `file://` (the directory is made) or HTTP, by PUT. A nix-cache-info is
- * written where there is none. Of O, what concerns signatures, caches and NARs does not count.
+ * written where there is none, and where an upload of one was cut off. Of O, what concerns signatures, caches and NARs does not count.
  * NULL: *E.
  */
 struct cache_dest *cache_dest_open(const char *url, const struct cache_options *o,
@@ -169,9 +169,22 @@ struct cache_dest *cache_dest_open(const char *url, const struct cache_options *
 const char *cache_dest_url(const struct cache_dest *d); /* without a password and parameters */
 /* The value of a parameter of its URL ("compression", "secret-key", ...), decoded; NULL: none. */
 const char *cache_dest_param(const struct cache_dest *d, const char *name);
-/* 1: it has a file of this name, relative to its URL; 0: not; -1: *E. */
-int cache_dest_has(struct cache_dest *d, const char *name, struct err *e) MUST_CHECK;
-/* Read a small one, of at most B's maximum: 1, 0 or -1. */
+
+/* A file that should be in the cache, compared with what is there. */
+enum cache_likeness {
+	CACHE_NONE,    /* there is no such file */
+	CACHE_DAMAGED, /* it has another size or hash: an upload was cut off, or a disk failed */
+	CACHE_UNSAID,  /* it is there, and the server says neither its size nor its hash */
+	CACHE_SAME,    /* its size is right, and so is its hash where the server says one */
+};
+/*
+ * Compare file NAME, relative to the cache's URL, with its size and, where that is known, its
+ * SHA-256 (else NULL). Of `file:` the contents are hashed; of HTTP the headers of an answer to
+ * HEAD count. Returns an enum cache_likeness; -1: *E.
+ */
+int cache_dest_compare(struct cache_dest *d, const char *name, uint64_t size_bytes,
+		       const struct hash *sha256, struct err *e) MUST_CHECK;
+/* Read a small file, of at most B's maximum. Returns 1; 0: there is none of this name; -1: *E. */
 int cache_dest_get(struct cache_dest *d, const char *name, struct buf *b, struct err *e) MUST_CHECK;
 /* Make or replace a file: whole, or not at all. */
 int cache_dest_put(struct cache_dest *d, const char *name, const void *data, size_t n,

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -11,12 +12,14 @@
 
 #include "nar/cache_internal.h"
 #include "nar/durable.h"
+#include "nar/hash.h"
 #include "nar/io.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
 
 #define TEMPORARY_MAX 32
+#define COMPARE_BYTES (256 << 10)
 
 struct cache_dest {
 	struct cache_options o;
@@ -259,16 +262,53 @@ void cache_upload_free(struct cache_upload *u)
 
 /* ---- the cache ---- */
 
-int cache_dest_has(struct cache_dest *d, const char *name, struct err *e)
+static int compare_file(struct cache_dest *d, const char *name, uint64_t size_bytes,
+			const struct hash *sha256, struct err *e)
 {
 	scoped_fd int fd = -1;
+	scoped_free char *data = NULL;
+	struct hash_ctx ctx = {.started = false};
+	struct stat st;
+	struct hash is;
+	ssize_t n = 0;
+	int rc = cache_file_open(d->dirfd, d->url.shown, name, &fd, e);
 
+	if (rc <= 0)
+		return rc < 0 ? -1 : CACHE_NONE;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "looking at '%s/%s'", d->url.shown, name);
+	if ((uint64_t)st.st_size != size_bytes)
+		return CACHE_DAMAGED;
+	if (!sha256)
+		return CACHE_SAME;
+	data = mem_bytes(COMPARE_BYTES, e);
+	if (!data || hash_start(&ctx, HASH_SHA256, e) < 0)
+		return -1;
+	while (rc > 0 && (n = io_read(fd, data, COMPARE_BYTES, name, e)) > 0)
+		rc = hash_update(&ctx, data, (size_t)n, e) < 0 ? -1 : 1;
+	rc = rc < 0 || n < 0 ? -1 : hash_finish(&ctx, &is, e);
+	hash_ctx_done(&ctx);
+	if (rc < 0)
+		return -1;
+	return hash_equal(&is, sha256) ? CACHE_SAME : CACHE_DAMAGED;
+}
+
+int cache_dest_compare(struct cache_dest *d, const char *name, uint64_t size_bytes,
+		       const struct hash *sha256, struct err *e)
+{
 	if (cache_url_check_name(name, e) < 0)
 		return -1;
 	if (d->url.is_file)
-		return cache_file_open(d->dirfd, d->url.shown, name, &fd, e);
+		return compare_file(d, name, size_bytes, sha256, e);
 	struct call c = {.t = {.method = HTTP_HEAD, .is_short = true}};
-	return call(d, name, &c, e);
+	int rc = call(d, name, &c, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : CACHE_NONE;
+	if ((c.t.length_bytes != UINT64_MAX && c.t.length_bytes != size_bytes) ||
+	    (c.t.has_sha256 && sha256 && memcmp(c.t.sha256, sha256->bytes, 32) != 0))
+		return CACHE_DAMAGED;
+	return c.t.length_bytes == UINT64_MAX && !(c.t.has_sha256 && sha256) ? CACHE_UNSAID
+									     : CACHE_SAME;
 }
 
 int cache_dest_get(struct cache_dest *d, const char *name, struct buf *b, struct err *e)
@@ -319,24 +359,76 @@ const char *cache_dest_param(const struct cache_dest *d, const char *name)
 	return cache_url_param(&d->url, name);
 }
 
+/* The length of what IS and WHOLE have in common at their beginning. */
+static size_t common(const struct buf *is, const struct buf *whole)
+{
+	size_t n = 0;
+
+	while (n < is->len && n < whole->len && is->data[n] == whole->data[n])
+		n++;
+	return n;
+}
+
+/*
+ * Whether IS is what is left of WHOLE after an upload was cut off: its beginning, perhaps with
+ * bytes behind it that never reached the disk and are read as zeros. Not another cache's, be that
+ * damaged or not; and without its line feed, WHOLE is as good.
+ */
+static bool is_cut(const struct buf *is, const struct buf *whole)
+{
+	size_t n = common(is, whole);
+
+	if (n == whole->len || (n + 1 == whole->len && n == is->len))
+		return false;
+	while (n < is->len && !is->data[n])
+		n++;
+	return n == is->len;
+}
+
+/* Make B, whose last line was cut off, end with the line before that. */
+static void drop_last_line(struct buf *b)
+{
+	while (b->len && b->data[b->len - 1] != '\n')
+		b->data[--b->len] = '\0';
+}
+
+/* Is B, what the cache's nix-cache-info contains, of our store directory? */
+static int check_text(struct cache_dest *d, const struct buf *b, struct err *e)
+{
+	scoped_cacheinfo struct cacheinfo info = {0};
+
+	if (cacheinfo_parse(b->data ? b->data : "", b->len, &info, e) < 0)
+		return err_wrap(e, "binary cache '%s'", d->url.shown);
+	return cacheinfo_check(&info, d->url.shown, d->o.store_dir, e);
+}
+
 /* Is it a cache of our store directory? Make it one where it is none yet. */
 static int check_info(struct cache_dest *d, struct err *e)
 {
-	scoped_buf struct buf b = BUF_INIT(CACHEINFO_MAX_BYTES);
-	scoped_cacheinfo struct cacheinfo info = {0};
-	int rc = cache_dest_get(d, "nix-cache-info", &b, e);
+	static const char name[] = "nix-cache-info";
+	scoped_buf struct buf b = BUF_INIT(CACHEINFO_MAX_BYTES), ours = BUF_INIT(PATH_MAX + 64);
+	int rc = cache_dest_get(d, name, &b, e);
 
-	if (rc < 0)
+	/* No more than Nix writes. */
+	if (rc < 0 || buf_addf(&ours, e, "StoreDir: %s\n", d->o.store_dir) < 0)
 		return -1;
-	if (rc == 0) {
-		/* No more than Nix writes. */
-		if (buf_addf(&b, e, "StoreDir: %s\n", d->o.store_dir) < 0)
-			return -1;
-		return cache_dest_put(d, "nix-cache-info", b.data, b.len, e);
+	if (rc == 0)
+		return cache_dest_put(d, name, ours.data, ours.len, e);
+	if (is_cut(&b, &ours)) {
+		cache_note(&d->o, "'%s/%s' was cut off and is written anew", d->url.shown, name);
+		return cache_dest_put(d, name, ours.data, ours.len, e);
 	}
-	if (cacheinfo_parse(b.data ? b.data : "", b.len, &info, e) < 0)
-		return err_wrap(e, "binary cache '%s'", d->url.shown);
-	return cacheinfo_check(&info, d->url.shown, d->o.store_dir, e);
+	if (check_text(d, &b, e) == 0)
+		return 0;
+	if (common(&b, &ours) < ours.len || b.data[b.len - 1] == '\n')
+		return -1;
+	/* Of our store directory, and with more lines, of which the last was cut off. */
+	err_clear(e);
+	drop_last_line(&b);
+	if (check_text(d, &b, e) < 0)
+		return -1;
+	cache_note(&d->o, "'%s/%s' was cut off and is written anew", d->url.shown, name);
+	return cache_dest_put(d, name, b.data, b.len, e);
 }
 
 static int open_dest(struct cache_dest *d, const char *url, struct err *e)

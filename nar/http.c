@@ -242,8 +242,10 @@ static bool may_retry(struct http_transfer *t, CURLcode code)
 
 static void attempt_ended(struct http *h, struct http_transfer *t, CURLcode code)
 {
-	curl_off_t retry_after_s = 0;
+	curl_off_t retry_after_s = 0, length = -1;
 
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	t->length_bytes = length < 0 ? UINT64_MAX : (uint64_t)length;
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	give_back_easy(h, t);

@@ -67,6 +67,10 @@ struct http_transfer {
 	struct err err;
 	long status;          /* of the last attempt; 0: there was no answer */
 	uint64_t taken_bytes; /* by data() */
+	/* HEAD: what the answer says of the file. */
+	uint64_t length_bytes; /* Content-Length; UINT64_MAX: not said */
+	bool has_sha256;       /* from one of the headers that http_digest() knows */
+	unsigned char sha256[32];
 
 	/* http's own. */
 	struct http *http;

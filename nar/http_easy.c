@@ -9,6 +9,7 @@
 
 #include "nar/buf.h"
 #include "nar/curlcommon.h"
+#include "nar/hash.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -46,6 +47,66 @@ uint64_t http_range_start(const char *line, size_t len)
 	return start;
 }
 
+/* True where the LEN bytes at LINE are of header NAME; *RET is its value. */
+static bool header_value(const char *line, size_t len, const char *name, struct bytes *ret)
+{
+	size_t n = strlen(name);
+
+	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return false;
+	for (line += n + 1, len -= n + 1; len && (*line == ' ' || *line == '\t'); line++)
+		len--;
+	while (len && strchr(" \t\r\n", line[len - 1]))
+		len--;
+	*ret = (struct bytes){line, len};
+	return true;
+}
+
+/* The value of member "sha-256" of LIST: "a=x, sha-256=y". */
+static bool find_sha256(struct bytes list, struct bytes *ret)
+{
+	static const char name[] = "sha-256=";
+
+	while (list.len) {
+		const char *comma = memchr(list.data, ',', list.len);
+		size_t n = comma ? (size_t)(comma - list.data) : list.len;
+
+		if (n >= sizeof name && strncasecmp(list.data, name, sizeof name - 1) == 0) {
+			*ret = (struct bytes){list.data + sizeof name - 1, n - (sizeof name - 1)};
+			return true;
+		}
+		n += comma != NULL;
+		while (n < list.len && list.data[n] == ' ')
+			n++;
+		list = (struct bytes){list.data + n, list.len - n};
+	}
+	return false;
+}
+
+bool http_digest(const char *line, size_t len, unsigned char ret[32])
+{
+	unsigned char sum[32];
+	struct bytes v;
+	bool is;
+
+	if (header_value(line, len, "Repr-Digest", &v))
+		/* A sequence of bytes stands between colons. */
+		is = find_sha256(v, &v) && v.len > 2 && v.data[0] == ':' &&
+		     v.data[v.len - 1] == ':' &&
+		     base64_decode(v.data + 1, v.len - 2, sum, sizeof sum);
+	else if (header_value(line, len, "Digest", &v))
+		is = find_sha256(v, &v) && base64_decode(v.data, v.len, sum, sizeof sum);
+	else if (header_value(line, len, "X-Amz-Checksum-Sha256", &v))
+		is = base64_decode(v.data, v.len, sum, sizeof sum);
+	else if (header_value(line, len, "X-Checksum-Sha256", &v))
+		is = v.len == 64 && base16_decode(v.data, v.len, sum, sizeof sum);
+	else
+		is = false;
+	if (is)
+		memcpy(ret, sum, sizeof sum);
+	return is;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 {
 	struct http_transfer *t = ctx;
@@ -53,8 +114,12 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 	if (has_failed(t))
 		return 0;
 	t->alive_at_ms = http_now_ms();
-	if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
-		t->range_start = UINT64_MAX; /* of another answer, before a redirect */
+	if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) {
+		/* What was said is of another answer, before a redirect. */
+		t->range_start = UINT64_MAX;
+		t->has_sha256 = false;
+	}
+	t->has_sha256 |= http_digest(line, n, t->sha256);
 	uint64_t start = http_range_start(line, n);
 	if (start != UINT64_MAX)
 		t->range_start = start;
@@ -199,7 +264,8 @@ static CURLcode set_get(struct http_transfer *t, CURL *curl)
 
 	if (t->method == HTTP_HEAD)
 		SET(CURLOPT_NOBODY, 1L);
-	if (t->is_short)
+	/* The length of an encoded answer would say nothing of the file. */
+	if (t->is_short && t->method == HTTP_GET)
 		SET(CURLOPT_ACCEPT_ENCODING, "");
 	/* Not CURLOPT_RESUME_FROM, with which an answer from the beginning is an error. */
 	if (t->offset) {
@@ -267,7 +333,8 @@ int http_easy_setup(struct http *h, struct http_transfer *t, CURL *curl, struct 
 	t->status = 0;
 	t->dropped_bytes = 0;
 	t->paused = t->checked = t->wrong_part = false;
-	t->range_start = UINT64_MAX;
+	t->range_start = t->length_bytes = UINT64_MAX;
+	t->has_sha256 = false;
 	/* A part of something encoded could not be joined to the part before. */
 	t->offset = t->no_range || t->is_short ? 0 : t->taken_bytes;
 	curl_easy_reset(curl);

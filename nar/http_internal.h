@@ -30,6 +30,12 @@ int http_easy_setup(struct http *h, struct http_transfer *t, CURL *curl, struct 
 
 /* ---- for tests ---- */
 
+/*
+ * The SHA-256 of a file as the header LINE says it: Repr-Digest (RFC 9530), Digest (RFC 3230),
+ * X-Amz-Checksum-Sha256 (S3) or X-Checksum-Sha256 (Artifactory). False: LINE says none.
+ */
+bool http_digest(const char *line, size_t len, unsigned char ret[32]);
+
 /* The first byte of the header line "Content-Range: bytes A-B/C"; UINT64_MAX: it is another. */
 uint64_t http_range_start(const char *line, size_t len);
 

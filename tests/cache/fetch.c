@@ -6,7 +6,7 @@
  *	fetch [OPTION]... --from URL... closure PATH...       the closure, and "missing: PATH"
  *	fetch [OPTION]... --from URL... restore DIR PATH...   the closure, into DIR
  *	fetch [OPTION]... --to URL put NAME FILE              a file into a cache
- *	fetch [OPTION]... --to URL has NAME
+ *	fetch [OPTION]... --to URL has NAME SIZE
  *
  * Each prints what it did to stdout, and notes to stderr. A failure ends with 1 and its message.
  */
@@ -172,11 +172,14 @@ static int run_to(struct args *a, const char *verb, char **argv, int argc, struc
 		return -1;
 	if (str_eq(verb, "put") && argc == 2)
 		return put(d, argv[0], argv[1], e);
-	if (!str_eq(verb, "has") || argc != 1)
+	static const char *const words[] = {"no", "damaged", "unsaid", "yes"};
+	uint64_t size;
+	if (!str_eq(verb, "has") || argc != 2 ||
+	    !num_parse_u64(argv[1], strlen(argv[1]), INT64_MAX, &size))
 		return err_set(e, ERR_INPUT, "bad arguments");
-	int rc = cache_dest_has(d, argv[0], e);
+	int rc = cache_dest_compare(d, argv[0], size, NULL, e);
 	if (rc >= 0)
-		printf("%s\n", rc ? "yes" : "no");
+		printf("%s\n", words[rc]);
 	return rc < 0 ? -1 : 0;
 }
 

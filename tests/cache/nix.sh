@@ -59,6 +59,7 @@ check_eq "also where the cache says it itself" \
 
 # What we write: by files, and by PUT.
 small=$(grep -e '-file$' <<<"$closure")
+info=$(basename "$small" | cut -c-32).narinfo
 serve_nginx "$W" "location /dav/ { dav_methods PUT; create_full_put_path on; client_max_body_size 0; }"
 for to in "file://$W/new/cache" "$nginx/dav/cache"; do
   case $to in file:*) dir=$W/new/cache ;; *) dir=$W/dav/cache ;; esac
@@ -70,8 +71,9 @@ for to in "file://$W/new/cache" "$nginx/dav/cache"; do
     "$(cd "$dir" && find . -type f ! -name '*.old' -exec sha256sum {} + | sort)" \
     "$(cd "$W/cache-xz" && find . -type f -exec sha256sum {} + | sort)"
   check_eq "$to: has what was put" \
-    "$(fetch --to "$to" has "$(basename "$small" | cut -c-32).narinfo")" yes
-  check_eq "$to: has not what was not" "$(fetch --to "$to" has "$(printf %032d 0).narinfo")" no
+    "$(fetch --to "$to" has "$info" "$(stat -c %s "$W/cache-xz/$info")")" yes
+  check_eq "$to: tells what has another size" "$(fetch --to "$to" has "$info" 5)" damaged
+  check_eq "$to: has not what was not" "$(fetch --to "$to" has "$(printf %032d 0).narinfo" 5)" no
   check "$to: is a cache that Nix reads" \
     on ref nix path-info --store "${to/#file:\/\/*/file:\/\/$dir}" "$root"
 done

@@ -96,6 +96,28 @@ check_eq "--json prints the derivation and its outputs" \
   "$(printf '%s\n' "$top" "$outputs" | sort)"
 check "what is in the cache is left as it is" diff -r "$W/before" "$share/out"
 
+# ---- what is in the cache was cut off ----
+cut_off() { truncate -s "$(($(stat -c %s "$1") / 2))" "$1"; }
+again() { # again NAME
+  bare_build "$top" --from "file://$share/all" --to "file://$share/out" \
+    --secret-key-file "$share/bare.secret" >"$W/bare.out"
+  check_eq "$1: it is built again" $? 0
+  check_log "$1: it is told" '^warning: .* is damaged and is written anew: ' "$W/bare.log"
+  check "$1: it is whole again" diff -r "$W/before" "$share/out"
+}
+one=$(head -n 1 <<<"$outputs")
+one=$(basename "$one" | cut -c-32).narinfo
+cut_off "$share/out/$one"
+again "a narinfo that was cut off"
+cut_off "$share/out/$(sed -n 's/^URL: //p' "$share/out/$one")"
+again "a NAR that was cut off"
+rm "$share/out/$(sed -n 's/^URL: //p' "$share/out/$one")"
+again "a NAR that is gone"
+printf 'StoreDir: /nix/st' >"$share/out/nix-cache-info"
+bare_build "$top" --from "file://$share/all" --to "file://$share/out" >"$W/bare.out"
+check_eq "a nix-cache-info that was cut off: nothing is built again" "$?-$(grep -c '^building' "$W/bare.log")" 0-0
+check "a nix-cache-info that was cut off: it is whole again" diff -r "$W/before" "$share/out"
+
 # ---- without a key, other compressions, a local file ----
 for c in none zstd bzip2; do
   cp "$W/ref/store/${top##*/}" "$share/local.drv"

@@ -13,11 +13,13 @@
 
 #include "hook/build_publish.h"
 #include "hook/log.h"
+#include "hook/subprocess.h"
 #include "nar/decompress.h"
 #include "nar/dump.h"
 #include "nar/io.h"
 #include "nar/narinfo.h"
 #include "nar/scope.h"
+#include "tests/unit/httpd.h"
 
 #define A "/nix/store/00000000000000000000000000000000-a"
 #define B "/nix/store/11111111111111111111111111111111-b"
@@ -329,6 +331,286 @@ static void nothing_is_waited_for_if_not_wanted(void **state)
 	assert_string_equal(calls, "NI");
 }
 
+/* ---- damaged files at the target ---- */
+
+#define NARINFO_A "cache/00000000000000000000000000000000.narinfo"
+
+static void read_key(struct secretkeys *keys)
+{
+	struct err e = ERR_INIT;
+	char file[4096];
+
+	in_root("key", file);
+	assert_ok(&e, io_write_file(AT_FDCWD, file, 0400, SECRET, strlen(SECRET), &e));
+	assert_ok(&e, secretkeys_read(keys, file, &e));
+}
+
+static void get_file(const char *name, struct buf *ret)
+{
+	struct err e = ERR_INIT;
+	char path[4096];
+
+	in_root(name, path);
+	buf_reset(ret);
+	assert_ok(&e, io_read_file(AT_FDCWD, path, ret, &e));
+}
+
+/* N bytes of B, the byte at FLIPPED turned round; SIZE_MAX: none. */
+static void put_file(const char *name, const struct buf *b, size_t n, size_t flipped)
+{
+	struct err e = ERR_INIT;
+	char path[4096];
+
+	in_root(name, path);
+	unlink(path);
+	if (flipped < n)
+		b->data[flipped] ^= 1;
+	assert_ok(&e, io_write_file(AT_FDCWD, path, 0644, b->data, n, &e));
+	if (flipped < n)
+		b->data[flipped] ^= 1;
+}
+
+static void assert_file(const char *name, const struct buf *want)
+{
+	scoped_buf struct buf is = BUF_INIT(1 << 20);
+
+	get_file(name, &is);
+	assert_string_equal(is.data, want->data);
+	assert_int_equal(is.len, want->len);
+}
+
+static void writes_a_narinfo_anew_that_was_cut_off(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_secretkeys struct secretkeys keys = SECRETKEYS_INIT;
+	scoped_buf struct buf good = BUF_INIT(1 << 20);
+
+	read_key(&keys);
+	add_path(INPUT, "input", "");
+	add_path(A, "a", INPUT);
+	assert_ok(&e, publish(COMPRESSION_NONE, &keys, false, A, &e));
+	get_file(NARINFO_A, &good);
+	for (size_t n = 0; n < good.len; n++) {
+		put_file(NARINFO_A, &good, n, SIZE_MAX);
+		assert_ok(&e, publish(COMPRESSION_NONE, &keys, false, A, &e));
+		assert_file(NARINFO_A, &good);
+	}
+	/* Of the same contents, but with another reference, and another size. */
+	put_file(NARINFO_A, &good, good.len,
+		 (size_t)(strstr(good.data, "References: 2") - good.data) + 13);
+	assert_ok(&e, publish(COMPRESSION_NONE, &keys, false, A, &e));
+	assert_file(NARINFO_A, &good);
+	put_file(NARINFO_A, &good, good.len,
+		 (size_t)(strstr(good.data, "NarSize: ") - good.data) + 9);
+	assert_ok(&e, publish(COMPRESSION_NONE, &keys, false, A, &e));
+	assert_file(NARINFO_A, &good);
+}
+
+static void writes_a_nar_anew_that_was_cut_off(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_buf struct buf good = BUF_INIT(1 << 20), narinfo = BUF_INIT(1 << 20);
+	scoped_narinfo struct narinfo n = {0};
+	char nar[256], path[4096];
+
+	add_path(A, "a", "");
+	assert_ok(&e, publish(COMPRESSION_NONE, &no_keys, false, A, &e));
+	read_narinfo(A, &n);
+	snprintf(nar, sizeof nar, "cache/%s", n.url);
+	get_file(NARINFO_A, &narinfo);
+	get_file(nar, &good);
+	/* With its narinfo, and without. */
+	for (int without = 0; without < 2; without++)
+		for (size_t len = 0; len <= good.len; len++) {
+			put_file(nar, &good, len, len == good.len ? 30 : SIZE_MAX);
+			in_root(NARINFO_A, path);
+			if (without)
+				unlink(path);
+			assert_ok(&e, publish(COMPRESSION_NONE, &no_keys, false, A, &e));
+			assert_file(NARINFO_A, &narinfo);
+			scoped_buf struct buf is = BUF_INIT(1 << 20);
+			get_file(nar, &is);
+			assert_int_equal(is.len, good.len);
+			assert_memory_equal(is.data, good.data, good.len);
+		}
+	in_root(nar, path);
+	unlink(path);
+	assert_ok(&e, publish(COMPRESSION_NONE, &no_keys, false, A, &e));
+	check_nar(&n);
+}
+
+static void signs_what_lost_its_signature(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_secretkeys struct secretkeys keys = SECRETKEYS_INIT;
+	scoped_narinfo struct narinfo first = {0}, second = {0};
+
+	read_key(&keys);
+	add_path(A, "a", "");
+	assert_ok(&e, publish(COMPRESSION_NONE, &no_keys, false, A, &e));
+	read_narinfo(A, &first);
+	assert_int_equal(first.sigs.n, 0);
+	/* Its NAR stays, whatever this one would be compressed by. */
+	assert_ok(&e, publish(COMPRESSION_XZ, &keys, false, A, &e));
+	read_narinfo(A, &second);
+	assert_int_equal(second.sigs.n, 1);
+	assert_string_equal(second.url, first.url);
+	check_nar(&second);
+}
+
+/* ---- a server that dies in the middle of an upload ---- */
+
+struct target {
+	atomic_uint dies_at; /* from this request on; 0: never */
+	atomic_uint n;
+	bool keeps_part, no_length, wrong_digest;
+	atomic_uint puts;
+};
+
+static bool reply_with_file(int fd, const struct httpd_request *r, const struct target *t)
+{
+	scoped_buf struct buf b = BUF_INIT(1 << 20);
+	struct err e = ERR_INIT;
+	char path[4096], head[512];
+
+	snprintf(path, sizeof path, "%s/web%s", root, r->path);
+	if (io_read_file(AT_FDCWD, path, &b, &e) < 0)
+		return httpd_reply(fd, r, 404, "", 0);
+	if (strcmp(r->method, "HEAD") != 0)
+		return httpd_reply(fd, r, 200, b.data, b.len);
+	snprintf(head, sizeof head, "HTTP/1.1 200 X\r\n%s: %zu\r\n%s\r\n",
+		 t->no_length ? "X-No-Length" : "Content-Length", b.len,
+		 t->wrong_digest
+			 ? "Digest: SHA-256=KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=\r\n"
+			 : "");
+	return httpd_send(fd, head) && !t->no_length;
+}
+
+static bool keep_body(int fd, const struct httpd_request *r, bool dies, const struct target *t)
+{
+	char *data = calloc(1, r->body_bytes + 1);
+	char path[4096];
+	struct err e = ERR_INIT;
+
+	assert_non_null(data);
+	assert_true(httpd_body(fd, r, data));
+	snprintf(path, sizeof path, "%s/web%s", root, r->path);
+	if (!dies || t->keeps_part) {
+		unlink(path);
+		assert_ok(&e, io_write_file(AT_FDCWD, path, 0644, data,
+					    dies ? r->body_bytes / 2 : r->body_bytes, &e));
+	}
+	free(data);
+	return !dies && httpd_reply(fd, r, 201, "", 0);
+}
+
+static bool be_target(int fd, const struct httpd_request *r, void *ctx)
+{
+	struct target *t = ctx;
+	const bool dies = atomic_fetch_add(&t->n, 1) + 1 >= t->dies_at && t->dies_at;
+
+	if (strcmp(r->method, "PUT") == 0) {
+		atomic_fetch_add(&t->puts, 1);
+		return keep_body(fd, r, dies, t);
+	}
+	return !dies && reply_with_file(fd, r, t);
+}
+
+static int publish_to(const char *web, const char *paths, struct err *e)
+{
+	const struct cache_options o = {.attempts = 1, .retry_ms = 1};
+	scoped_cache_dest struct cache_dest *d = cache_dest_open(web, &o, e);
+	scoped_strv struct strv v = STRV_INIT;
+	const struct publish p = {
+		.dest = d,
+		.compress = {.compression = COMPRESSION_NONE, .level = -1},
+		.secret_keys = &no_keys,
+		.store = &st,
+	};
+
+	if (!d)
+		return -1;
+	assert_ok(e, strv_split(&v, paths, " ", e));
+	return publish_paths(&p, &v, e);
+}
+
+/* What the server has is what is published into a directory. */
+static void assert_same_as_file(void)
+{
+	struct err e = ERR_INIT;
+	char command[9000];
+
+	assert_ok(&e, publish(COMPRESSION_NONE, &no_keys, false, A " " B, &e));
+	snprintf(command, sizeof command, "%s/cache", root);
+	scoped_free char *web = str_fmt(&e, "%s/web", root);
+	char *const argv[] = {(char *)"diff", (char *)"-r", command, web, NULL};
+	assert_ok(&e, subprocess_run(argv, NULL, 0, NULL, &e));
+}
+
+static void empty_web(void)
+{
+	struct err e = ERR_INIT;
+	char path[4096];
+
+	in_root("web", path);
+	assert_ok(&e, io_rmtree(AT_FDCWD, path, path, &e));
+	assert_int_equal(mkdir(path, 0755), 0);
+	in_root("web/nar", path);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void goes_on_after_a_target_that_died(void **state)
+{
+	struct err e = ERR_INIT;
+	struct httpd server;
+	unsigned failures = 0;
+
+	add_path(B, "b", "");
+	add_path(A, "a", B);
+	for (int keeps = 0; keeps < 2; keeps++)
+		for (unsigned k = 1; k <= 16; k++) {
+			struct target t = {.dies_at = k, .keeps_part = keeps};
+
+			empty_web();
+			httpd_start(&server, be_target, &t);
+			if (publish_to(server.url, A " " B, &e) < 0) {
+				failures++;
+				err_clear(&e);
+			}
+			atomic_store(&t.dies_at, 0);
+			assert_ok(&e, publish_to(server.url, A " " B, &e));
+			httpd_stop(&server);
+			assert_same_as_file();
+		}
+	assert_true(failures > 10);
+}
+
+static void compares_by_what_a_server_says(void **state)
+{
+	struct err e = ERR_INIT;
+	struct httpd server;
+	struct target t = {.dies_at = 0};
+
+	add_path(B, "b", "");
+	add_path(A, "a", B);
+	empty_web();
+	httpd_start(&server, be_target, &t);
+	assert_ok(&e, publish_to(server.url, A " " B, &e));
+	assert_int_equal(t.puts, 5);
+	assert_ok(&e, publish_to(server.url, A " " B, &e));
+	assert_int_equal(t.puts, 5);
+	/* Nothing is said of the NARs: there they are, for all that is known. */
+	t.no_length = true;
+	assert_ok(&e, publish_to(server.url, A " " B, &e));
+	assert_int_equal(t.puts, 5);
+	t.no_length = false;
+	t.wrong_digest = true;
+	assert_ok(&e, publish_to(server.url, A " " B, &e));
+	assert_int_equal(t.puts, 9);
+	httpd_stop(&server);
+	assert_same_as_file();
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv)
@@ -341,6 +623,11 @@ int main(int argc, char **argv)
 		CASE(what_is_referred_to_comes_first),
 		CASE(nars_are_on_the_disk_before_narinfos),
 		CASE(nothing_is_waited_for_if_not_wanted),
+		CASE(writes_a_narinfo_anew_that_was_cut_off),
+		CASE(writes_a_nar_anew_that_was_cut_off),
+		CASE(signs_what_lost_its_signature),
+		CASE(goes_on_after_a_target_that_died),
+		CASE(compares_by_what_a_server_says),
 	};
 
 	if (argc > 1)

@@ -164,6 +164,41 @@ static void waits_longer_each_time(void **state)
 	assert_int_equal(curlcommon_delay_ms(250, 1, 503, 4000000, 0), 60000);
 }
 
+static void reads_the_digests_of_files(void **state)
+{
+	static const struct {
+		const char *line;
+		bool is;
+	} cases[] = {
+		{"Repr-Digest: sha-256=:KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=:\r\n", true},
+		{"repr-digest: md5=:AA==:, sha-256=:KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=:",
+		 true},
+		{"Digest: SHA-256=KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=\r\n", true},
+		{"Digest: md5=AA==,SHA-256=KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=", true},
+		{"x-amz-checksum-sha256: KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=\r\n", true},
+		{"X-Checksum-Sha256: "
+		 "2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b\r\n",
+		 true},
+		{"Repr-Digest: sha-256=KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=\r\n", false},
+		{"Digest: sha-512=KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=\r\n", false},
+		{"Digest: SHA-256=\r\n", false},
+		{"Digest: SHA-256=AAAA\r\n", false},
+		{"Digest:", false},
+		{"X-Checksum-Sha256: 2b2b\r\n", false},
+		{"ETag: \"KysrKysrKysrKysrKysrKysrKysrKysrKysrKysrKys=\"\r\n", false},
+		{"\r\n", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned char sum[32] = {0}, want[32];
+
+		memset(want, cases[i].is ? 0x2b : 0, sizeof want);
+		if (http_digest(cases[i].line, strlen(cases[i].line), sum) != cases[i].is)
+			fail_msg("'%s'", cases[i].line);
+		assert_memory_equal(sum, want, sizeof sum);
+	}
+}
+
 /* ---- pipes ---- */
 
 #define PIPE_TEST_BYTES (8 << 20)
@@ -465,6 +500,7 @@ static void writes_files_whole_or_not_at_all(void **state)
 	const struct cache_options o = {.store_dir = "/nix/store"};
 	char dir[] = "/tmp/test_cache.XXXXXX";
 	scoped_buf struct buf b = BUF_INIT(1000);
+	struct hash h;
 
 	assert_non_null(mkdtemp(dir));
 	scoped_free char *url = str_fmt(&e, "file://%s/new?compression=zstd", dir);
@@ -476,10 +512,16 @@ static void writes_files_whole_or_not_at_all(void **state)
 		assert_null(cache_dest_param(d, "secret-key"));
 		assert_int_equal(cache_dest_get(d, "nix-cache-info", &b, &e), 1);
 		assert_string_equal(b.data, "StoreDir: /nix/store\n");
-		assert_int_equal(cache_dest_has(d, "nar/x.nar", &e), 0);
+		assert_int_equal(cache_dest_compare(d, "nar/x.nar", 3, NULL, &e), CACHE_NONE);
 		assert_ok(&e, cache_dest_put(d, "nar/x.nar", "one", 3, &e));
 		assert_ok(&e, cache_dest_put(d, "nar/x.nar", "three", 5, &e));
-		assert_int_equal(cache_dest_has(d, "nar/x.nar", &e), 1);
+		assert_int_equal(cache_dest_compare(d, "nar/x.nar", 3, NULL, &e), CACHE_DAMAGED);
+		assert_int_equal(cache_dest_compare(d, "nar/x.nar", 5, NULL, &e), CACHE_SAME);
+		assert_ok(&e, hash_bytes(HASH_SHA256, "three", 5, &h, &e));
+		assert_int_equal(cache_dest_compare(d, "nar/x.nar", 5, &h, &e), CACHE_SAME);
+		h.bytes[31] ^= 1;
+		assert_int_equal(cache_dest_compare(d, "nar/x.nar", 5, &h, &e), CACHE_DAMAGED);
+		assert_err(&e, cache_dest_compare(d, "../x", 5, &h, &e), "is no name of a file");
 		buf_reset(&b);
 		assert_int_equal(cache_dest_get(d, "nar/x.nar", &b, &e), 1);
 		assert_string_equal(b.data, "three");
@@ -500,6 +542,52 @@ static void writes_files_whole_or_not_at_all(void **state)
 	const struct cache_options other = {.store_dir = "/other"};
 	assert_null(cache_dest_open(url, &other, &e));
 	assert_err(&e, -1, "is for Nix stores with prefix '/nix/store', not '/other'");
+	assert_ok(&e, io_rmtree(AT_FDCWD, dir, dir, &e));
+}
+
+static int open_and_read_info(const char *url, struct buf *ret, struct err *e)
+{
+	const struct cache_options o = {.store_dir = "/nix/store"};
+	scoped_cache_dest struct cache_dest *d = cache_dest_open(url, &o, e);
+
+	buf_reset(ret);
+	return d && cache_dest_get(d, "nix-cache-info", ret, e) == 1 ? 0 : -1;
+}
+
+static void writes_a_nix_cache_info_anew_that_was_cut_off(void **state)
+{
+	static const char ours[] = "StoreDir: /nix/store\n";
+	static const char more[] = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 40\n";
+	static const char *const others[] = {"StoreDir: /nix\n", "StoreDir: /nix/storage",
+					     "StoreDir: /nix/stor\nPriority: x", "StoreDir: x",
+					     "StoreDir: /nix/store\nPriority: x\n"};
+	struct err e = ERR_INIT;
+	char dir[] = "/tmp/test_cache.XXXXXX";
+	scoped_buf struct buf b = BUF_INIT(1000), text = BUF_INIT(1000);
+
+	assert_non_null(mkdtemp(dir));
+	scoped_free char *url = str_fmt(&e, "file://%s", dir);
+	scoped_fd int fd = open(dir, O_RDONLY | O_DIRECTORY);
+	for (size_t n = 0; n <= strlen(more); n++)
+		for (size_t zeros = 0; zeros < 2; zeros++) {
+			unlinkat(fd, "nix-cache-info", 0);
+			buf_reset(&text);
+			assert_ok(&e, buf_add(&text, more, n, &e));
+			assert_ok(&e, buf_add(&text, "\0\0\0", zeros * 3, &e));
+			assert_ok(&e, io_write_file(fd, "nix-cache-info", 0644, text.data, text.len,
+						    &e));
+			/* A line of one word more means nothing, and is left as it is. */
+			assert_ok(&e, open_and_read_info(url, &b, &e));
+			assert_true(str_starts(
+				b.data, n + 2 < strlen(ours) ? ours : "StoreDir: /nix/store"));
+			assert_ok(&e, open_and_read_info(url, &b, &e));
+		}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		unlinkat(fd, "nix-cache-info", 0);
+		assert_ok(&e, io_write_file(fd, "nix-cache-info", 0644, others[i],
+					    strlen(others[i]), &e));
+		assert_err(&e, open_and_read_info(url, &b, &e), "binary cache 'file://");
+	}
 	assert_ok(&e, io_rmtree(AT_FDCWD, dir, dir, &e));
 }
 
@@ -565,6 +653,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_other_urls),
 		cmocka_unit_test(keeps_names_within_a_cache),
 		cmocka_unit_test(reads_where_a_range_begins),
+		cmocka_unit_test(reads_the_digests_of_files),
 		cmocka_unit_test(knows_what_may_pass),
 		cmocka_unit_test(waits_longer_each_time),
 		cmocka_unit_test(pipes_bytes_between_threads),
@@ -572,6 +661,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_what_is_not_as_said),
 		cmocka_unit_test(compares_the_hash_of_content_addressed_paths),
 		cmocka_unit_test(writes_files_whole_or_not_at_all),
+		cmocka_unit_test(writes_a_nix_cache_info_anew_that_was_cut_off),
 		cmocka_unit_test(needs_a_cache_that_can_be_used),
 		cmocka_unit_test(bounds_what_strangers_refer_to),
 	};
