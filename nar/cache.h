@@ -161,8 +161,8 @@ struct cache_dest;
 
 /*
  * Open a cache for writing: `file://` (the directory is made) or HTTP, by PUT. A nix-cache-info is
- * written where there is none, and where an upload of one was cut off. Of O, what concerns signatures, caches and NARs does not count.
- * NULL: *E.
+ * written where there is none, and where an upload of one was cut off. Of O, what concerns
+ * signatures, caches and NARs does not count. NULL: *E.
  */
 struct cache_dest *cache_dest_open(const char *url, const struct cache_options *o,
 				   struct err *e) MUST_CHECK;

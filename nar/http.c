@@ -94,8 +94,8 @@ void http_resume(struct http_transfer *t)
 	t->paused = false;
 	t->alive_at_ms = http_now_ms();
 	/*
-	 * Calls data(). libcurl reports a failure of that here only, and the transfer goes on: it is
-	 * due at once then, by the error that is set. Other failures come again from
+	 * Calls data(). libcurl reports a failure of data() here only, and the transfer goes on: it
+	 * is due at once then, by the error that is set. Other failures come again from
 	 * curl_multi_perform().
 	 */
 	(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);

@@ -404,7 +404,7 @@ static void no_lie_is_restored(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
-/* Narinfos that all come at the same time, and each of which refers to more than may be asked for. */
+/* Narinfos that all come at the same time; each refers to more paths than may be asked for. */
 #define AT_ONCE 96
 #define REFS 50
 
