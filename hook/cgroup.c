@@ -246,6 +246,16 @@ bool cgroup_has_controller(const char *controller)
 	return cgroup_lists(v1 ? ours.data : "", v2 ? list.data : "", controller);
 }
 
+bool cgroup_may_create(const char *controller)
+{
+	char top[128];
+
+	if (cgroup_layout_detect() == CGROUP_V2)
+		return access("/sys/fs/cgroup", W_OK) == 0;
+	return (size_t)snprintf(top, sizeof top, "/sys/fs/cgroup/%s", controller) < sizeof top &&
+	       access(top, W_OK) == 0;
+}
+
 int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e)
 {
 	scoped_buf struct buf theirs = BUF_INIT(PROC_FILE_MAX), ours = BUF_INIT(PROC_FILE_MAX),

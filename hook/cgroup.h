@@ -21,6 +21,8 @@ enum cgroup_layout { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 enum cgroup_layout cgroup_layout_detect(void);
 /* Whether CONTROLLER ("memory") can limit something here, as far as one can see without trying. */
 bool cgroup_has_controller(const char *controller);
+/* Tell whether this process may create groups at the top of CONTROLLER's hierarchy. */
+bool cgroup_may_create(const char *controller);
 /*
  * Append to RET the directories, not there yet, of the cgroups that process PID is in, this process
  * is not, and whose last component has ID in it. A process that is gone has none.

@@ -129,6 +129,13 @@ static int check_limits(const struct conf *c, const struct runtime *rt, struct e
 			       "the limit '%s' cannot be kept: runsc takes no control groups of "
 			       "this machine's kind (v1 and v2 at once)",
 			       key);
+	/* crun (1.8), where it may not create a group, goes on without; runc says that it cannot. */
+	if (rt->kind == RUNTIME_CRUN && ((c->memory_max && !cgroup_may_create("memory")) ||
+					 (c->pids_max && !cgroup_may_create("pids"))))
+		return err_set(e, ERR_SYSTEM,
+			       "the limit '%s' cannot be kept: this user may not create control "
+			       "groups; builds with a limit need a hook that root starts",
+			       key);
 	return 0;
 }
 

@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# An ordinary user with a store of its own: what docs/rootless.md says of each runtime on each kind of
+# machine, and of settings that need root. TAP.
+# shellcheck source=tests/lib.sh
+source "$(dirname "$0")/../lib.sh"
+need setpriv crun
+world "$@"
+id=$((uid_base + 12))
+echo "alice:x:$id:$id::$W/alice:/bin/false" >>"$W/passwd"
+mkdir "$W/alice" "$W/run"
+cp "$here/e2e/small.nix" "$here/e2e/through.nix" "$W/alice/"
+chown -R $id:$id "$W/alice" "$W/run" "$W/hook"
+
+layout=none
+case $(stat -f -c %T /sys/fs/cgroup) in
+cgroup2fs) layout=v2 ;;
+tmpfs) if mountpoint -q /sys/fs/cgroup/unified; then layout=hybrid; else layout=v1; fi ;;
+esac
+mounts_for() { # mounts_for LAYOUT: the commands that make the machine one of it, or nothing
+  case $layout:$1 in
+  "$1:$layout") echo : ;;
+  hybrid:v1) echo umount /sys/fs/cgroup/unified ;;
+  *:v2) echo "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup" ;;
+  *:none) echo umount -R /sys/fs/cgroup ;;
+  esac
+}
+# alice LAYOUT KEY=VALUE,... ARG...: her nix-build, with these keys of the configuration
+alice() {
+  local mounts keys
+  mounts=$(mounts_for "$1")
+  keys=$(tr ', ' '\n_' <<<"$2" | sed 's/^/NIX_OCI_HOOK_/')
+  shift 2
+  # shellcheck disable=SC2086 # words
+  unshare --mount --propagation private sh -c "$mounts"' && mount --bind "$0" /nix && exec "$@"' \
+    "$W/hook" env -i PATH="$PATH" HOME="$W/alice" TMPDIR="$W/alice" XDG_RUNTIME_DIR="$W/run" \
+    NIX_CONF_DIR="$W/etc-hook" $keys setpriv --reuid $id --regid $id --clear-groups \
+    nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$@" >"$W/hook.out" 2>"$W/hook.log"
+}
+n=0
+row() { # row RUNTIME LAYOUT WHAT: a cell of the table
+  local rc
+  [ -n "$(mounts_for "$2")" ] || return 0
+  n=$((n + 1))
+  alice "$2" "RUNTIME=$1" --store "$W/alice/store-$n" "$W/alice/small.nix" -A multi
+  rc=$?
+  if [ "$3" = works ]; then
+    check_eq "$1, $2: builds" "$rc: $(grep -c "^building .* on 'oci:" "$W/hook.log")" "0: 2"
+    nix_build ref "$here/e2e/small.nix" -A multi >"$W/ref.out"
+    check_eq "$1, $2: the same paths as root" "$(cat "$W/hook.out")" "$(cat "$W/ref.out")"
+  else
+    check "$1, $2: fails" [ $rc != 0 ]
+    check "$1, $2: it is said why" grep -qF "${3//\`/}" "$W/hook.log"
+  fi
+}
+while IFS='|' read -r runtime v2 v1 hybrid none; do
+  has_runtime "$runtime" || continue
+  row "$runtime" v2 "$v2"
+  row "$runtime" v1 "$v1"
+  row "$runtime" hybrid "$hybrid"
+  row "$runtime" none "$none"
+done < <(awk '/^<!-- rootless -->/ { inside = 1; next } inside && /^\|/ { print; some = 1; next }
+  some { exit }' "$top_srcdir/docs/rootless.md" | sed '1,2d; s/^| *//; s/ *|$//; s/ *| */|/g')
+check "the table has rows for this machine" [ $n -ge 3 ]
+
+# The rest with what works nearly everywhere.
+runtime=runc
+has_runtime runc || runtime=crun
+with() { # with NAME KEYS ARG...: 0 where it builds
+  local name=$1 keys=$2
+  shift 2
+  n=$((n + 1))
+  alice "$layout" "RUNTIME=$runtime,$keys" --store "$W/alice/store-$n" "$@"
+}
+works() {
+  with "$@"
+  check_eq "$1: works" $? 0
+}
+refused() { # refused NAME KEYS PATTERN ARG...
+  local name=$1 keys=$2 pattern=$3
+  shift 3
+  with "$name" "$keys" "$@"
+  check "$name: fails" [ $? != 0 ]
+  check_log "$name: it is said why" "$pattern" "$W/hook.log"
+}
+works "inputs = nar" INPUTS=nar "$W/alice/small.nix" -A multi
+works "profile = tvix" PROFILE=tvix "$W/alice/small.nix" -A link
+works "a fixed output" CGROUPS=auto "$W/alice/through.nix" --argstr name fixed -A fixed
+with "keep-failed" CGROUPS=auto --keep-failed "$W/alice/small.nix" -A fails
+check "keep-failed: the directory is kept" compgen -G "$W/alice/nix-build-fails.drv-*"
+refused "uid-range" CGROUPS=auto "'uid-range' needs root" -E 'derivation { name = "range"; builder = "/bin/sh";
+  system = builtins.currentSystem; requiredSystemFeatures = [ "uid-range" ]; }' \
+  --option system-features uid-range
+refused "userns = false" USERNS=false "cannot run the build" "$W/alice/small.nix" -A link
+for key in MEMORY_MAX=64M PIDS_MAX=64; do
+  refused "$runtime, $key" $key "cannot (set|be kept)" "$W/alice/small.nix" -A link
+done
+runtime=crun
+for key in MEMORY_MAX=64M PIDS_MAX=64; do
+  refused "crun, $key" $key "the limit '[a-z-]*' cannot be kept: this user may not create control" \
+    "$W/alice/small.nix" -A link
+done
+left_known=
+find "$W/run" "$W/alice" -name '*.chroot' >"$W/left"
+check_eq "nothing is left in the stores" "$(cat "$W/left")" ""
+finish
