@@ -111,6 +111,8 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 	case CONF_LIST:
 		return set_list(p, value, e) < 0 ? -1 : 1;
 	case CONF_U64:
+		if (key->zero_is_auto && str_eq(value, "auto"))
+			value = "0";
 		if (!num_parse_u64(value, strlen(value), key->max, &n))
 			return 0;
 		memcpy(p, &n, sizeof n);
@@ -151,6 +153,26 @@ static int unknown_key(const char *where, const char *name, struct err *e)
 		       b.data);
 }
 
+/*
+ * Refuse a VALUE in quotes, as shells and other programs have it: they would be a part of it.
+ * 0: it is in none.
+ */
+static int refuse_quotes(const char *where, const char *name, const char *value, struct err *e)
+{
+	const size_t len = strlen(value);
+	const char quote = value[0];
+	scoped_buf struct buf bare = BUF_INIT(ERR_MSG_MAX);
+
+	if (len < 2 || (quote != '"' && quote != '\'') || value[len - 1] != quote)
+		return 0;
+	for (const char *p = value; *p; p++)
+		if (*p != quote && buf_addc(&bare, *p, e) < 0)
+			return -1;
+	return err_set(e, ERR_INPUT,
+		       "%s: key '%s' is %s: values stand without quotes; did you mean '%s = %s'?",
+		       where, name, value, name, bare.data ? bare.data : "");
+}
+
 int conf_set(struct conf *c, const char *where, const char *name, const char *value, struct err *e)
 {
 	const struct conf_key *key = conf_key_find(name);
@@ -159,6 +181,8 @@ int conf_set(struct conf *c, const char *where, const char *name, const char *va
 
 	if (!key)
 		return unknown_key(where, name, e);
+	if (refuse_quotes(where, name, value, e) < 0)
+		return -1;
 	rc = set_value(member(c, key), key, value, e);
 	if (rc < 0)
 		return -1;
@@ -216,6 +240,30 @@ static char *take_word(char **line)
 	return word;
 }
 
+/* WORD and what follows it in its LINE are not "KEY = VALUE": say what may be meant. */
+static int no_pair(const char *where, const char *word, const char *line, struct err *e)
+{
+	const char *equals = strchr(word, '=');
+	const size_t n = equals ? (size_t)(equals - word) : strlen(word);
+	scoped_free char *key = str_ndup(word, n, e);
+	const char *value = equals ? equals + 1 : *line == '=' ? line + 1 : NULL;
+	scoped_free char *hint = NULL;
+
+	if (!key)
+		return -1;
+	/* "KEY=VALUE", "KEY= VALUE", "KEY =VALUE", of a key that there is. */
+	hint = value && conf_key_find(key)
+		       ? str_fmt(e, "; did you mean '%s = %s%s%s'?", key, value,
+				 equals && *value && *line ? " " : "", equals ? line : "")
+		       : str_dup("", e);
+	if (!hint)
+		return -1;
+	return err_set(e, ERR_INPUT,
+		       "%s: expected 'KEY = VALUE' with blanks around the '=', or "
+		       "'include FILE', not '%s%s%s'%s",
+		       where, word, *line ? " " : "", line, hint);
+}
+
 /* LINE, which is changed, without comment. */
 static int parse_line(struct source *s, char *line, struct err *e)
 {
@@ -235,10 +283,7 @@ static int parse_line(struct source *s, char *line, struct err *e)
 	if (str_eq(word, "include") || str_eq(word, "!include"))
 		return include(s, where, line, word[0] == '!', e);
 	if (line[0] != '=' || !(line[1] == '\0' || strchr(CONF_BLANKS, line[1])))
-		return err_set(e, ERR_INPUT,
-			       "%s: expected 'KEY = VALUE' with blanks around the '=', or "
-			       "'include FILE', not '%s%s%s'",
-			       where, word, *line ? " " : "", line);
+		return no_pair(where, word, line, e);
 	line++;
 	line += strspn(line, CONF_BLANKS);
 	return conf_set(s->c, where, word, line, e);

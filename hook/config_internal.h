@@ -26,6 +26,7 @@ struct conf_key {
 	const char *def;          /* as it would stand in the file; NULL: conf_load() finds it */
 	const char *help;         /* sentences, for all three formats: plain words, no markup */
 	uint64_t max;             /* CONF_U64, CONF_SIZE */
+	bool zero_is_auto;        /* CONF_U64: "auto" is another word for 0 */
 	const char *const *names; /* CONF_ENUM: by value; ended by NULL */
 };
 

@@ -56,9 +56,9 @@ const struct conf_key conf_keys[] = {
 		 "is mounted from it.",
 	 .names = inputs_names},
 	{"max-jobs", CONF_U64, AT(max_jobs), "0",
-	 .help = "How many builds run at once on this machine, over all hooks. 0: as many "
+	 .help = "How many builds run at once on this machine, over all hooks. 0, or auto: as many "
 		 "as it has cores. Nix does not bound how many hooks it starts.",
-	 .max = 4096},
+	 .max = 4096, .zero_is_auto = true},
 	{"max-queued", CONF_U64, AT(max_queued), "1000",
 	 .help = "How many more builds are accepted and wait for their turn, first come, "
 		 "first served. Beyond that, and where the Nix that asks is about to run out of "
@@ -128,7 +128,8 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 	case CONF_LIST:
 		return buf_adds(b, "words", e);
 	case CONF_U64:
-		return buf_addf(b, e, "a number from 0 to %llu", (unsigned long long)key->max);
+		return buf_addf(b, e, "a number from 0 to %llu%s", (unsigned long long)key->max,
+				key->zero_is_auto ? ", or auto" : "");
 	case CONF_SIZE:
 		return buf_adds(
 			b, "a number of bytes, which K, M, G or T multiply by powers of 1024", e);

@@ -45,12 +45,18 @@ int settings_from_nix(struct settings *ret, struct err *e)
 	scoped_buf struct buf text = BUF_INIT(CONFIG_MAX);
 	scoped_strv struct strv lines = STRV_INIT;
 	scoped_settings struct settings s = {0};
-	int rc = nix_config("config", "show", &text, e);
+	/* All of Nix know this name, from 2.20 on as a deprecated one: so one process is enough. */
+	int rc = nix_config("show-config", NULL, &text, e);
 
 	if (rc < 0) {
-		/* Before Nix 2.20. */
+		const struct err first = *e;
+
 		err_clear(e);
-		rc = nix_config("show-config", NULL, &text, e);
+		buf_reset(&text);
+		rc = nix_config("config", "show", &text, e);
+		/* An old one that has failed for another reason says nothing of that here. */
+		if (rc < 0 && strstr(e->msg, "is not a recognised command"))
+			*e = first;
 	}
 	if (rc < 0)
 		return err_wrap(e, "asking Nix for its settings");

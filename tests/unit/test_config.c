@@ -85,6 +85,15 @@ static void starts_without_a_file(void **state)
 	assert_true(c.userns);
 }
 
+static void takes_auto_for_zero_where_it_means_that(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_conf struct conf c = CONF_INIT;
+
+	assert_ok(&e, load(&c, "max-jobs = 3\nmax-jobs = auto\n", &e));
+	assert_int_equal(c.max_jobs, 0);
+}
+
 static void reads_every_type(void **state)
 {
 	struct err e = ERR_INIT;
@@ -188,7 +197,18 @@ static void refuses_with_file_line_and_what_is_allowed(void **state)
 	refuse("state-dir = run/x", "allowed is an absolute path or nothing");
 	refuse("runtime = crun --debug", "allowed is a text without blanks");
 	refuse("runtime=crun", "x.conf:1: expected 'KEY = VALUE' with blanks around the '='");
-	refuse("runtime =crun", "expected 'KEY = VALUE'");
+	refuse("runtime=crun", "not 'runtime=crun'; did you mean 'runtime = crun'?");
+	refuse("runtime= crun", "did you mean 'runtime = crun'?");
+	refuse("runtime =crun", "did you mean 'runtime = crun'?");
+	refuse("runtime-args=--debug --x", "did you mean 'runtime-args = --debug --x'?");
+	refuse("max-jobs=", "did you mean 'max-jobs = '?");
+	refuse("x=y", "'include FILE', not 'x=y'");
+	refuse("runtime = \"crun\"", "x.conf:1: key 'runtime' is \"crun\": values stand without "
+				     "quotes; did you mean 'runtime = crun'?");
+	refuse("state-dir = '/run/x'", "did you mean 'state-dir = /run/x'?");
+	refuse("runtime-args = \"--a\" \"--b\"", "did you mean 'runtime-args = --a --b'?");
+	refuse("max-jobs = \"\"", "did you mean 'max-jobs = '?");
+	refuse("max-queued = auto", "allowed is a number from 0 to 100000");
 	refuse("runtime", "expected 'KEY = VALUE'");
 	refuse("= crun", "expected 'KEY = VALUE'");
 	refuse("include", "needs the name of a file");
@@ -322,6 +342,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_a_cache_directory_for_the_user),
 		cmocka_unit_test(starts_without_a_file),
+		cmocka_unit_test(takes_auto_for_zero_where_it_means_that),
 		cmocka_unit_test(reads_every_type),
 		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(later_wins),
