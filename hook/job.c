@@ -320,6 +320,7 @@ static void keep_failed(const struct attempt *a, const struct keep_plan *plan,
 
 	if (!plan->dir)
 		return;
+	budget.left_bytes = UINT64_MAX; /* it may be another disk */
 	if (budget.deadline_ms && budget.deadline_ms < soon_ms)
 		budget.deadline_ms = soon_ms;
 	if (keep_move(plan, build_dir, &list, &budget, &kept, &e) < 0)

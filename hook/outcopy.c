@@ -87,6 +87,8 @@ int outs_open_copies(struct outs *o, const struct out_job *job, struct err *e)
 int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct refscan *scan,
 	      struct err *e)
 {
+	const struct build_user *u = job->user;
+
 	if (outs_open_copies(o, job, e) < 0)
 		return -1;
 	scoped_free char *to = str_fmt(e, "%s/%s", o->copies_path, out->base);
@@ -100,7 +102,14 @@ int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct
 		.to_name = out->base,
 		.to_what = to,
 		.flags = NAR_RESTORE_CANONICAL,
+		.keeps_links = true,
+		/* Whoever had a descriptor may have changed the tree since it was checked. */
+		.owner_min = u ? u->uid : 0,
+		.owner_max = u ? u->uid + (u->count ? u->count - 1 : 0) : 0,
+		.budget = job->budget,
 	};
+	if (job->budget && budget_fit_disk(job->budget, o->copies_fd, o->copies_path, e) < 0)
+		return -1;
 	if (nar_copy(&copy, scan, &out->digest, e) < 0)
 		return -1;
 	out->dirfd = o->copies_fd;

@@ -2,7 +2,10 @@
 #include "nar/restore.h"
 
 #include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "nar/buf.h"
 #include "nar/dump_internal.h"
@@ -23,8 +26,10 @@ struct restorer {
 	bool created, keep; /* the root */
 	/* the file whose contents come: written as they come, or put together first */
 	struct restore_small *small;
+	bool alone; /* the next file is written by whoever reads it */
 	int file_fd;
-	uint64_t left_bytes;
+	uint64_t size_bytes, left_bytes;
+	uint64_t written_bytes;      /* of all files */
 	char name[NAR_NAME_MAX + 1]; /* of the entry that was told of last */
 };
 
@@ -89,16 +94,21 @@ static int end_dir(struct restorer *r, struct err *e)
 static int add_data(struct restorer *r, const void *data, size_t n, struct err *e)
 {
 	assert(n <= r->left_bytes);
+	const uint64_t offset = r->size_bytes - r->left_bytes;
 	r->left_bytes -= n;
 	if (r->small) {
+		r->written_bytes += n;
 		memcpy(r->small->data + r->small->len, data, n);
 		r->small->len += n;
 		if (!r->left_bytes)
 			restore_pool_put(r->pool, TAKE(r->small, NULL));
 		return 0;
 	}
-	if (restore_file_write(r->dir, name_of(r), r->file_fd, data, n, e) < 0)
+	const int64_t written = restore_file_write(r->dir, name_of(r), r->file_fd, offset, data, n,
+						   !r->left_bytes, e);
+	if (written < 0)
 		return -1;
+	r->written_bytes += (uint64_t)written;
 	if (r->left_bytes)
 		return 0;
 	return restore_file_end(r->dir, name_of(r), TAKE(r->file_fd, -1), e);
@@ -106,9 +116,9 @@ static int add_data(struct restorer *r, const void *data, size_t n, struct err *
 
 static int start_file(struct restorer *r, const struct nar_event *ev, struct err *e)
 {
-	r->left_bytes = ev->size_bytes;
+	r->size_bytes = r->left_bytes = ev->size_bytes;
 	r->small = NULL;
-	if (r->dir != r->base && ev->size_bytes <= RESTORE_SMALL_BYTES)
+	if (r->dir != r->base && !r->alone && ev->size_bytes <= RESTORE_SMALL_BYTES)
 		r->small = restore_pool_small(r->pool);
 	if (r->small) {
 		r->small->dir = r->dir;
@@ -176,7 +186,7 @@ static int restorer_keep(struct restorer *r, struct err *e)
 	return 0;
 }
 
-/* ---- from a NAR, from a tree ---- */
+/* ---- from a NAR ---- */
 
 int nar_restore(struct nar_reader *r, int dirfd, const char *name, const char *what, unsigned flags,
 		struct err *e)
@@ -193,46 +203,174 @@ int nar_restore(struct nar_reader *r, int dirfd, const char *name, const char *w
 	return rc < 0 ? -1 : restorer_keep(&to, e);
 }
 
+/* ---- a copy of a tree ---- */
+
+struct copying {
+	const struct nar_copy *c;
+	struct nar_walk *walk;
+	struct restorer to;
+	struct nar_hashing d;
+	/*
+	 * Of a file with more than one name the first copy is linked, by its inode's number, into a
+	 * directory of ours beside the copy, for the others to be linked to.
+	 */
+	int links_fd; /* -1: there is none yet */
+	char links_name[NAR_NAME_MAX + 1];
+	char number[48];
+};
+
+static void copying_done(struct copying *cp)
+{
+	struct err ignored = ERR_INIT;
+
+	if (cp->links_fd >= 0) {
+		close(cp->links_fd);
+		/* It is where only we may enter, and goes with that at last. */
+		if (io_rmtree(cp->c->to_dirfd, cp->links_name, cp->links_name, &ignored) < 0)
+			err_clear(&ignored);
+	}
+	restorer_done(&cp->to);
+	nar_hashing_done(&cp->d);
+	nar_walk_free(cp->walk);
+}
+#define scoped_copying __attribute__((cleanup(copying_done)))
+
 /* The contents of the current file: read into the buffer that is hashed, and written from there. */
-static int copy_contents(struct nar_walk *walk, struct restorer *to, struct nar_writer *w,
-			 struct err *e)
+static int copy_contents(struct copying *cp, struct err *e)
 {
 	for (;;) {
 		size_t room;
-		char *p = nar_writer_room(w, &room, e);
+		char *p = nar_writer_room(&cp->d.w, &room, e);
 
-		if (!p)
+		if (!p || budget_check(cp->c->budget, e) < 0)
 			return -1;
 		if (room == 0)
 			return 0;
-		ssize_t got = nar_walk_read(walk, p, room, e);
-		if (got < 0 || add_data(to, p, (size_t)got, e) < 0)
+		const uint64_t before = cp->to.written_bytes;
+		const ssize_t got = nar_walk_read(cp->walk, p, room, e);
+		if (got < 0 || add_data(&cp->to, p, (size_t)got, e) < 0 ||
+		    budget_spend(cp->c->budget, cp->to.written_bytes - before, e) < 0)
 			return -1;
-		nar_writer_commit(w, (size_t)got);
+		nar_writer_commit(&cp->d.w, (size_t)got);
 	}
+}
+
+/* The same of a file that was copied under another name: what we have written is what counts. */
+static int hash_contents(struct copying *cp, int fd, const char *name, struct err *e)
+{
+	for (;;) {
+		size_t room;
+		char *p = nar_writer_room(&cp->d.w, &room, e);
+
+		if (!p || budget_check(cp->c->budget, e) < 0)
+			return -1;
+		if (room == 0)
+			return 0;
+		const ssize_t got = io_read(fd, p, room, name, e);
+		if (got < 0)
+			return -1;
+		if ((size_t)got < room)
+			return err_set(e, ERR_SYSTEM, "the copy of '%s' became shorter", name);
+		nar_writer_commit(&cp->d.w, (size_t)got);
+	}
+}
+
+static bool has_links(const struct copying *cp)
+{
+	return cp->c->keeps_links && nar_walk_stat(cp->walk)->st_nlink > 1 &&
+	       cp->to.dir != cp->to.base;
+}
+
+/* 1: the current file is there under another name, and now under this one; 0: it is not. */
+static int link_again(struct copying *cp, struct nar_event *ev, struct err *e)
+{
+	const struct stat *orig = nar_walk_stat(cp->walk);
+	const int dirfd = cp->to.dir->fd;
+	struct stat st;
+
+	if (!has_links(cp))
+		return 0;
+	snprintf(cp->number, sizeof cp->number, "%ju-%ju", (uintmax_t)orig->st_dev,
+		 (uintmax_t)orig->st_ino);
+	if (cp->links_fd < 0 || linkat(cp->links_fd, cp->number, dirfd, ev->name, 0) < 0)
+		return 0;
+	scoped_fd int fd = openat(dirfd, ev->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "opening the copy of '%s'", ev->name);
+	ev->size_bytes = (uint64_t)st.st_size;
+	ev->executable = st.st_mode & S_IXUSR;
+	nar_walk_skip(cp->walk);
+	if (nar_writer_event(&cp->d.w, ev, e) < 0 || hash_contents(cp, fd, ev->name, e) < 0)
+		return -1;
+	return 1;
+}
+
+/* The first copy of a file that has other names. What cannot be linked is copied again. */
+static int note_link(struct copying *cp, const char *name, struct err *e)
+{
+	if (cp->links_fd < 0) {
+		snprintf(cp->links_name, sizeof cp->links_name, ".links-%.200s", cp->c->to_name);
+		cp->links_fd = io_mkdir(cp->c->to_dirfd, cp->links_name, 0700, e);
+		if (cp->links_fd < 0)
+			return -1;
+	}
+	if (linkat(cp->to.dir->fd, name, cp->links_fd, cp->number, 0) < 0 && errno != EMLINK &&
+	    errno != EEXIST)
+		return err_sys(e, "linking the copy of '%s'", name);
+	return 0;
+}
+
+static int copy_file(struct copying *cp, struct nar_event *ev, struct err *e)
+{
+	const struct nar_copy *c = cp->c;
+	const uid_t owner = nar_walk_stat(cp->walk)->st_uid;
+
+	if (c->owner_max && (owner < c->owner_min || owner > c->owner_max))
+		return err_set(e, ERR_BUILD, "invalid ownership on file '%s' in '%s'", ev->name,
+			       c->from_what);
+	const int linked = link_again(cp, ev, e);
+	if (linked)
+		return linked < 0 ? -1 : 0;
+	cp->to.alone = has_links(cp);
+	if (nar_writer_event(&cp->d.w, ev, e) < 0 || restorer_event(&cp->to, ev, e) < 0 ||
+	    copy_contents(cp, e) < 0)
+		return -1;
+	return cp->to.alone ? note_link(cp, ev->name, e) : 0;
+}
+
+static int copy_tree(struct copying *cp, struct err *e)
+{
+	struct nar_event ev;
+	int rc;
+
+	while ((rc = nar_walk_next(cp->walk, &ev, e)) > 0) {
+		if (budget_check(cp->c->budget, e) < 0)
+			return -1;
+		if (ev.type == NAR_FILE) {
+			if (copy_file(cp, &ev, e) < 0)
+				return -1;
+			continue;
+		}
+		if (nar_writer_event(&cp->d.w, &ev, e) < 0 || restorer_event(&cp->to, &ev, e) < 0)
+			return -1;
+	}
+	return rc;
 }
 
 int nar_copy(const struct nar_copy *c, struct refscan *scan, struct nar_digest *ret, struct err *e)
 {
-	__attribute__((cleanup(nar_hashing_done))) struct nar_hashing d = {.hasher = NULL};
-	scoped_nar_walk struct nar_walk *walk =
-		nar_walk_new(c->from_dirfd, c->from_name, c->from_what, e);
-	struct nar_event ev;
-	int rc;
+	scoped_copying struct copying cp = {
+		.c = c,
+		.walk = nar_walk_new(c->from_dirfd, c->from_name, c->from_what, e),
+		.to.file_fd = -1,
+		.links_fd = -1,
+	};
 
-	if (!walk)
+	if (!cp.walk ||
+	    restorer_init(&cp.to, c->to_dirfd, c->to_name, c->to_what, c->flags, e) < 0 ||
+	    nar_hashing_init(&cp.d, HASH_SHA256, scan, e) < 0 || copy_tree(&cp, e) < 0)
 		return -1;
-	scoped_restorer struct restorer to = {.file_fd = -1};
-	if (restorer_init(&to, c->to_dirfd, c->to_name, c->to_what, c->flags, e) < 0 ||
-	    nar_hashing_init(&d, HASH_SHA256, scan, e) < 0)
+	if (nar_hashing_finish(&cp.d, &ret->sha256, &ret->size_bytes, e) < 0)
 		return -1;
-	while ((rc = nar_walk_next(walk, &ev, e)) > 0) {
-		if (nar_writer_event(&d.w, &ev, e) < 0 || restorer_event(&to, &ev, e) < 0)
-			return -1;
-		if (ev.type == NAR_FILE && copy_contents(walk, &to, &d.w, e) < 0)
-			return -1;
-	}
-	if (rc < 0 || nar_hashing_finish(&d, &ret->sha256, &ret->size_bytes, e) < 0)
-		return -1;
-	return restorer_keep(&to, e);
+	return restorer_keep(&cp.to, e);
 }

@@ -6,11 +6,14 @@
  * exists. Everything below is created with O_EXCL, by the descriptor of its directory and without
  * following links, so nothing outside the root is reached, whatever others do to it meanwhile.
  * What is refused or fails leaves nothing: the root is removed again. WHAT is its path for
- * messages.
+ * messages. Blocks of zeroes become holes.
  */
 #ifndef NAR_RESTORE_H
 #define NAR_RESTORE_H
 
+#include <sys/types.h>
+
+#include "nar/budget.h"
 #include "nar/dump.h"
 #include "nar/err.h"
 #include "nar/nar.h"
@@ -34,6 +37,14 @@ struct nar_copy {
 	int to_dirfd;
 	const char *to_name, *to_what;
 	unsigned flags; /* of the copy: enum nar_restore_flags */
+	/*
+	 * Names of one file are those of one file in the copy, too. Its contents are written, and
+	 * read from the original, once; they are hashed as often as it has names.
+	 */
+	bool keeps_links;
+	/* A file of another owner, when it is opened, is refused; owner_max 0: of anybody. */
+	uid_t owner_min, owner_max;
+	struct budget *budget; /* what it may take; NULL: no end */
 };
 /*
  * Copy a tree and hash and scan it in the same pass: the digest is that of the bytes which were

@@ -7,6 +7,7 @@
 #include "nar/io.h"
 #include "nar/restore_internal.h"
 #include "nar/scope.h"
+#include "nar/sparse.h"
 
 #include "nar/banned.h"
 
@@ -159,10 +160,12 @@ int restore_file_make(const struct restore_dir *d, const char *name, bool execut
 	return TAKE(fd, -1);
 }
 
-int restore_file_write(const struct restore_dir *d, const char *name, int fd, const void *data,
-		       size_t n, struct err *e)
+int64_t restore_file_write(const struct restore_dir *d, const char *name, int fd, uint64_t offset,
+			   const void *data, size_t n, bool last, struct err *e)
 {
-	return io_write_all(fd, data, n) < 0 ? failed(d, name, "writing to", e) : 0;
+	const int64_t written = sparse_write(fd, offset, data, n, last);
+
+	return written < 0 ? failed(d, name, "writing to", e) : written;
 }
 
 int restore_file_end(const struct restore_dir *d, const char *name, int fd, struct err *e)

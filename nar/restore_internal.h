@@ -52,9 +52,12 @@ void restore_dir_drop(struct restore_dir *d);
 /* NAME in D is a new file. Its descriptor, or -1: *E. */
 int restore_file_make(const struct restore_dir *d, const char *name, bool executable,
 		      struct err *e) MUST_CHECK;
-/* NAME is for messages. */
-int restore_file_write(const struct restore_dir *d, const char *name, int fd, const void *data,
-		       size_t n, struct err *e) MUST_CHECK;
+/*
+ * Bytes of its contents at OFFSET, in order; LAST: with them it is complete. Blocks of zeroes become
+ * holes. NAME is for messages. Returns how many bytes were written; -1: *E.
+ */
+int64_t restore_file_write(const struct restore_dir *d, const char *name, int fd, uint64_t offset,
+			   const void *data, size_t n, bool last, struct err *e) MUST_CHECK;
 /* All is written. Closes FD, also where it fails. */
 int restore_file_end(const struct restore_dir *d, const char *name, int fd,
 		     struct err *e) MUST_CHECK;

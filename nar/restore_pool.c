@@ -44,7 +44,7 @@ static int write_small(const struct restore_small *s, struct err *e)
 
 	if (fd < 0)
 		return -1;
-	if (restore_file_write(s->dir, s->name, fd, s->data, s->len, e) < 0) {
+	if (restore_file_write(s->dir, s->name, fd, 0, s->data, s->len, true, e) < 0) {
 		close(fd);
 		return -1;
 	}

@@ -32,6 +32,7 @@ struct nar_walk {
 	unsigned used;  /* levels that were ever in use, whose memory is kept for the next */
 	bool started;
 	int file_fd; /* the current file, or -1 */
+	struct stat file_st;
 	uint64_t left_bytes;
 	char target[NAR_TARGET_MAX + 1];
 	_Alignas(struct dirent64) char listing[LISTING_BYTES];
@@ -203,6 +204,7 @@ static int enter_file(struct nar_walk *w, int dirfd, const char *name, struct na
 	ev->type = NAR_FILE;
 	ev->size_bytes = w->left_bytes = (uint64_t)st.st_size;
 	ev->executable = st.st_mode & S_IXUSR;
+	w->file_st = st;
 	return 1;
 }
 
@@ -271,6 +273,16 @@ int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e)
 	if (i > 0 && str_eq(entry_name(l, i - 1), ev->name))
 		return refused(w, ERR_INPUT, "entry", "is listed twice in its directory", e);
 	return enter(w, l->fd, ev->name, (unsigned char)ev->name[-1], ev, e);
+}
+
+const struct stat *nar_walk_stat(const struct nar_walk *w)
+{
+	return &w->file_st;
+}
+
+void nar_walk_skip(struct nar_walk *w)
+{
+	w->left_bytes = 0;
 }
 
 ssize_t nar_walk_read(struct nar_walk *w, void *data, size_t n, struct err *e)

@@ -17,6 +17,7 @@
 #ifndef NAR_WALK_H
 #define NAR_WALK_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "nar/err.h"
@@ -34,6 +35,10 @@ int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e) MUST_
  * -1: *E. A file that is shorter or longer than it was is an error.
  */
 ssize_t nar_walk_read(struct nar_walk *w, void *data, size_t n, struct err *e) MUST_CHECK;
+/* The current file as it was when it was opened, until the next event. */
+const struct stat *nar_walk_stat(const struct nar_walk *w);
+/* No more of the current file is wanted. */
+void nar_walk_skip(struct nar_walk *w);
 void nar_walk_free(struct nar_walk *w); /* NULL is fine */
 
 static inline void scope_nar_walk(struct nar_walk **w)

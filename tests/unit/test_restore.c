@@ -273,6 +273,74 @@ static void leaves_nothing_of_a_copy_that_fails(void **state)
 	assert_false(exists("badcopy"));
 }
 
+/* Three names of one file with a hole of 1 GiB, and a file that has nothing to do with it. */
+static void make_links_and_holes(const char *name)
+{
+	struct err e = ERR_INIT;
+	scoped_fd int d = io_mkdir(dirfd_, name, 0755, &e);
+
+	assert_ok(&e, io_write_file(d, "a", 0755, "start", 5, &e));
+	scoped_fd int fd = openat(d, "a", O_WRONLY);
+	assert_int_equal(pwrite(fd, "end", 3, 1 << 30), 3);
+	assert_int_equal(mkdirat(d, "d", 0755), 0);
+	assert_int_equal(linkat(d, "a", d, "d/b", 0), 0);
+	assert_int_equal(linkat(d, "a", d, "e", 0), 0);
+	assert_ok(&e, io_write_file(d, "z", 0644, "", 0, &e));
+	assert_int_equal(linkat(d, "z", d, "zz", 0), 0);
+}
+
+static void a_copy_has_the_holes_and_links_of_its_tree(void **state)
+{
+	struct err e = ERR_INIT;
+	struct nar_digest want, got;
+	struct budget b = BUDGET_INIT;
+	struct nar_copy c = {
+		dirfd_, "links", "links", dirfd_, "links2", "links2", NAR_RESTORE_CANONICAL};
+	struct stat st, again;
+
+	make_links_and_holes("links");
+	b.left_bytes = 1 << 20;
+	c.keeps_links = true;
+	c.budget = &b;
+	assert_ok(&e, nar_copy(&c, NULL, &got, &e));
+	assert_ok(&e, nar_digest(dirfd_, "links2", "links2", NULL, &want, &e));
+	assert_true(hash_equal(&got.sha256, &want.sha256));
+	assert_ok(&e, nar_digest(dirfd_, "links", "links", NULL, &want, &e));
+	assert_true(hash_equal(&got.sha256, &want.sha256));
+	assert_int_equal(got.size_bytes, want.size_bytes);
+	assert_int_equal(fstatat(dirfd_, "links2/a", &st, 0), 0);
+	assert_int_equal(fstatat(dirfd_, "links2/d/b", &again, 0), 0);
+	assert_int_equal(st.st_nlink, 3);
+	assert_true(st.st_ino == again.st_ino && st.st_mtime == 1);
+	assert_int_equal(st.st_mode & 07777, 0555);
+	assert_true(st.st_blocks < 1000);
+	assert_int_equal(fstatat(dirfd_, "links2/zz", &st, 0), 0);
+	assert_int_equal(st.st_nlink, 2);
+	assert_int_equal(faccessat(dirfd_, ".links-links2", F_OK, 0), -1);
+}
+
+static void a_copy_takes_no_more_than_it_may(void **state)
+{
+	struct err e = ERR_INIT;
+	struct nar_digest got;
+	struct budget b = BUDGET_INIT;
+	struct nar_copy c = {dirfd_, "much", "much", dirfd_, "much2", "much2", 0};
+
+	make_links_and_holes("much");
+	c.budget = &b;
+	b.left_bytes = 4;
+	assert_err(&e, nar_copy(&c, NULL, &got, &e), "free");
+	b = (struct budget)BUDGET_INIT;
+	b.deadline_ms = 1;
+	assert_int_equal(nar_copy(&c, NULL, &got, &e), -1);
+	assert_true(b.timed_out);
+	err_clear(&e);
+	b = (struct budget)BUDGET_INIT;
+	c.owner_min = c.owner_max = geteuid() + 1;
+	assert_err(&e, nar_copy(&c, NULL, &got, &e), "invalid ownership on file 'a' in 'much'");
+	assert_int_equal(faccessat(dirfd_, "much2", F_OK, 0), -1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +352,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(touches_nothing_that_exists),
 		cmocka_unit_test(copies_and_hashes_in_one_pass),
 		cmocka_unit_test(leaves_nothing_of_a_copy_that_fails),
+		cmocka_unit_test(a_copy_has_the_holes_and_links_of_its_tree),
+		cmocka_unit_test(a_copy_takes_no_more_than_it_may),
 	};
 
 	if (argc > 1)
