@@ -318,8 +318,6 @@ static void keep_failed(const struct attempt *a, const struct keep_plan *plan,
 	struct err e = ERR_INIT;
 	scoped_free char *kept = NULL;
 
-	if (!plan->dir)
-		return;
 	budget.left_bytes = UINT64_MAX; /* it may be another disk */
 	if (budget.deadline_ms && budget.deadline_ms < soon_ms)
 		budget.deadline_ms = soon_ms;
@@ -369,6 +367,18 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 	};
 	return run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
 			     a->user->uid, lim, a->j->log_fd, ret, e);
+}
+
+/* The build is over, and all that it needs to be kept is done here. */
+static void end_keeping(const struct attempt *a, const struct keep_plan *plan,
+			const char *build_dir, struct budget budget, bool failed)
+{
+	struct err e = ERR_INIT;
+
+	if (failed)
+		keep_failed(a, plan, build_dir, budget);
+	if (run_forget_failed(a->run, &e) < 0)
+		log_warn("the build directory may be kept: %s", e.msg);
 }
 
 /* What is done with the outputs has the clock of the build. It starts now. */
@@ -443,10 +453,13 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
 	    make_cgroup(p, a->run, a->user, e) < 0)
 		return -1;
+	if (plan.dir && run_keep_failed(a->run, &plan, b.build_dir, e) < 0)
+		return -1;
 	struct budget budget = budget_of(j, &lim);
 	const int rc = run_bundle(a, &b, state_fd, &lim, &budget, ret, e);
-	if (rc < 0 && e->kind != ERR_STOPPED)
-		keep_failed(a, &plan, b.build_dir, budget);
+	/* When stopped there is no time: the supervisor keeps it then. */
+	if (plan.dir && (rc == 0 || e->kind != ERR_STOPPED))
+		end_keeping(a, &plan, b.build_dir, budget, rc < 0);
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,6 +77,53 @@ int keep_plan(const struct drv *d, const struct settings *s, const char *state_d
 	p.inside = settings_get(s, "build-dir");
 	p.uid_min = u->uid;
 	p.uid_max = u->uid + (u->count ? u->count - 1 : 0);
+	*ret = p;
+	p = (struct keep_plan)KEEP_PLAN_INIT;
+	return 0;
+}
+
+/* ---- to another process ---- */
+
+struct head {
+	uint8_t makes_dir, inside;
+	uint32_t uid_min, uid_max;
+};
+
+int keep_plan_print(const struct keep_plan *p, const char *build_dir, struct buf *b, struct err *e)
+{
+	const struct head h = {p->makes_dir, p->inside, p->uid_min, p->uid_max};
+	const char *const words[] = {p->dir, p->prefix, build_dir};
+
+	if (buf_add(b, &h, sizeof h, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (buf_add(b, words[i], strlen(words[i]) + 1, e) < 0)
+			return -1;
+	return 0;
+}
+
+int keep_plan_parse(const char *bytes, size_t n, struct keep_plan *ret, char **ret_build_dir,
+		    struct err *e)
+{
+	scoped_keep_plan struct keep_plan p = KEEP_PLAN_INIT;
+	char *words[3] = {NULL};
+	struct head h;
+
+	if (n < sizeof h)
+		return err_set(e, ERR_SYSTEM, "a damaged request to keep a build directory");
+	memcpy(&h, bytes, sizeof h);
+	for (size_t i = 0, at = sizeof h; i < ARRAY_SIZE(words) && at < n; i++) {
+		const size_t len = strnlen(bytes + at, n - at);
+
+		words[i] = str_ndup(bytes + at, len, e);
+		at += len + 1;
+	}
+	p = (struct keep_plan){words[0], words[1], h.makes_dir, h.inside, h.uid_min, h.uid_max};
+	if (!words[2])
+		return err_is_set(e) ? -1
+				     : err_set(e, ERR_SYSTEM,
+					       "a damaged request to keep a build directory");
+	*ret_build_dir = words[2];
 	*ret = p;
 	p = (struct keep_plan)KEEP_PLAN_INIT;
 	return 0;

@@ -10,6 +10,9 @@
  *
  *	keep_plan()  before the build: whether, and where to
  *	keep_move()  when it has failed and all its processes are gone
+ *
+ * Also where nobody waits for the build any more (Ctrl-C, or another build has failed): the
+ * supervisor has the plan while the build runs, and does this when it finds the hook dead.
  */
 #ifndef HOOK_KEEP_H
 #define HOOK_KEEP_H
@@ -20,6 +23,7 @@
 #include "hook/settings.h"
 #include "hook/users.h"
 #include "nar/budget.h"
+#include "nar/buf.h"
 #include "nar/err.h"
 
 struct run;
@@ -45,6 +49,12 @@ void keep_plan_done(struct keep_plan *p);
  */
 int keep_plan(const struct drv *d, const struct settings *s, const char *state_dir,
 	      const struct build_user *u, struct keep_plan *ret, struct err *e) MUST_CHECK;
+
+/* P and where it is of, as bytes for another process; the other way round, from N of them. */
+int keep_plan_print(const struct keep_plan *p, const char *build_dir, struct buf *b,
+		    struct err *e) MUST_CHECK;
+int keep_plan_parse(const char *bytes, size_t n, struct keep_plan *ret, char **ret_build_dir,
+		    struct err *e) MUST_CHECK;
 
 /* Told of a path before it is made, and that it stays or is gone: run_own_tree(), run_disown(). */
 struct keep_list {

@@ -18,6 +18,7 @@
 #include "hook/cgroup.h"
 #include "hook/children.h"
 #include "hook/cleanup.h"
+#include "hook/keep.h"
 #include "hook/record.h"
 #include "hook/run_internal.h"
 #include "hook/supervisor.h"
@@ -243,6 +244,22 @@ int run_own_cgroup(struct run *r, const char *dir, struct err *e)
 	if (strv_add(&r->cgroups, dir, e) < 0)
 		return -1;
 	return tell_path(r, SUP_CGROUP, dir, e);
+}
+
+int run_keep_failed(struct run *r, const struct keep_plan *p, const char *build_dir, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(SUP_MESSAGE_MAX + 1);
+
+	if (buf_addc(&b, SUP_KEEP, e) < 0 || keep_plan_print(p, build_dir, &b, e) < 0)
+		return -1;
+	return run_tell(r, &b, NULL, 0, e);
+}
+
+int run_forget_failed(struct run *r, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(16);
+
+	return buf_addc(&b, SUP_KEEP, e) < 0 ? -1 : run_tell(r, &b, NULL, 0, e);
 }
 
 /* ---- without a supervisor ---- */

@@ -32,6 +32,7 @@
 
 struct record;
 struct run;
+struct keep_plan;
 
 /* Below STATE_DIR, what a runtime gets as its --root. */
 #define RUN_RUNTIME_ROOT "r"
@@ -95,6 +96,13 @@ int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
  * processes must be the container's.
  */
 int run_own_cgroup(struct run *r, const char *dir, struct err *e) MUST_CHECK;
+/*
+ * Should we be gone before run_forget_failed(), the supervisor keeps BUILD_DIR as P wants it. P is
+ * not one that keeps nothing.
+ */
+int run_keep_failed(struct run *r, const struct keep_plan *p, const char *build_dir,
+		    struct err *e) MUST_CHECK;
+int run_forget_failed(struct run *r, struct err *e) MUST_CHECK;
 /* Where a container's files are. */
 struct run_place {
 	const char *bundle;    /* as the runtime sees it */

@@ -38,6 +38,7 @@
 #include "hook/children.h"
 #include "hook/cleanup.h"
 #include "hook/environment.h"
+#include "hook/keep.h"
 #include "hook/runtime.h"
 #include "hook/supervisor_internal.h"
 #include "nar/buf.h"
@@ -53,6 +54,8 @@
 #define PID_FILE_MAX 64
 /* With so many, what fails is this process itself. */
 #define FAILURES_MAX 100
+/* For a copy of the build directory when nobody waits for it. */
+#define KEEP_INTERRUPTED_MS 60000
 
 /*
  * False: it cannot be told. Where the hook waits for it, this process has to end, which is the one
@@ -347,6 +350,9 @@ static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, str
 		free(s->record);
 		s->record = str_ndup(msg + 1, n - 1, e);
 		return s->record ? 0 : -1;
+	case SUP_KEEP:
+		buf_reset(&s->keep);
+		return buf_add(&s->keep, msg + 1, n - 1, e);
 	case SUP_CGROUP:
 		return strv_addn(&s->cgroups, msg + 1, n - 1, e);
 	case SUP_RUN:
@@ -451,10 +457,30 @@ static int serve(struct sup *s, struct err *e)
 	}
 }
 
+/*
+ * Nobody wants the build any more, and nobody has said that it is over: keep its directory, as Nix
+ * does for a build of its own. Nobody hears why it may not be kept.
+ */
+static void keep_interrupted(struct sup *s)
+{
+	static struct err e;
+	const struct keep_list list = {NULL, NULL, NULL};
+	scoped_keep_plan struct keep_plan p = KEEP_PLAN_INIT;
+	scoped_free char *build_dir = NULL, *kept = NULL;
+	struct budget b = BUDGET_INIT;
+
+	b.deadline_ms = clock_now_ms() + KEEP_INTERRUPTED_MS;
+	if (s->keep.len && !s->failed &&
+	    (keep_plan_parse(s->keep.data, s->keep.len, &p, &build_dir, &e) < 0 ||
+	     keep_move(&p, build_dir, &list, &b, &kept, &e) < 0))
+		err_clear(&e);
+}
+
 /* Remove all that the run made, unless something is not known of it. */
 static int clean_up(struct sup *s, struct err *e)
 {
 	kill_container(s);
+	keep_interrupted(s);
 	guess_cgroups(s);
 	return cleanup(&s->cgroups, &s->owned, s->failed ? NULL : s->record, e);
 }
@@ -547,6 +573,7 @@ _Noreturn void supervisor_main(int sock, const int *keep_fds)
 	s.sock = sock;
 	s.sigfd = s.builder_fd = s.state_fd = s.mount_fd = -1;
 	s.look_at_ms = -1;
+	s.keep = (struct buf)BUF_INIT(SUP_MESSAGE_MAX);
 	int rc = detach(&s, keep_fds, &e);
 	if (rc == 0 && !tell(sock, SUP_READY, "", 0))
 		rc = err_set(&e, ERR_SYSTEM,

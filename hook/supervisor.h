@@ -25,6 +25,7 @@ enum sup_type {
 	SUP_DISOWN = 'd', /* path */
 	SUP_CGROUP = 'g', /* path */
 	SUP_RECORD = 'n', /* path: to be removed last, and only when all else is gone */
+	SUP_KEEP = 'f',   /* keep_plan_print(), if the hook dies from now on; empty: not any more */
 	SUP_RUN = 'r',    /* struct sup_run and strings, with descriptors */
 	SUP_KILL = 'k',   /* the container, if there is one; SUP_ENDED tells when it is dead */
 	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */

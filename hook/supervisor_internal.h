@@ -21,6 +21,7 @@ struct sup {
 	sigset_t mask; /* of the hook, for the runtime */
 	struct strv owned, cgroups;
 	char *record;
+	struct buf keep; /* of SUP_KEEP */
 	bool failed; /* something that the hook wanted is not done, or not known */
 
 	/* The container, if there is one (runtime > 0). */

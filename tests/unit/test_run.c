@@ -3,6 +3,7 @@
  * With a shell script in the runtime's place, so that it runs anywhere; real runtimes have
  * tests/hostile/containers.sh.
  */
+#include "hook/keep.h"
 #include "hook/run.h"
 #include "tests/unit/unit.h"
 
@@ -260,6 +261,40 @@ static void removes_it_when_the_hook_is_killed(void **state)
 	assert_int_equal(read(p[0], &c, 1), 0);
 	close(p[0]);
 	assert_true(gone_within_2s(a));
+}
+
+static bool there_within_10s(const char *path)
+{
+	for (int i = 0; i < 1000 && !exists(path); i++)
+		usleep(10000);
+	return exists(path);
+}
+
+static void keeps_the_build_directory_of_a_killed_hook(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *a = in_dir("a");
+	scoped_free char *places = in_dir("places");
+	scoped_free char *kept = in_dir("places/x-0");
+	char prefix[] = "x-";
+
+	assert_int_equal(mkdir(places, 0700), 0);
+	for (int forgets = 1; forgets >= 0; forgets--) {
+		const struct keep_plan p = {places, prefix, false, false, geteuid(), geteuid()};
+		const pid_t pid = fork();
+
+		if (pid == 0) {
+			struct run *r = run_start((const int[]){-1}, &e);
+			if (!r || run_own_tree(r, a, &e) < 0 || mkdir(a, 02700) < 0 ||
+			    run_keep_failed(r, &p, a, &e) < 0 ||
+			    (forgets && run_forget_failed(r, &e) < 0))
+				_exit(1);
+			kill(getpid(), SIGKILL);
+		}
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_true(forgets ? gone_within_2s(a) : there_within_10s(kept));
+		assert_true(gone_within_2s(a) && exists(kept) == !forgets);
+	}
 }
 
 /* The supervisor is a child of this process, and the only one that does not end by itself. */
@@ -580,6 +615,7 @@ int main(int argc, char **argv)
 		CASE(the_record_stays_when_something_does),
 		CASE(nobody_waits_for_a_supervisor_that_cannot_speak_or_hear),
 		CASE(removes_it_when_the_hook_is_killed),
+		CASE(keeps_the_build_directory_of_a_killed_hook),
 		CASE(does_itself_what_a_killed_supervisor_should_have),
 		CASE(kills_the_build_of_a_killed_supervisor),
 		CASE(holds_locks_until_all_is_removed),
