@@ -11,6 +11,9 @@
  * and has to be written either way, that is what syncfs(2) costs. A flush takes about as long as
  * the writing of FLUSH_BYTES. One file alone is never worth a syncfs(2).
  *
+ * In whole builds, two at a time on a busy machine of two processors: 20,000 files of 4 kB waited
+ * for 5 to 6 % of their time, trivial builds for 4 to 5 %, of which each has two flushes.
+ *
  * sync_file_range(2) as each file is made, so that less is left in the end, does not do: it has the
  * blocks of each file allocated by itself, and took longer for 20,000 files than all the rest.
  */

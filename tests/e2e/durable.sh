@@ -29,7 +29,7 @@ traced() {
     -e 's/^[0-9.]+ renameat2?\([0-9]+<[^>]*\.chroot\/.*= 0$/move/p' \
     -e 's/^[0-9.]+ fsync\([0-9]+<[^>]*\/store>\) *= 0$/names/p' \
     -e 's/^[0-9.]+ sync\(\).*/sync/p' \
-    -e 's/^[0-9.]+ pwrite64\([0-9]+<[^>]*\/db\/db\.sqlite.*/row/p' \
+    -e 's/^[0-9.]+ pwrite64\([0-9]+<[^>]*\/db\/db\.sqlite(-wal)?>.*/row/p' \
     -e 's/^[0-9.]+ execve\(.*"--load-db".*= 0$/row/p' | uniq >"$W/events"
 }
 events() { xargs <"$W/events"; }
