@@ -55,13 +55,15 @@ in
         echo only a file >$lib
       '';
 
-  # The same without hard links, which a copy does not keep.
+  # What is copied where outputs cannot be renamed: a hard link and a hole stay what they are.
   plain = build { name = "plain"; inherit input; } ''
     busybox mkdir -p $out/a/b/c
     echo "$input" >$out/a/b/f
     busybox ln -s $out $out/a/b/c/self
     echo x >$out/a/x
     busybox chmod 0755 $out/a/x
+    busybox ln $out/a/x $out/a/b/c/same
+    busybox dd if=/dev/null of=$out/hole bs=1M seek=4 2>/dev/null
   '';
   link = build { name = "link"; } "busybox ln -s /nowhere $out";
   flat = build {

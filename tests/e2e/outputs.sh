@@ -118,8 +118,9 @@ rm -rf "$scratch"
 check "a bundle elsewhere: is registered" \
   on elsewhere "$out_register" auto $uid "$W/other/bundle/store" "$drv"
 find "$W/ref/store" "$W/elsewhere/store" -mindepth 1 -path '*-plain*' ! -name '*.drv' ! -name '*.lock' \
-  -printf '%P %M %U:%G %Ts %l\n' | sort | uniq -c | awk '$1 != 2' >"$W/elsewhere.diff"
+  -printf '%P %M %n %U:%G %Ts %l\n' | sort | uniq -c | awk '$1 != 2' >"$W/elsewhere.diff"
 check_eq "a bundle elsewhere: the files are the same" "$(cat "$W/elsewhere.diff")" ""
+check_eq "a bundle elsewhere: a hole is one" "$(find "$W/elsewhere/store" -name hole -printf %b)" 0
 check_eq "a bundle elsewhere: no copies are left" "$(find "$W/elsewhere/store" -name '*.copies')" ""
 check "a bundle elsewhere: the store verifies" verify elsewhere
 
