@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "hook/children.h"
 #include "nar/scope.h"
 
 #include "nar/banned.h"
@@ -30,9 +31,14 @@ static rlim_t count_descriptors(pid_t pid, rlim_t max)
 bool asker_has_room(pid_t pid)
 {
 	struct rlimit limit;
+	pid_t pids[2];
 
 	if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
 		return true;
 	const rlim_t max = limit.rlim_cur - limit.rlim_cur / 8;
-	return count_descriptors(pid, max) < max;
+	if (count_descriptors(pid, max) < max)
+		return true;
+	/* One is this process. */
+	const ssize_t children = children_list(pid, pids, ARRAY_SIZE(pids));
+	return children == 0 || children == 1;
 }

@@ -80,7 +80,7 @@ static int job_inputs(const struct work *w, const struct build_node *n, struct s
 
 static int wait_for_slot(struct slots *s, struct err *e)
 {
-	const int rc = slots_enter(s, true, e);
+	const int rc = slots_enter(s, e);
 
 	if (rc < 0)
 		return -1;

@@ -253,7 +253,9 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 			       : accept_and_fail(h, p, &bad, e);
 	if (decision != DECIDE_ACCEPT)
 		return decline(h, p, decision, t->drv_path, why.data, e);
-	place = slots_enter(h->slots, asker_has_room(getppid()), &bad);
+	if (!asker_has_room(getppid()))
+		return proto_postpone(e) < 0 ? -1 : ASK_AGAIN;
+	place = slots_enter(h->slots, &bad);
 	if (place < 0)
 		return accept_and_fail(h, p, &bad, e);
 	if (place == SLOTS_FULL)

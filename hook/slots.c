@@ -269,16 +269,15 @@ fail:
 	return NULL;
 }
 
-int slots_enter(struct slots *s, bool may_queue, struct err *e)
+int slots_enter(struct slots *s, struct err *e)
 {
-	const unsigned max_queued = may_queue ? s->max_queued : 0;
 	struct view v;
 
 	assert(s->slot_fd < 0 && s->ticket_fd < 0);
 	scoped_fd int lock = lock_queue(s, e);
 	if (lock < 0 || queue_scan(s, UINT64_MAX, &v, e) < 0)
 		return -1;
-	if (v.n >= max_queued && v.n > 0)
+	if (v.n >= s->max_queued && v.n > 0)
 		if (queue_each(s, purge_one, s, e) < 0 || queue_scan(s, UINT64_MAX, &v, e) < 0)
 			return -1;
 	if (v.n == 0) {
@@ -287,7 +286,7 @@ int slots_enter(struct slots *s, bool may_queue, struct err *e)
 		if (r)
 			return r < 0 ? -1 : SLOTS_OK;
 	}
-	if (v.n >= max_queued)
+	if (v.n >= s->max_queued)
 		return SLOTS_FULL;
 	return queue_join(s, v.last + 1, e) < 0 ? -1 : SLOTS_OK;
 }

@@ -27,11 +27,8 @@ enum slots_result { SLOTS_OK = 0, SLOTS_FULL = 1 };
  */
 struct slots *slots_open(const char *dir, unsigned n, unsigned max_queued,
 			 struct err *e) MUST_CHECK;
-/*
- * Take a slot or, if MAY_QUEUE, a place in the queue, without waiting for either. Returns SLOTS_OK,
- * SLOTS_FULL, or -1.
- */
-int slots_enter(struct slots *s, bool may_queue, struct err *e) MUST_CHECK;
+/* Take a slot or a place in the queue, without waiting for either. SLOTS_OK, SLOTS_FULL, or -1. */
+int slots_enter(struct slots *s, struct err *e) MUST_CHECK;
 /*
  * Wait for a slot; needs slots_enter(), whose place in the queue is given up. Returns at once with
  * ERR_STOPPED when STOP_FD (-1: none) becomes readable or hangs up.

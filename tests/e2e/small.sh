@@ -34,7 +34,7 @@ check_eq "the bundle-dir is empty after it" "$(ls -A "$W/bundles")" ""
 unset NIX_OCI_HOOK_BUNDLE_DIR
 
 # Each accepted build costs Nix descriptors: 60 of them more than it may have here.
-out=$(ulimit -Sn 160 && nix_build hook "$expr" -A fewDescriptors) ||
+out=$(ulimit -Sn 160 && export NIX_OCI_HOOK_MAX_JOBS=8 && nix_build hook "$expr" -A fewDescriptors) ||
   not_ok "60 at once with 160 descriptors" "$W/hook.log"
 check_eq "60 at once with 160 descriptors: all are there" "$(wc -l <<<"$out")" 60
 

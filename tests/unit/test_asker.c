@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Whether there is room in a process that may have LIMIT descriptors and has USED. */
-static bool has_room(rlim_t limit, int used)
+/* Whether a process that may have LIMIT descriptors, and has USED and CHILDREN, has room. */
+static bool has_room(rlim_t limit, int used, int children)
 {
 	int p[2], status;
 	char c;
@@ -24,6 +24,9 @@ static bool has_room(rlim_t limit, int used)
 		for (int fd = 1; fd < used; fd++)
 			if (dup(0) != fd)
 				_exit(1);
+		for (int i = 0; i < children; i++)
+			if (fork() == 0)
+				_exit(0); /* which stays a zombie, and so a child */
 		if (setrlimit(RLIMIT_NOFILE, &r) < 0 || write(0, "x", 1) != 1)
 			_exit(1);
 		pause();
@@ -39,10 +42,16 @@ static bool has_room(rlim_t limit, int used)
 
 static void an_eighth_is_kept_free(void **state)
 {
-	assert_true(has_room(160, 10));
-	assert_true(has_room(160, 139));
-	assert_false(has_room(160, 140));
-	assert_false(has_room(160, 160));
+	assert_true(has_room(160, 10, 2));
+	assert_true(has_room(160, 139, 2));
+	assert_false(has_room(160, 140, 2));
+	assert_false(has_room(160, 160, 2));
+}
+
+static void who_has_no_other_build_gets_one(void **state)
+{
+	assert_true(has_room(160, 160, 1));
+	assert_false(has_room(160, 160, 2));
 }
 
 static void what_cannot_be_known_is_no_bound(void **state)
@@ -54,6 +63,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_eighth_is_kept_free),
+		cmocka_unit_test(who_has_no_other_build_gets_one),
 		cmocka_unit_test(what_cannot_be_known_is_no_bound),
 	};
 

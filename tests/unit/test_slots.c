@@ -63,11 +63,11 @@ static void gives_free_slots_without_a_queue(void **state)
 	struct err e = ERR_INIT;
 	struct slots *a = open_slots(2, 5), *b = open_slots(2, 5), *c = open_slots(2, 5);
 
-	assert_int_equal(slots_enter(a, true, &e), SLOTS_OK);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(a, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(b, &e), SLOTS_OK);
 	assert_true(slots_fd(a) >= 0 && slots_fd(b) >= 0);
 	assert_ok(&e, slots_wait(a, -1, &e));
-	assert_int_equal(slots_enter(c, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(c, &e), SLOTS_OK);
 	assert_true(slots_queued(c));
 	assert_int_equal(slots_fd(c), -1);
 	assert_int_equal(in_queue(), 1);
@@ -84,11 +84,11 @@ static void refuses_beyond_the_bound(void **state)
 	struct err e = ERR_INIT;
 	struct slots *a = open_slots(1, 1), *b = open_slots(1, 1), *c = open_slots(1, 1);
 
-	assert_int_equal(slots_enter(a, true, &e), SLOTS_OK);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_OK);
-	assert_int_equal(slots_enter(c, true, &e), SLOTS_FULL);
+	assert_int_equal(slots_enter(a, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(b, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(c, &e), SLOTS_FULL);
 	slots_free(b);
-	assert_int_equal(slots_enter(c, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(c, &e), SLOTS_OK);
 	slots_free(c);
 	slots_free(a);
 }
@@ -98,27 +98,11 @@ static void without_a_queue_it_is_a_slot_or_nothing(void **state)
 	struct err e = ERR_INIT;
 	struct slots *a = open_slots(1, 0), *b = open_slots(1, 0);
 
-	assert_int_equal(slots_enter(a, true, &e), SLOTS_OK);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_FULL);
+	assert_int_equal(slots_enter(a, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(b, &e), SLOTS_FULL);
 	slots_free(a);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(b, &e), SLOTS_OK);
 	slots_free(b);
-}
-
-static void takes_who_may_not_wait_only_where_a_slot_is_free(void **state)
-{
-	struct err e = ERR_INIT;
-	struct slots *a = open_slots(1, 5), *b = open_slots(1, 5), *c = open_slots(1, 5);
-
-	assert_int_equal(slots_enter(a, false, &e), SLOTS_OK);
-	assert_int_equal(slots_enter(b, false, &e), SLOTS_FULL);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_OK);
-	slots_free(a);
-	/* It does not overtake either. */
-	assert_int_equal(slots_enter(c, false, &e), SLOTS_FULL);
-	slots_free(b);
-	assert_int_equal(slots_enter(c, false, &e), SLOTS_OK);
-	slots_free(c);
 }
 
 static void stops_waiting_when_told(void **state)
@@ -129,9 +113,9 @@ static void stops_waiting_when_told(void **state)
 
 	assert_int_equal(pipe(p), 0);
 	close(p[1]);
-	assert_int_equal(slots_enter(a, true, &e), SLOTS_OK);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_OK);
-	assert_int_equal(slots_enter(c, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(a, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(b, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(c, &e), SLOTS_OK);
 	assert_int_equal(slots_wait(c, p[0], &e), -1); /* behind b */
 	assert_int_equal(e.kind, ERR_STOPPED);
 	err_clear(&e);
@@ -150,12 +134,12 @@ static void a_copy_of_the_descriptor_keeps_the_slot(void **state)
 	struct err e = ERR_INIT;
 	struct slots *a = open_slots(1, 0), *b = open_slots(1, 0);
 
-	assert_int_equal(slots_enter(a, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(a, &e), SLOTS_OK);
 	int copy = dup(slots_fd(a));
 	slots_free(a);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_FULL);
+	assert_int_equal(slots_enter(b, &e), SLOTS_FULL);
 	close(copy);
-	assert_int_equal(slots_enter(b, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(b, &e), SLOTS_OK);
 	slots_free(b);
 }
 
@@ -176,7 +160,7 @@ static void names_what_cannot_be_used(void **state)
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_err(&e, slots_enter(a, true, &e), "is not a FIFO");
+	assert_err(&e, slots_enter(a, &e), "is not a FIFO");
 	slots_free(a);
 }
 
@@ -215,7 +199,7 @@ static void first_come_first_served(void **state)
 	struct slots *gate = open_slots(1, N);
 	pid_t pid[N];
 
-	assert_int_equal(slots_enter(gate, true, &e), SLOTS_OK);
+	assert_int_equal(slots_enter(gate, &e), SLOTS_OK);
 	for (int i = 0; i < N; i++) {
 		int p[2];
 		char c;
@@ -225,8 +209,8 @@ static void first_come_first_served(void **state)
 		if (pid[i] == 0) {
 			close(slots_fd(gate));
 			struct slots *s = slots_open(dir, 1, N, &e);
-			if (!s || slots_enter(s, true, &e) != SLOTS_OK ||
-			    write(p[1], "x", 1) != 1 || slots_wait(s, -1, &e) < 0)
+			if (!s || slots_enter(s, &e) != SLOTS_OK || write(p[1], "x", 1) != 1 ||
+			    slots_wait(s, -1, &e) < 0)
 				_exit(1);
 			if (sh->turn++ != i)
 				sh->overtakes++;
@@ -265,7 +249,7 @@ static void survives_random_kills(void **state)
 		pid[i] = fork();
 		if (pid[i] == 0) {
 			struct slots *s = slots_open(dir, SLOTS, N, &e);
-			if (!s || slots_enter(s, true, &e) != SLOTS_OK || slots_wait(s, -1, &e) < 0)
+			if (!s || slots_enter(s, &e) != SLOTS_OK || slots_wait(s, -1, &e) < 0)
 				_exit(1);
 			if (victim[i])
 				pause(); /* for the killer */
@@ -290,7 +274,7 @@ static void survives_random_kills(void **state)
 	struct slots *s[SLOTS];
 	for (int i = 0; i < SLOTS; i++) {
 		s[i] = open_slots(SLOTS, 1);
-		assert_int_equal(slots_enter(s[i], true, &e), SLOTS_OK);
+		assert_int_equal(slots_enter(s[i], &e), SLOTS_OK);
 		assert_ok(&e, slots_wait(s[i], -1, &e));
 	}
 	for (int i = 0; i < SLOTS; i++)
@@ -306,7 +290,6 @@ int main(int argc, char **argv)
 		CASE(gives_free_slots_without_a_queue),
 		CASE(refuses_beyond_the_bound),
 		CASE(without_a_queue_it_is_a_slot_or_nothing),
-		CASE(takes_who_may_not_wait_only_where_a_slot_is_free),
 		CASE(stops_waiting_when_told),
 		CASE(a_copy_of_the_descriptor_keeps_the_slot),
 		CASE(names_what_cannot_be_used),
