@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "hook/cmd.h"
+#include "hook/cores.h"
 #include "hook/log.h"
 #include "hook/machine.h"
 #include "nar/ed25519.h"
@@ -77,6 +78,20 @@ static int set_given(struct settings *s, const char *name, const char *value, st
 	return value ? settings_set(s, name, value, e) : 0;
 }
 
+/* 0 is all there are, as with a new Nix; what an old one makes of it is of no use here. */
+static int expand_cores(struct settings *s, struct err *e)
+{
+	char text[16];
+	uint64_t cores;
+
+	if (settings_u64(s, "cores", 0, &cores, e) < 0)
+		return -1;
+	if (cores)
+		return 0;
+	snprintf(text, sizeof text, "%u", cores_of_machine());
+	return settings_set(s, "cores", text, e);
+}
+
 static int set_all(struct settings *s, const struct args *a, struct err *e)
 {
 	for (size_t i = 0; i < a->settings.n; i++) {
@@ -90,7 +105,8 @@ static int set_all(struct settings *s, const struct args *a, struct err *e)
 		if (!name || settings_set(s, name, equals + 1, e) < 0)
 			return -1;
 	}
-	if (set_given(s, "cores", a->cores, e) < 0 || set_given(s, "timeout", a->timeout, e) < 0 ||
+	if (set_given(s, "cores", a->cores, e) < 0 || expand_cores(s, e) < 0 ||
+	    set_given(s, "timeout", a->timeout, e) < 0 ||
 	    set_given(s, "max-silent-time", a->silent, e) < 0)
 		return -1;
 	return a->keep_failed ? settings_set(s, "keep-failed", "true", e) : 0;

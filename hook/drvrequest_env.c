@@ -200,13 +200,14 @@ static int add_structured_attrs(struct maker *m, struct err *e)
 
 static int add_defaults(struct maker *m, struct err *e)
 {
+	const struct settings *s = m->in->settings;
 	char cores_text[24];
 	uint64_t cores;
 
-	if (settings_u64(m->in->settings, "cores", 0, &cores, e) < 0)
+	if (settings_u64(s, "cores", 0, &cores, e) < 0)
 		return -1;
-	/* Before Nix 2.31 a builder saw the 0 and had to find out itself. */
-	if (cores == 0)
+	/* A 0 that somebody has set is told as it is by an older Nix; nixpkgs' builder asks nproc. */
+	if (cores == 0 && (settings_of_2_31(s) || !settings_get(s, "cores")))
 		cores = cores_of_machine();
 	snprintf(cores_text, sizeof cores_text, "%llu", (unsigned long long)cores);
 	if (set(m, "PATH", "/path-not-set", e) < 0 || set(m, "HOME", "/homeless-shelter", e) < 0 ||

@@ -98,6 +98,11 @@ bool settings_of_2_32(const struct settings *s)
 	return settings_get(s, "external-builders") != NULL;
 }
 
+bool settings_of_2_31(const struct settings *s)
+{
+	return settings_of_2_32(s) || settings_get(s, "warn-short-path-literals") != NULL;
+}
+
 const char *settings_quote(const struct settings *s)
 {
 	return settings_of_2_32(s) ? "\"" : "'";

@@ -45,6 +45,8 @@ int settings_list(const struct settings *s, const char *name, struct strv *ret,
  * in double quotes, else in single ones; build directories lie in the state directory.
  */
 bool settings_of_2_32(const struct settings *s);
+/* From 2.31 on, where `cores` is 0, a build is told how many there are; before, it is told 0. */
+bool settings_of_2_31(const struct settings *s);
 const char *settings_quote(const struct settings *s);
 void settings_done(struct settings *s);
 #define scoped_settings __attribute__((cleanup(settings_done)))

@@ -51,6 +51,10 @@ rec {
     echo "${toString i}" >"$out"
   '') 60;
 
+  cores = sh "cores" { } ''
+    echo "$NIX_BUILD_CORES" >"$out"
+  '';
+
   # All of Nix's ways to hand data to a build.
   files = sh "files" {
     passAsFile = [ "text" "nothing" ];

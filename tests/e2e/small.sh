@@ -8,6 +8,7 @@ expr=$here/e2e/small.nix
 for attr in multi link chain files structured; do
   build_both "$attr" "$expr" -A "$attr" && compare "$attr"
 done
+build_both "cores = 0" "$expr" -A cores --cores 0 && compare "cores = 0"
 
 # Outputs that are valid already are left alone, the missing one is built.
 for side in ref hook; do

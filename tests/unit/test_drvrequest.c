@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hook/cores.h"
 #include "hook/drvrequest.h"
 #include "hook/drvrequest_internal.h"
 #include "nar/scope.h"
@@ -93,6 +94,28 @@ static void sets_what_every_build_gets_and_no_more(void **state)
 	for (size_t i = 0; i < r.n_env; i++) {
 		scoped_free char *line = str_fmt(&e, "%s=%s", r.env[i].key, r.env[i].value);
 		assert_string_equal(line, want[i]);
+	}
+}
+
+/* A 0 that is set: Nix tells it as it is before 2.31, else what it stands for. */
+static void tells_no_cores_as_nix_does(void **state)
+{
+	static const char *const old[] = {"cores", "0", NULL};
+	static const char *const new[] = {"cores", "0", "warn-short-path-literals", "false", NULL};
+	static const char *const none[] = {NULL};
+	const struct {
+		const char *const *settings;
+		unsigned wanted;
+	} cases[] = {{old, 0}, {new, cores_of_machine()}, {none, cores_of_machine()}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err e = ERR_INIT;
+		scoped_request struct request r = {0};
+		char wanted[16];
+
+		assert_ok(&e, make(&(struct given){.settings = cases[i].settings}, &r, &e));
+		snprintf(wanted, sizeof wanted, "%u", cases[i].wanted);
+		assert_string_equal(env(&r, "NIX_BUILD_CORES"), wanted);
 	}
 }
 
@@ -545,6 +568,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets_what_every_build_gets_and_no_more),
+		cmocka_unit_test(tells_no_cores_as_nix_does),
 		cmocka_unit_test(lets_the_derivation_override_four_of_them),
 		cmocka_unit_test(passes_variables_as_execve_would),
 		cmocka_unit_test(ends_values_at_their_first_nul),

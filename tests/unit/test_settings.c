@@ -131,8 +131,12 @@ static void tells_the_nix_that_sent_them(void **state)
 	scoped_settings struct settings s = SETTINGS_INIT;
 
 	assert_ok(&e, settings_set(&s, "build-dir", "", &e));
+	assert_false(settings_of_2_31(&s));
 	assert_false(settings_of_2_32(&s));
 	assert_string_equal(settings_quote(&s), "'");
+	assert_ok(&e, settings_set(&s, "warn-short-path-literals", "false", &e));
+	assert_true(settings_of_2_31(&s));
+	assert_false(settings_of_2_32(&s));
 	assert_ok(&e, settings_set(&s, "external-builders", "[]", &e));
 	assert_true(settings_of_2_32(&s));
 	assert_string_equal(settings_quote(&s), "\"");
