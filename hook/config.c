@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hook/config_internal.h"
@@ -423,6 +424,21 @@ static int find_cache_dir(struct conf *c, struct err *e)
 	else
 		c->cache_dir = str_dup("", e);
 	return c->cache_dir ? 0 : -1;
+}
+
+int conf_check_dir(int fd, const char *path, const char *key, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "getting attributes of '%s' (see '%s')", path, key);
+	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return err_set(e, ERR_SYSTEM,
+			       "the directory '%s' (see '%s') has to belong to user %lu, and "
+			       "nobody else may write to it: it is user %lu's and has mode %04o",
+			       path, key, (unsigned long)geteuid(), (unsigned long)st.st_uid,
+			       st.st_mode & 07777u);
+	return 0;
 }
 
 int conf_load(struct conf *c, const char *path, const struct strv *options, struct err *e)

@@ -63,6 +63,11 @@ void conf_init(struct conf *c); /* cleared: conf_done() is safe */
  */
 int conf_load(struct conf *c, const char *path, const struct strv *options,
 	      struct err *e) MUST_CHECK;
+/*
+ * Check that the directory FD at PATH belongs to the caller, and that nobody else may write to it.
+ * KEY names it in the configuration.
+ */
+int conf_check_dir(int fd, const char *path, const char *key, struct err *e) MUST_CHECK;
 void conf_done(struct conf *c);
 #define scoped_conf __attribute__((cleanup(conf_done)))
 /* The table of keys: for --help, for docs/configuration.md, for docs/nix-oci-hook.1. */

@@ -38,6 +38,7 @@
  * finds an entry of another boot compares its hash, once, under its making lock: what is right then
  * was read from the disk, so that the link can go; what is not is made anew.
  */
+#include "hook/config.h"
 #include "hook/icache_internal.h"
 
 #include <assert.h>
@@ -98,22 +99,6 @@ static void scope_unlock(struct icache **c)
 
 /* ---- the directory ---- */
 
-/* What others can write to they could fill with what a build then takes for its inputs. */
-static int check_owner(int fd, const char *what, struct err *e)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return err_sys(e, "getting attributes of '%s'", what);
-	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return err_set(
-			e, ERR_SYSTEM,
-			"the cache directory '%s' has to belong to user %lu, and nobody else "
-			"may write to it (see 'cache-dir')",
-			what, (unsigned long)geteuid());
-	return 0;
-}
-
 static int open_sub(struct icache *c, int dirfd, const char *name, struct err *e)
 {
 	scoped_free char *what = str_fmt(e, "%s/%s", c->dir, name);
@@ -131,7 +116,8 @@ static int open_sub(struct icache *c, int dirfd, const char *name, struct err *e
 	/* Whatever umask says: runtimes may look at entries as another user. */
 	if (made && fchmod(fd, 0755) < 0)
 		return err_sys(e, "setting the mode of '%s'", what);
-	if (check_owner(fd, what, e) < 0)
+	/* What others can write to they could fill with what a build then takes for its inputs. */
+	if (conf_check_dir(fd, what, "cache-dir", e) < 0)
 		return -1;
 	return TAKE(fd, -1);
 }
@@ -145,7 +131,8 @@ static int open_dir(struct icache *c, struct err *e)
 		return err_wrap(e, "the cache of inputs (see 'cache-dir')");
 	if (!there && fchmod(fd, 0755) < 0)
 		return err_sys(e, "setting the mode of '%s'", c->dir);
-	if (check_owner(fd, c->dir, e) < 0 || (c->entries_fd = open_sub(c, fd, "entries", e)) < 0 ||
+	if (conf_check_dir(fd, c->dir, "cache-dir", e) < 0 ||
+	    (c->entries_fd = open_sub(c, fd, "entries", e)) < 0 ||
 	    (c->making_fd = open_sub(c, fd, "making", e)) < 0 ||
 	    (c->runs_fd = open_sub(c, fd, "runs", e)) < 0)
 		return -1;

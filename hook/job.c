@@ -35,18 +35,26 @@
 /* For a copy of the build directory, after the build's own time. */
 #define KEEP_AT_LEAST_MS 60000
 
+/*
+ * Make PATH, the state directory or one in it. Records in there are lists of what the next run
+ * removes, and of commands that it executes.
+ */
+static int make_state_dir(const char *path, struct err *e)
+{
+	scoped_fd int fd = io_mkdir_p(path, 0755, e);
+
+	if (fd < 0)
+		return err_wrap(e, "the state directory (see 'state-dir')");
+	return conf_check_dir(fd, path, "state-dir", e);
+}
+
 struct slots *job_slots(const struct conf *c, struct err *e)
 {
 	scoped_free char *run_dir = str_fmt(e, "%s/run", c->state_dir);
-	scoped_fd int fd = run_dir ? io_mkdir_p(run_dir, 0755, e) : -1;
 	scoped_free char *slot_dir = NULL;
 
-	if (!run_dir)
+	if (!run_dir || make_state_dir(c->state_dir, e) < 0 || make_state_dir(run_dir, e) < 0)
 		return NULL;
-	if (fd < 0) {
-		err_wrap(e, "the state directory '%s' (see 'state-dir')", c->state_dir);
-		return NULL;
-	}
 	slot_dir = str_fmt(e, "%s/slots", c->state_dir);
 	if (!slot_dir)
 		return NULL;

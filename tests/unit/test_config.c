@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
+#include <sys/stat.h>
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -337,6 +339,39 @@ static void finds_a_cache_directory_for_the_user(void **state)
 	unsetenv("XDG_CACHE_HOME");
 }
 
+static void others_must_not_write_to_our_directories(void **state)
+{
+	static const struct {
+		mode_t mode;
+		bool fine;
+	} cases[] = {{0700, true}, {0755, true}, {0775, false}, {0757, false}, {01777, false}};
+	char path[] = "/tmp/test_config.XXXXXX";
+
+	assert_non_null(mkdtemp(path));
+	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(fchmod(fd, cases[i].mode), 0);
+		if (cases[i].fine)
+			assert_ok(&e, conf_check_dir(fd, path, "some-dir", &e));
+		else
+			assert_err(&e, conf_check_dir(fd, path, "some-dir", &e),
+				   "(see 'some-dir') has to belong to user");
+	}
+	close(fd);
+	rmdir(path);
+	/* Root's, or that of the machine's root where it is another. */
+	if (geteuid() != 0) {
+		struct err e = ERR_INIT;
+		const int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		assert_err(&e, conf_check_dir(root, "/", "some-dir", &e), "has to belong to user");
+		close(root);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +390,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(wrong_variables_and_options_are_named),
 		cmocka_unit_test(prints_a_file_that_gives_the_same),
 		cmocka_unit_test(every_default_is_allowed_and_every_name_sorted),
+		cmocka_unit_test(others_must_not_write_to_our_directories),
 	};
 
 	if (argc > 1)
