@@ -80,8 +80,6 @@ static int accept_job(struct hook *h, struct proto *p, struct proto_job *job, st
 		store = str_fmt(e, "oci:%s", h->runtime.name ? h->runtime.name : "none");
 	if (!store || proto_accept(store, e) < 0)
 		return -1;
-	/* From here on Nix shows only what comes as @nix lines. */
-	log_init(log_level(), LOG_NIX);
 	return proto_read_job(p, job, e);
 }
 
@@ -163,15 +161,33 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 	return exit_code_for(&end, &h->settings);
 }
 
+/*
+ * Say in the build's log why there is no build: Nix shows it from there, and keeps it for
+ * `nix log`. Returns the exit code.
+ */
+static int fail_in_log(const struct err *why, struct err *e)
+{
+	if (log_err_to(PROTO_LOG_FD, why, e) < 0)
+		return -1;
+	proto_await_reader(PROTO_LOG_FD, LOG_WAIT_MS);
+	return EXIT_FAILURE;
+}
+
 /* WHY is set where this machine or the derivation cannot be built with; say so as its failure. */
 static int accept_and_fail(struct hook *h, struct proto *p, const struct err *why, struct err *e)
 {
 	scoped_job struct proto_job job = {0};
 
-	if (accept_job(h, p, &job, e) < 0)
-		return -1;
-	log_err(why);
-	return EXIT_FAILURE;
+	return accept_job(h, p, &job, e) < 0 ? -1 : fail_in_log(why, e);
+}
+
+/*
+ * Whether what failed is neither the build nor what it has made, of which Nix, too, has nothing in
+ * its logs.
+ */
+static bool is_own_failure(const struct err *e)
+{
+	return e->kind != ERR_BUILD && e->kind != ERR_STOPPED;
 }
 
 #define ASK_AGAIN (-2)
@@ -262,7 +278,10 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 		return proto_postpone(e) < 0 ? -1 : ASK_AGAIN;
 	if (accept_job(h, p, &job, e) < 0)
 		return -1;
-	return build(h, &d, &job, e);
+	const int rc = build(h, &d, &job, &bad);
+	if (rc >= 0)
+		return rc;
+	return is_own_failure(&bad) ? fail_in_log(&bad, e) : err_set(e, bad.kind, "%s", bad.msg);
 }
 
 /* Nix's verbosity is the last argument; what it means is in hook/log.h. */
@@ -272,7 +291,7 @@ static int set_verbosity(const char *arg, struct err *e)
 
 	if (!num_parse_u64(arg, strlen(arg), UINT64_MAX, &level))
 		return err_set(e, ERR_INPUT, "the verbosity '%s' is not a number", arg);
-	log_init(level < LOG_VOMIT ? (enum log_level)level : LOG_VOMIT, LOG_PLAIN);
+	log_init(level < LOG_VOMIT ? (enum log_level)level : LOG_VOMIT, LOG_NIX);
 	return 0;
 }
 

@@ -104,19 +104,34 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	errno = saved;
 }
 
-/* All lines below the first word, as Nix prints its own errors. */
+/* The message of WHY with all its lines below the first word, as Nix prints its own errors. */
+static const char *indent(const struct err *why, struct buf *b)
+{
+	struct err ignored = ERR_INIT;
+
+	for (const char *p = why->msg; *p; p++)
+		if (buf_addc(b, *p, &ignored) < 0 ||
+		    (*p == '\n' && buf_adds(b, "       ", &ignored) < 0))
+			break;
+	return err_is_set(&ignored) || !b->len ? why->msg : b->data;
+}
+
 void log_err(const struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(LOG_LINE_MAX);
-	struct err ignored = ERR_INIT;
 	int saved = errno;
 
-	for (const char *p = e->msg; *p; p++)
-		if (buf_addc(&b, *p, &ignored) < 0 ||
-		    (*p == '\n' && buf_adds(&b, "       ", &ignored) < 0))
-			break;
-	write_line(LOG_ERROR, "error: ", err_is_set(&ignored) || !b.len ? e->msg : b.data);
+	write_line(LOG_ERROR, "error: ", indent(e, &b));
 	errno = saved;
+}
+
+int log_err_to(int fd, const struct err *why, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(LOG_LINE_MAX), line = BUF_INIT(LOG_LINE_MAX);
+
+	if (buf_addf(&line, e, "error: %s\n", indent(why, &b)) < 0)
+		return -1;
+	return io_write(fd, line.data, line.len, "the build's log", e);
 }
 
 int log_reply(const char *line, struct err *e)

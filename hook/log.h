@@ -3,10 +3,11 @@
  * hook/log.h: the only place that writes to standard error.
  *
  * Levels are Nix's (verbosity, the hook's last argument). To a person a message is a plain line;
- * to Nix, after the hook has accepted, it is a line `@nix {"action":"msg","level":N,"msg":"..."}`
- * (Nix drops plain text then: src/libstore/build/derivation-goal.cc, handleJSONLogMessage). Every
- * line is one write(2), so that lines of several processes do not mix (up to PIPE_BUF). Failing to
- * log is not an error: Nix may be gone. Whoever must outlive that ignores SIGPIPE.
+ * to Nix it is a line `@nix {"action":"msg","level":N,"msg":"..."}`, which reaches the client, also
+ * through a daemon. (Plain text before the hook's answer Nix writes to its own standard error, and
+ * drops it after: src/libstore/build/derivation-goal.cc, handleJSONLogMessage.) Every line is one
+ * write(2), so that lines of several processes do not mix (up to PIPE_BUF). Failing to log is not an
+ * error: Nix may be gone. Whoever must outlive that ignores SIGPIPE.
  */
 #ifndef HOOK_LOG_H
 #define HOOK_LOG_H
@@ -36,6 +37,8 @@ void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
 /* The message of E at error level, with Nix's "error: " before it. */
 void log_err(const struct err *e);
+/* Write the message of WHY, as log_err() has it in plain text, to FD: the log of a build. */
+int log_err_to(int fd, const struct err *why, struct err *e) MUST_CHECK;
 /* A line that Nix's protocol wants as it is ("# accept"), written whole. */
 int log_reply(const char *line, struct err *e) MUST_CHECK;
 

@@ -1,4 +1,5 @@
 # What the hook does not build. A name of its own for each, as Nix asks only about what is not there.
+{ seed ? "" }:
 let
   build = name: attrs: derivation ({
     inherit name;
@@ -8,6 +9,7 @@ let
   } // attrs);
 in
 {
+  plain = build "plain" { inherit seed; };
   noChroot = build "no-chroot" { __noChroot = true; };
   foreign = build "foreign" { system = "pdp11-linux"; };
   recursive = build "recursive" { requiredSystemFeatures = [ "recursive-nix" ]; };

@@ -50,4 +50,40 @@ check "and Nix may not build: it fails" [ $? != 0 ]
 # A newer one does not even ask.
 nix_at_least 2.32 || check_log "and Nix may not build: the reason is told" \
   "^nix-oci-hook does not build '.*-evaluated.drv': it is not in the store \\('--eval-store'\\)\$" "$W/hook.log"
+# A hook that cannot build anything says so in the log of each build, which Nix keeps.
+fails() { # fails NAME PATTERN ARG...: no build, and why is told once and can be read later
+  local name=$1 pattern=$2
+  shift 2
+  nix_build hook "$expr" -A plain --argstr seed "$name" "$@" >/dev/null
+  check_eq "$name: nix-build's exit code" $? 1
+  check_log "$name: the reason is told" "^error: $pattern" "$W/hook.log"
+  check_log "$name: and can be read later" "^error: $pattern" \
+    <(on hook nix-store --read-log "$(on hook nix-instantiate "$expr" -A plain --argstr seed "$name" 2>/dev/null)")
+}
+NIX_OCI_HOOK_RUNTIME=no-such-runtime fails "no runtime" "the runtime 'no-such-runtime' was not found in PATH"
+NIX_OCI_HOOK_MAX_JOBS=many fails "a wrong configuration" ".*'many', allowed is a number"
+NIX_OCI_HOOK_RUNTIME=/bin/false fails "a runtime that fails" "the runtime '/bin/false' cannot run the build"
+mkdir -m 0777 "$W/open-state"
+chmod 0777 "$W/open-state"
+NIX_OCI_HOOK_STATE_DIR=$W/open-state fails "a state directory that all may write to" \
+  "the directory '$W/open-state' \\(see 'state-dir'\\) has to belong to user 0, and nobody else may write to it"
+check_eq "nothing was made in it" "$(ls -A "$W/open-state")" ""
+
+# A client of the daemon is told, too.
+echo "alice:x:$((uid_base + 12)):$((uid_base + 12))::$W/alice:/bin/false" >>"$W/passwd"
+mkdir "$W/alice" && cp "$expr" "$W/alice/" && chown -R $((uid_base + 12)) "$W/alice"
+(NIX_CONFIG="build-hook = $NIX_OCI_HOOK" become hook nix-daemon) >"$W/daemon.log" 2>&1 &
+daemon=$!
+for _ in $(seq 50); do
+  [ -S "$W/hook/var/nix/daemon-socket/socket" ] && break
+  sleep 0.1
+done
+on hook env "TMPDIR=$W/alice" "HOME=$W/alice" NIX_REMOTE=daemon \
+  setpriv --reuid $((uid_base + 12)) --regid $((uid_base + 12)) --clear-groups \
+  nix-build --no-out-link "$W/alice/decline.nix" -A foreign >/dev/null 2>"$W/hook.log"
+check "through the daemon: nix-build fails" [ $? != 0 ]
+check_log "through the daemon: the reason is told" \
+  "^nix-oci-hook does not build '/nix/store/.*\.drv': this machine does not build for 'pdp11-linux'\$" "$W/hook.log"
+kill $daemon
+wait $daemon 2>/dev/null
 finish

@@ -42,6 +42,22 @@ static void writes_lines_that_nix_parses(void **state)
 				    "\"msg\":\"error: reading \\\"x\\\\y\\\"\\n       next\"}\n");
 }
 
+static void writes_errors_to_a_build_log_as_they_are(void **state)
+{
+	struct err why = ERR_INIT, e = ERR_INIT;
+	char text[64] = "";
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	log_init(LOG_ERROR, LOG_NIX);
+	err_set(&why, ERR_INPUT, "reading \"x\"\nnext");
+	assert_ok(&e, log_err_to(p[1], &why, &e));
+	close(p[1]);
+	assert_true(read(p[0], text, sizeof text - 1) > 0);
+	assert_string_equal(text, "error: reading \"x\"\n       next\n");
+	close(p[0]);
+}
+
 /* The text that comes out of Nix's end when MSG goes in at ours. Free it by json_value_free(V). */
 static const char *through_json(const char *msg, JSON_Value **v)
 {
@@ -133,6 +149,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(writes_plain_lines_up_to_the_level),
 		cmocka_unit_test(replaces_control_bytes),
 		cmocka_unit_test(writes_lines_that_nix_parses),
+		cmocka_unit_test(writes_errors_to_a_build_log_as_they_are),
 		cmocka_unit_test(keeps_utf8_and_replaces_what_is_none),
 		cmocka_unit_test(takes_the_longest_message_of_escapes),
 		cmocka_unit_test(a_reply_is_plain_in_every_format),
