@@ -3,7 +3,7 @@
  * hook/asker.h: the Nix process that started this hook, and what it can take.
  *
  * Nix holds five descriptors for each accepted build of one output (three ends of pipes, the log,
- * the output's lock), for one that waits, too, and for one that has ended as long as Nix is busy with
+ * the output's lock): also for one that waits, and for one that has ended as long as Nix goes on
  * asking about others. Where it has no more, the whole nix-build ends with "Too many open files".
  */
 #ifndef HOOK_ASKER_H

@@ -6,8 +6,8 @@
  * to Nix it is a line `@nix {"action":"msg","level":N,"msg":"..."}`, which reaches the client, also
  * through a daemon. (Plain text before the hook's answer Nix writes to its own standard error, and
  * drops it after: src/libstore/build/derivation-goal.cc, handleJSONLogMessage.) Every line is one
- * write(2), so that lines of several processes do not mix (up to PIPE_BUF). Failing to log is not an
- * error: Nix may be gone. Whoever must outlive that ignores SIGPIPE.
+ * write(2), so that lines of several processes do not mix (up to PIPE_BUF). Failing to log is not
+ * an error: Nix may be gone. Whoever must outlive that ignores SIGPIPE.
  */
 #ifndef HOOK_LOG_H
 #define HOOK_LOG_H
