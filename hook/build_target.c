@@ -29,34 +29,6 @@ void target_done(struct build_target *t)
 
 /* ---- a derivation ---- */
 
-/*
- * A file that may be called by anything. Its path follows from its bytes and its name: the
- * attribute, or where it has none, the file's own.
- */
-static int read_drv_file(const char *arg, const char *store_dir, struct drv *ret, struct err *e)
-{
-	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
-	scoped_fd int fd = io_open_input(arg, e);
-	scoped_free char *called = fd < 0 ? NULL : str_fmt(e, "%s/%s", store_dir, str_base(arg));
-	const char *base;
-	struct err not_a_path = ERR_INIT;
-
-	if (!called || buf_read_fd(&text, fd, arg, e) < 0)
-		return -1;
-	const char *path =
-		storepath_check(called, store_dir, &base, &not_a_path) == 0 ? called : NULL;
-	if (drv_parse(text.data ? text.data : "", text.len, path, store_dir, ret, e) < 0)
-		return err_wrap(e, "reading '%s'", arg);
-	scoped_free char *is = drv_text_path(ret, store_dir, e);
-	if (!is)
-		return -1;
-	if (path && !str_eq(path, is))
-		return err_set(e, ERR_INPUT, "the derivation in '%s' is '%s'", arg, is);
-	free(ret->path);
-	ret->path = TAKE(is, NULL);
-	return 0;
-}
-
 static int read_drv(const char *arg, struct build_cache *c, struct drv *ret, struct err *e)
 {
 	scoped_strv struct strv one = STRV_INIT;
@@ -65,7 +37,7 @@ static int read_drv(const char *arg, struct build_cache *c, struct drv *ret, str
 	struct stat st;
 
 	if (stat(arg, &st) == 0 && S_ISREG(st.st_mode))
-		return read_drv_file(arg, c->store_dir, ret, e);
+		return derivation_from_file(arg, c->store_dir, ret, e);
 	path = strchr(arg, '/') ? str_dup(arg, e) : str_fmt(e, "%s/%s", c->store_dir, arg);
 	if (!path)
 		return -1;

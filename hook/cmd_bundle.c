@@ -54,6 +54,8 @@ int cmd_bundle(int argc, char **argv, struct err *e)
 		 .value = &a.runtime},
 		{"output", "DIR", "where to make it (bundle); must not exist", .letter = 'o',
 		 .value = &out},
+		{"store", "URI", "the Nix store of the derivation, where it is not Nix's own",
+		 .value = &a.request.store},
 		{NULL},
 	};
 	scoped_cli struct cli c = {

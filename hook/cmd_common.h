@@ -7,19 +7,35 @@
 
 #include "hook/cmd.h"
 #include "hook/config.h"
+#include "hook/derivation.h"
 #include "hook/machine.h"
 #include "hook/settings.h"
 #include "hook/users.h"
 #include "nar/err.h"
 #include "specgen/request.h"
 
+/* What the command line says of how a derivation becomes a request. */
+struct request_args {
+	const char *store; /* its URI; NULL: Nix's setting `store` */
+	bool unbuilt;      /* inputs need not be valid: drvrequest_inputs() */
+};
+
 /*
  * The request of ARG: of a derivation, where it ends in ".drv" (a path in the store, or a base name
- * there, whose inputs are valid), else what the JSON file of that name says ("-": standard input).
- * What this machine has for builtin:fetchurl alone, such as passwords, is not in the former.
+ * there, or a file from elsewhere), else what the JSON file of that name says ("-": standard
+ * input). What this machine has for builtin:fetchurl alone, such as passwords, is not in the
+ * former. A store that A names becomes that of S.
  */
-int request_from_argument(const char *arg, const struct conf *c, const struct settings *s,
-			  struct request *ret, struct err *e) MUST_CHECK;
+int request_from_argument(const char *arg, const struct request_args *a, const struct conf *c,
+			  struct settings *s, struct request *ret, struct err *e) MUST_CHECK;
+
+/*
+ * Read a derivation from a file that may be called by anything. Its path follows from its bytes
+ * and its name: the attribute, or where it has none, the file's own. The paths of its outputs are
+ * not checked.
+ */
+int derivation_from_file(const char *arg, const char *store_dir, struct drv *ret,
+			 struct err *e) MUST_CHECK;
 
 /* The request that the JSON file ARG ("-": standard input) has. */
 int request_from_file(const char *arg, struct request *ret, struct err *e) MUST_CHECK;
@@ -40,6 +56,7 @@ struct preview {
 
 /* What the command line says of the build, beside its operand; NULL: not given. */
 struct preview_args {
+	struct request_args request;
 	const char *profile; /* as the configuration says */
 	const char *runtime; /* "crun", ...: fit for that one only; not given: for all */
 	const char *bundle;  /* where the bundle will be */

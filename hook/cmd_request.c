@@ -10,11 +10,21 @@
 
 int cmd_request(int argc, char **argv, struct err *e)
 {
+	struct request_args a = {0};
+	const struct cli_option options[] = {
+		{"store", "URI", "the Nix store of the derivation, where it is not Nix's own",
+		 .value = &a.store},
+		{"unbuilt", NULL, "also where inputs are not built yet", .flag = &a.unbuilt},
+		{NULL},
+	};
 	scoped_cli struct cli c = {
 		.synopsis = "DRV",
 		.about = "Print the build request of a derivation as JSON: all that its build "
 			 "needs to\n"
-			 "know, as docs/request.md describes it. Its inputs have to be valid.",
+			 "know, as docs/request.md describes it. Its inputs have to be valid, or "
+			 "with\n"
+			 "--unbuilt are listed without what they will refer to.",
+		.options = options,
 		.min_args = 1,
 		.max_args = 1,
 	};
@@ -28,7 +38,7 @@ int cmd_request(int argc, char **argv, struct err *e)
 		return rc;
 	if (conf_load(&conf, c.config_path, &c.conf_options, e) < 0 ||
 	    settings_from_nix(&settings, e) < 0 ||
-	    request_from_argument(c.args[0], &conf, &settings, &r, e) < 0 ||
+	    request_from_argument(c.args[0], &a, &conf, &settings, &r, e) < 0 ||
 	    req_print(&r, &text, e) < 0)
 		return -1;
 	fwrite(text.data, 1, text.len, stdout);

@@ -16,6 +16,10 @@ int cmd_spec(int argc, char **argv, struct err *e)
 		 .value = &a.runtime},
 		{"rootless", NULL, "for a runtime that is not started by root",
 		 .flag = &a.rootless},
+		{"store", "URI", "the Nix store of the derivation, where it is not Nix's own",
+		 .value = &a.request.store},
+		{"unbuilt", NULL, "also where inputs are not built yet",
+		 .flag = &a.request.unbuilt},
 		{NULL},
 	};
 	scoped_cli struct cli c = {

@@ -52,9 +52,10 @@ char *drvrequest_output_path(const struct drv *d, const struct drv_output *o, co
 /*
  * The input closure of a derivation, for callers that Nix did not tell: sources and the wanted
  * outputs of input derivations (their .drv files are read), and all that these refer to. An input
- * that is not valid is ERR_INPUT, with the command that would make it.
+ * that is not valid is ERR_INPUT, with the command that would make it; or, where UNBUILT, it is
+ * listed all the same, without what it will refer to, which nobody knows yet.
  */
-int drvrequest_inputs(const struct drv *d, struct store *st, struct strv *ret,
+int drvrequest_inputs(const struct drv *d, struct store *st, bool unbuilt, struct strv *ret,
 		      struct err *e) MUST_CHECK;
 
 #endif
