@@ -274,10 +274,14 @@ int bundle_make_root(struct bundle_work *w, struct err *e)
 	return w->profile == SPEC_TVIX ? 0 : write_etc(w, e);
 }
 
+/*
+ * Make mount points for the inputs. Those of files are one file with as many names: a link costs a
+ * part of what another inode costs on a disk, to make and to remove.
+ */
 static int place_inputs(struct bundle_work *w, struct err *e)
 {
 	scoped_fd int dir = -1;
-	const char *name;
+	const char *name, *file = NULL;
 	scoped_free char *inside = str_fmt(e, "/%s/x", w->r->inputs_dir);
 
 	if (!inside || bundle_open_parent(w, inside, false, &dir, &name, e) < 0)
@@ -292,6 +296,12 @@ static int place_inputs(struct bundle_work *w, struct err *e)
 				       in->path);
 		if (fstatat(AT_FDCWD, in->source, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return err_sys(e, "getting attributes of path '%s'", in->source);
+		const bool is_file = !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode);
+		/* It may have as many names as the file system allows: then it is another one's turn. */
+		if (is_file && file && linkat(dir, file, dir, in->path, 0) == 0)
+			continue;
+		if (is_file)
+			file = in->path;
 		if (bundle_place(dir, in->path, in->source, &st, &w->placed_inputs[i], e) < 0)
 			return -1;
 	}

@@ -22,7 +22,7 @@ struct sup {
 	struct strv owned, cgroups;
 	char *record;
 	struct buf keep; /* of SUP_KEEP */
-	bool failed; /* something that the hook wanted is not done, or not known */
+	bool failed;     /* something that the hook wanted is not done, or not known */
 
 	/* The container, if there is one (runtime > 0). */
 	struct sup_run how;

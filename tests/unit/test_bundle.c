@@ -232,6 +232,20 @@ static void links_are_made_again_with_their_time_and_not_mounted(void **state)
 	assert_false(config_has(f, "/opt/l"));
 }
 
+static void inputs_that_are_files_are_mounted_on_one_file(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	assert_ok(&e, req_add_input(&f->r, DIGITS "-g", in_dir("f"), NULL, &e));
+	assert_ok(&e, req_add_input(&f->r, DIGITS "-h", in_dir("f"), NULL, &e));
+	create(f);
+	assert_int_equal(stat_of(f, "scratch/nix-store/" DIGITS "-f").st_nlink, 3);
+	assert_int_equal(stat_of(f, "scratch/nix-store/" DIGITS "-f").st_ino,
+			 stat_of(f, "scratch/nix-store/" DIGITS "-h").st_ino);
+	assert_true(config_has(f, DIGITS "-g"));
+}
+
 static void host_paths_get_mount_points_where_they_will_be_seen(void **state)
 {
 	struct fixture *f = *state;
@@ -578,6 +592,7 @@ int main(int argc, char **argv)
 		CASE(etc_and_dev_are_those_of_nix),
 		CASE(a_build_with_network_gets_the_machines_files),
 		CASE(links_are_made_again_with_their_time_and_not_mounted),
+		CASE(inputs_that_are_files_are_mounted_on_one_file),
 		CASE(host_paths_get_mount_points_where_they_will_be_seen),
 		CASE(mount_points_behind_a_link_are_left_to_the_runtime),
 		CASE(files_are_laid_out_with_their_modes),
