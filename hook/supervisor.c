@@ -386,8 +386,9 @@ static int receive(struct sup *s, struct err *e)
 	unsigned tries = 0;
 	ssize_t n;
 
+	/* ECONNRESET, said once: the hook died before it read all. What it said still comes. */
 	while ((n = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0)
-		if (!io_again(&tries))
+		if (errno != ECONNRESET && !io_again(&tries))
 			return err_sys(e, "hearing from the hook");
 	if (n == 0)
 		return 0;

@@ -139,6 +139,45 @@ static void the_record_goes_when_all_has_gone(void **state)
 	assert_false(exists(record.path));
 }
 
+/* Killed while something is unread: the supervisor hears "connection reset" before it hears the end. */
+static void a_hook_that_is_killed_deaf_leaves_no_record(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *a = in_dir("a"), *run_dir = in_dir("run"), *path = in_dir("runtime");
+	int status;
+
+	const pid_t pid = fork();
+	if (pid == 0) {
+		struct record record = RECORD_INIT;
+		const struct runtime rt = {.kind = RUNTIME_OTHER, .path = path, .name = path};
+		const struct run_limits lim = {0};
+		struct run_result result;
+		/* The hook is stopped when the end of its container is told. */
+		scoped_free char *script = str_fmt(&e, "#!/bin/sh\nkill -STOP %d\n", (int)getpid());
+
+		if (io_write_file(AT_FDCWD, path, 0755, script, strlen(script), &e) < 0)
+			_exit(1);
+		start_record(&record);
+		struct run *r = run_start((const int[]){record.fd, -1}, &e);
+		const struct run_place at = {dir, dir, open(dir, O_RDONLY | O_CLOEXEC), -1, NULL};
+		if (r && run_keep_record(r, &record, &e) == 0 && run_make_dir(r, a, &e) >= 0 &&
+		    run_container(r, &rt, &at, "id", false, geteuid(), &lim, STDOUT_FILENO, &result,
+				  &e) == 0)
+			_exit(2);
+		_exit(3);
+	}
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	nanosleep(&(struct timespec){0, 500000000}, NULL);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(gone_within_2s(a));
+	/* Only an empty directory can be removed. */
+	for (int i = 0; i < 200 && rmdir(run_dir) < 0; i++)
+		nanosleep(&(struct timespec){0, 10000000}, NULL);
+	assert_false(exists(run_dir));
+}
+
 static void the_record_stays_when_something_does(void **state)
 {
 	struct err e = ERR_INIT;
@@ -612,6 +651,7 @@ int main(int argc, char **argv)
 		CASE(removes_what_is_on_its_list),
 		CASE(says_what_it_cannot_remove),
 		CASE(the_record_goes_when_all_has_gone),
+		CASE(a_hook_that_is_killed_deaf_leaves_no_record),
 		CASE(the_record_stays_when_something_does),
 		CASE(nobody_waits_for_a_supervisor_that_cannot_speak_or_hear),
 		CASE(removes_it_when_the_hook_is_killed),
