@@ -34,6 +34,9 @@
 
 /* For a copy of the build directory, after the build's own time. */
 #define KEEP_AT_LEAST_MS 60000
+/* Below that hardly anything can be created. */
+#define NO_ROOM_BYTES (64u << 10)
+#define NO_ROOM_FILES 16
 
 /*
  * Make PATH, the state directory or one in it. Records in there are lists of what the next run
@@ -187,6 +190,15 @@ static bool disk_is_full(const char *path)
 	       (uint64_t)st.f_bavail * st.f_bsize < UINT64_C(8) * 1024 * 1024;
 }
 
+/* Almost nothing can be created there any more. */
+static bool disk_has_no_room(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 && ((uint64_t)st.f_bavail * st.f_bsize < NO_ROOM_BYTES ||
+					   (st.f_files && st.f_favail < NO_ROOM_FILES));
+}
+
 /* Nix's words for a builder that took too long. */
 static int report_timeout(const struct job *j, const char *setting, const char *more, struct err *e)
 {
@@ -202,11 +214,13 @@ static int report_timeout(const struct job *j, const char *setting, const char *
 }
 
 /* Nix's words for how a builder ended. */
-static int report_end(const struct job *j, const char *bundle, const struct run_result *r,
-		      struct err *e)
+static int report_end(const struct job *j, const char *bundle, bool in_memory,
+		      const struct run_result *r, struct err *e)
 {
 	const char *drv = j->drv->path;
-	const char *note = disk_is_full(j->store->real_dir) || disk_is_full(bundle)
+	/* Of a runtime whose log does not fit in it only the exit code is left. */
+	const bool no_log = !in_memory && disk_has_no_room(j->conf->state_dir);
+	const char *note = disk_is_full(j->store->real_dir) || disk_is_full(bundle) || no_log
 				   ? "\nnote: build failure may have been caused by lack of free "
 				     "disk space"
 				   : "";
@@ -373,8 +387,14 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 		.cgroup = p->named_cgroup ? NULL : p->cgroup,
 		.mounts_null = b->lacks_null,
 	};
-	return run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
-			     a->user->uid, lim, a->j->log_fd, ret, e);
+	if (run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
+			  a->user->uid, lim, a->j->log_fd, ret, e) == 0)
+		return 0;
+	/* Runtimes have many words for it. */
+	if (e->kind == ERR_SYSTEM && a->mem->dirfd < 0 && disk_has_no_room(p->state))
+		return err_wrap(e, "no space left on the file system of '%s' (see 'state-dir')",
+				p->state);
+	return -1;
 }
 
 /* The build is over, and all that it needs to be kept is done here. */
@@ -409,7 +429,7 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, int state
 
 	if (run_in(a, b, state_fd, lim, ret, e) < 0)
 		return -1;
-	if (report_end(j, a->paths->disk, ret, e) < 0)
+	if (report_end(j, a->paths->disk, a->mem->dirfd >= 0, ret, e) < 0)
 		return -1;
 	const struct out_job out = {
 		.drv = j->drv,

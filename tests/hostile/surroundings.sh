@@ -30,6 +30,14 @@ left_mounts=$W/ro
 export NIX_OCI_HOOK_STATE_DIR=$W/ro/state
 says "a read-only state directory" "$W/ro/?.*Read-only file system"
 umount "$W/ro"
+# Where the bundle is not in memory the runtime writes there, and has words of its own for it.
+mkdir "$W/tiny" "$W/hook/bundles" && mount -t tmpfs -o size=8k,mode=755 none "$W/tiny"
+left_mounts=$W/tiny
+export NIX_OCI_HOOK_STATE_DIR=$W/tiny NIX_OCI_HOOK_BUNDLE_DIR=/nix/bundles
+says "a state directory without space" "no space left on the file system of '$W/tiny.*'state-dir'"
+unset NIX_OCI_HOOK_BUNDLE_DIR
+umount "$W/tiny"
+rmdir "$W/hook/bundles"
 left_mounts=
 export NIX_OCI_HOOK_STATE_DIR=$W/state
 
