@@ -75,6 +75,20 @@ int log_format_line(struct buf *b, enum log_format format, enum log_level level,
 	return buf_adds(b, "\"}\n", e);
 }
 
+/* There is no memory for the line. A person gets it in parts, Nix what is the matter. */
+static int write_without_memory(const char *prefix, const char *msg)
+{
+	static const char short_line[] =
+		"@nix {\"action\":\"msg\",\"level\":0,\"msg\":\"error: out of memory\"}\n";
+
+	if (log_format == LOG_NIX)
+		return io_write_all(STDERR_FILENO, short_line, strlen(short_line));
+	if (io_write_all(STDERR_FILENO, prefix, strlen(prefix)) < 0 ||
+	    io_write_all(STDERR_FILENO, msg, strlen(msg)) < 0)
+		return -1;
+	return io_write_all(STDERR_FILENO, "\n", 1);
+}
+
 static void write_line(enum log_level level, const char *prefix, const char *msg)
 {
 	struct err e = ERR_INIT; /* that a message cannot be told cannot be told either */
@@ -82,8 +96,9 @@ static void write_line(enum log_level level, const char *prefix, const char *msg
 
 	if (level > max_level)
 		return;
-	if (log_format_line(&b, log_format, level, prefix, msg, &e) == 0 &&
-	    io_write(STDERR_FILENO, b.data, b.len, "standard error", &e) == 0)
+	if (log_format_line(&b, log_format, level, prefix, msg, &e) < 0
+		    ? write_without_memory(prefix, msg) < 0
+		    : io_write(STDERR_FILENO, b.data, b.len, "standard error", &e) < 0)
 		return;
 }
 

@@ -5,17 +5,17 @@
 # Each step prints a header and, where it fails, the end of its output. At the end stand the closing
 # lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
 # (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz versions. The
-# last runs all tests that depend on Nix with those of two other releases of Debian; NIH_ROOTS is a
-# directory to keep their root file systems in (see tests/versions.sh). One more has to be named:
-# `upstream` runs the tests of Nix's own source, twice, for ten to twenty
-# minutes (see tests/upstream.sh).
+# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile torture fuzz
+# versions. The last runs all tests that depend on Nix with those of two other releases of Debian;
+# NIH_ROOTS is a directory to keep their root file systems in (see tests/versions.sh). Of `torture`,
+# NIH_EVERY=1 runs all points (see tests/torture/torture.sh). One more has to be named: `upstream` runs
+# the tests of Nix's own source, twice, for ten to twenty minutes (see tests/upstream.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile fuzz versions}
+steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile torture fuzz versions}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -157,6 +157,10 @@ for s in $steps; do
   nar)
     step build-nar make -C "$work/plain" --silent tests/nar/peak &&
       scripts nar tests/nar/memory.sh tests/nar/usr.sh
+    ;;
+  torture)
+    step build-torture make -C "$work/plain" --silent tests/torture/inject &&
+      NIH_TEST_LIMIT=${NIH_EVERY:+14400} scripts torture tests/torture/torture.sh
     ;;
   upstream) NIH_TEST_LIMIT=7200 scripts upstream tests/upstream.sh ;;
   nix | hostile) scripts "$s" tests/"$s"/*.sh ;;

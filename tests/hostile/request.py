@@ -38,4 +38,5 @@ def main():
     print(len(settings), len(settings) + len(question), len(settings) + len(question) + len(job))
 
 
-main()
+if __name__ == "__main__":
+    main()
