@@ -63,8 +63,16 @@ stdenv.mkDerivation {
   '';
   configureFlags = [ "--sysconfdir=/etc" ];
   enableParallelBuilding = true;
-  # Unit tests and scripts only: no root, no containers, no store is needed for them.
+  # Unit tests and scripts only: no root, no containers, no store is needed for them. Three programs
+  # need what Nix's sandbox forbids or has not: set-id bits, groups with members, mount namespaces.
   doCheck = true;
+  preCheck = ''
+    checkFlagsArray+=("TESTS=$(
+      printf 'print:\n\t@echo $(SCRIPT_TESTS) $(UNIT_TESTS) $(FUZZ_TARGETS)\n' |
+        make --no-print-directory --silent -f Makefile -f - print |
+        tr ' ' '\n' | grep -vxE 'tests/unit/test_(keeptree|tenants|users)' | tr '\n' ' '
+    )")
+  '';
 
   # Nix starts the hook with a PATH of its own. The runtime and a shell for /bin/sh in the sandbox
   # are put behind it, so that a runtime of the machine or of the configuration wins. A binary

@@ -34,6 +34,8 @@ in
     package_takes_another_runtime = builtins.match ".*gvisor.*"
       (pkgs.callPackage (top + "/nix/package.nix") { runtime = pkgs.gvisor; }).postInstall != null;
     package_has_no_bin_bash = builtins.match ".*patchShebangs [^\n]*tests.*" package.postPatch != null;
+    package_leaves_out_three_tests = builtins.match ".*test_.keeptree.tenants.users.*"
+      package.preCheck != null;
     package_has_the_programs_of_its_tests = package.nativeCheckInputs == [ pkgs.groff pkgs.python3 ];
     package_tells_of_itself = package.meta.maintainers == [ ] && package.meta ? homepage == false;
     release_has_a_homepage = release { outPath = "/x"; meta.homepage = "https://example.org/x"; }
