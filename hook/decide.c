@@ -9,8 +9,12 @@
 
 #include "nar/banned.h"
 
-/* Features that need no machine of a special kind, only a hook that can do them. */
-static const char *const own_features[] = {"ca-derivations", "uid-range"};
+/*
+ * Features that need no machine of a special kind, only a hook that can do them. The feature
+ * uid-range is none of them: whoever may start a build would be root of 65536 ids with all
+ * capabilities, so it is the machine's to offer (system-features).
+ */
+static const char *const own_features[] = {"ca-derivations"};
 
 static int system_is_ours(const char *system, const struct settings *s, bool *ret, struct err *e)
 {
