@@ -45,10 +45,12 @@ struct conf {
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
 	enum conf_sync sync;
-	char *builtin_program; /* "": found, see hook/builtin.h */
-	char *sandbox_shell;   /* "": from Nix's sandbox-paths, else found */
-	bool userns;           /* builds run in a user namespace */
-	char *store_name;      /* "": "oci:<runtime>" */
+	char *builtin_program;          /* "": found, see hook/builtin.h */
+	char *sandbox_shell;            /* "": from Nix's sandbox-paths, else found */
+	bool io_uring;                  /* builds may use it */
+	struct strv impure_env_secrets; /* names that impureEnvVars may read all the same */
+	bool userns;                    /* builds run in a user namespace */
+	char *store_name;               /* "": "oci:<runtime>" */
 };
 
 #define CONF_INIT               \

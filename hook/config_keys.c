@@ -49,12 +49,23 @@ const struct conf_key conf_keys[] = {
 		 "without, or where a limit is set that only they can keep. A build with the "
 		 "feature uid-range gets one in which it can make others, unless this is off.",
 	 .names = cgroups_names},
+	{"impure-env-secrets", CONF_LIST, AT(impure_env_secrets), "",
+	 .help = "Names of variables that look like secrets and that fixed-output builds may "
+		 "have all the same, if their derivation's impureEnvVars asks for them: those of "
+		 "the environment in which Nix, or its daemon, runs. Names that look so are "
+		 "NIX_CONFIG, SSH_AUTH_SOCK and those that begin with AWS_ or have TOKEN, SECRET, "
+		 "PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in "
+		 "them. What Nix's setting impure-env sets needs no mention here."},
 	{"inputs", CONF_ENUM, AT(inputs), "auto",
 	 .help = "How a build gets its inputs: bind, they are mounted from the store; nar, each "
 		 "is unpacked into the cache-dir, its hash is checked, and it is mounted from "
 		 "there, so that nothing of the store is visible; auto, whatever is in the store "
 		 "is mounted from it.",
 	 .names = inputs_names},
+	{"io-uring", CONF_BOOL, AT(io_uring), "false",
+	 .help = "Whether builds may use io_uring, by which they can do what Nix's setting "
+		 "filter-syscalls forbids: make set-id files and extended attributes. Without it "
+		 "they find a kernel that has no io_uring."},
 	{"max-jobs", CONF_U64, AT(max_jobs), "0",
 	 .help = "How many builds run at once on this machine, over all hooks. 0, or auto: as many "
 		 "as it has cores. Nix does not bound how many hooks it starts.",

@@ -26,9 +26,10 @@ struct drvrequest_in {
 	struct store *store; /* for real paths, closures of sandbox paths, graphs of references */
 	const struct strv
 		*inputs;      /* full paths of the input closure, sorted, as Nix's hook gets them */
-	char *const *environ; /* what impureEnvVars reads */
+	char *const *environ; /* what impureEnvVars reads, except secrets */
 	const struct builtin_program *builtin; /* NULL: builtin builders are refused */
 	bool builtin_secrets; /* their netrc and certificates become a part of the request */
+	const struct strv *secrets_allowed; /* names of those that it reads all the same, or NULL */
 };
 
 /* A RET that is not cleared leaks; the result keeps the rules of req_check(). */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hook/cores.h"
+#include "hook/log.h"
 #include "nar/hash.h"
 #include "nar/scope.h"
 
@@ -239,6 +240,44 @@ static const char *find_assignment(char *const *v, const char *name)
 	return NULL;
 }
 
+/*
+ * Whether variable NAME of our environment, which is that of Nix's daemon, is not for every client
+ * that can write a derivation: a build with network could send it anywhere. A name with a variable
+ * part in front or behind counts ("GITHUB_TOKEN_2").
+ */
+static bool is_secret(const char *name)
+{
+	static const char *const whole[] = {"NIX_CONFIG", "SSH_AUTH_SOCK"};
+	static const char *const parts[] = {"TOKEN",       "SECRET",     "PASSWORD",
+					    "PASSWD",      "PASSPHRASE", "CREDENTIAL",
+					    "PRIVATE_KEY", "ACCESS_KEY", "API_KEY"};
+
+	if (strncasecmp(name, "AWS_", 4) == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
+		if (strcasecmp(name, whole[i]) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (strcasestr(name, parts[i]))
+			return true;
+	return false;
+}
+
+/* The value of variable NAME of Nix's environment; NULL: there is none, or not for builds. */
+static const char *outside_value(const struct maker *m, const char *name)
+{
+	const char *value = find_assignment(m->in->environ, name);
+
+	if (!value || !*value || !is_secret(name) ||
+	    (m->in->secrets_allowed && strv_has(m->in->secrets_allowed, name)))
+		return value;
+	log_warn("the build of '%s' does not get the variable '%s' of the environment (by "
+		 "impureEnvVars), as it looks like a secret: see 'impure-env-secrets', or Nix's "
+		 "setting 'impure-env'",
+		 m->in->drv->name, name);
+	return NULL;
+}
+
 /* What is not set outside is empty inside, not missing. */
 static int add_impure_env(struct maker *m, struct err *e)
 {
@@ -255,7 +294,7 @@ static int add_impure_env(struct maker *m, struct err *e)
 		const char *value = find_assignment(from_settings.items, name);
 
 		if (!value)
-			value = find_assignment(m->in->environ, name);
+			value = outside_value(m, name);
 		if (!value)
 			value = "";
 		if (set_from_drv(m, name, strlen(name), value, strlen(value), e) < 0)

@@ -545,6 +545,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 		.store = j->store,
 		.inputs = j->inputs,
 		.environ = environ,
+		.secrets_allowed = &j->conf->impure_env_secrets,
 		.builtin = &builtin,
 		.builtin_secrets = true,
 	};

@@ -26,6 +26,7 @@ struct given {
 	const char *input; /* one input, or NULL */
 	const struct builtin_program *builtin;
 	bool secrets;
+	const struct strv *allowed; /* secrets of the environment */
 };
 
 static char *const no_environ[] = {NULL};
@@ -40,8 +41,8 @@ static int make(const struct given *g, struct request *ret, struct err *e)
 	char dir[] = "/nix/store";
 	struct store store = {.dir = dir, .real_dir = dir, .local = true};
 	const struct drvrequest_in in = {
-		&drv,       &settings, &store, &inputs, g->environ ? g->environ : no_environ,
-		g->builtin, g->secrets};
+		&drv,       &settings,  &store,    &inputs, g->environ ? g->environ : no_environ,
+		g->builtin, g->secrets, g->allowed};
 
 	assert_ok(e, buf_addf(&text, e, "Derive([%s],[],[],\"x86_64-linux\",\"%s\",[%s],[%s])",
 			      g->outputs ? g->outputs : ONE_OUTPUT,
@@ -264,6 +265,36 @@ static void gives_impure_variables_to_fixed_outputs_only(void **state)
 	assert_string_equal(env(&fixed, "CONF"), "a=b");
 	assert_string_equal(env(&fixed, "NIX_OUTPUT_CHECKED"), "1");
 	assert_true(fixed.constraints.network);
+}
+
+static void keeps_secrets_of_the_environment_from_builds(void **state)
+{
+	static const char vars[] =
+		"(\"impureEnvVars\",\"NIX_CONFIG AWS_ACCESS_KEY_ID MY_TOKEN_2 a_password "
+		"http_proxy TOKEN_OF_NIX MY_SECRET\")";
+	static const char *const settings[] = {"impure-env", "TOKEN_OF_NIX=set", NULL};
+	char nix[] = "NIX_CONFIG=access-tokens = x", aws[] = "AWS_ACCESS_KEY_ID=x",
+	     token[] = "MY_TOKEN_2=x", password[] = "a_password=x", proxy[] = "http_proxy=p",
+	     of_nix[] = "TOKEN_OF_NIX=x", secret[] = "MY_SECRET=allowed";
+	char *const environ_[] = {nix, aws, token, password, proxy, of_nix, secret, NULL};
+	scoped_strv struct strv allowed = STRV_INIT;
+	struct given g = {.env = vars,
+			  .settings = settings,
+			  .environ = environ_,
+			  .outputs = FIXED_OUTPUT,
+			  .allowed = &allowed};
+	struct err e = ERR_INIT;
+	scoped_request struct request r = {0};
+
+	assert_ok(&e, strv_add(&allowed, "MY_SECRET", &e));
+	assert_ok(&e, make(&g, &r, &e));
+	assert_string_equal(env(&r, "NIX_CONFIG"), "");
+	assert_string_equal(env(&r, "AWS_ACCESS_KEY_ID"), "");
+	assert_string_equal(env(&r, "MY_TOKEN_2"), "");
+	assert_string_equal(env(&r, "a_password"), "");
+	assert_string_equal(env(&r, "http_proxy"), "p");
+	assert_string_equal(env(&r, "TOKEN_OF_NIX"), "set");
+	assert_string_equal(env(&r, "MY_SECRET"), "allowed");
 }
 
 static void writes_structured_attributes_instead_of_variables(void **state)
@@ -576,6 +607,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(rewrites_only_whole_placeholders),
 		cmocka_unit_test(puts_passAsFile_into_files),
 		cmocka_unit_test(gives_impure_variables_to_fixed_outputs_only),
+		cmocka_unit_test(keeps_secrets_of_the_environment_from_builds),
 		cmocka_unit_test(writes_structured_attributes_instead_of_variables),
 		cmocka_unit_test(makes_a_path_for_an_output_that_has_none),
 		cmocka_unit_test(lets_a_floating_output_be_written_there),
