@@ -93,6 +93,8 @@ void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bu
 		h->last_cap--;
 	h->has_kvm = access("/dev/kvm", F_OK) == 0;
 	h->mount_flags = mount_flags;
+	/* It has no openat2(2), and one errno for all that a filter refuses: it is not ENOSYS. */
+	h->hide_openat2 = h->hide_openat2 && kind != RUNTIME_RUNSC;
 	if (pages > 0 && page_size > 0)
 		h->ram_bytes = (uint64_t)pages * (uint64_t)page_size;
 }

@@ -152,6 +152,7 @@ int machine_describe(const struct conf *c, const struct settings *s, const struc
 	    settings_bool(s, "allow-new-privileges", false, &new_privileges, e) < 0)
 		return -1;
 	m.host.no_new_privileges = !new_privileges;
+	m.host.hide_io_uring = !c->io_uring;
 	if (uname(&uts) < 0)
 		return err_sys(e, "asking for the machine's architecture");
 	m.arch = str_dup(uts.machine, e);

@@ -3,11 +3,23 @@
  * Nix's filter: no set-id bits, as canonicalising outputs would drop them silently, and no extended
  * attributes, as a NAR has none. Source: Nix's setupSeccomp() in
  * src/libstore/unix/build/linux-derivation-builder.cc. Names that a runtime's libseccomp does not
- * know (fchmodat2 is of Linux 6.6) are passed over by crun, runc and runsc.
+ * know (fchmodat2 is of Linux 6.6, setxattrat of 6.13) are passed over by crun, runc and runsc.
+ *
+ * Nix's has holes, which are closed here: a file may be created with its set-id bits (but not a
+ * directory, as mkdir(2) takes them off by itself), setxattrat(2) does what setxattr(2) does, and
+ * io_uring and openat2(2) have their arguments in memory, where no filter sees them. Of these two
+ * a build finds a kernel without, as they are new, and every program has another way.
+ *
+ * A build without network has a network namespace of its own, but not all address families belong
+ * to one: by AF_VSOCK it would reach the hypervisor and what else runs there. So only the families
+ * that builds use are left. (A 32-bit program may still ask by socketcall(2), whose arguments are
+ * in memory as well, and which its C library may have no other way for.) Who is root of a range of
+ * ids makes networks for containers in it, and needs more of them.
  */
 #include "specgen/spec_internal.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "nar/scope.h"
@@ -25,17 +37,31 @@ static const struct {
 	{"mips64el", {"SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64N32"}},
 };
 
-/* System calls whose argument ARG is a mode. */
+#define NONE ((unsigned)-1)
+/* O_CREAT, and of O_TMPFILE the bit that no other flag has. All ABIs of a machine have the same. */
+#define FLAG_CREAT 0100
+#define FLAG_CREAT_MIPS 0400
+#define FLAG_TMPFILE 020000000
+
+/* System calls whose argument MODE is a mode, if argument FLAGS has the bit FLAG. */
 static const struct {
-	unsigned arg;
-	const char *names[3];
-} chmods[] = {
-	{1, {"chmod", "fchmod"}},
-	{2, {"fchmodat", "fchmodat2"}},
+	unsigned mode, flags, flag;
+	const char *names[4];
+} modes[] = {
+	{1, NONE, 0, {"chmod", "fchmod", "creat", "mknod"}},
+	{2, NONE, 0, {"fchmodat", "fchmodat2", "mknodat"}},
+	{2, 1, FLAG_CREAT, {"open"}},
+	{2, 1, FLAG_TMPFILE, {"open"}},
+	{3, 2, FLAG_CREAT, {"openat"}},
+	{3, 2, FLAG_TMPFILE, {"openat"}},
 };
 
-static const char *const xattrs[] = {"getxattr", "lgetxattr", "fgetxattr",
-				     "setxattr", "lsetxattr", "fsetxattr"};
+static const char *const xattrs[] = {"getxattr",  "lgetxattr", "fgetxattr",  "setxattr",
+				     "lsetxattr", "fsetxattr", "getxattrat", "setxattrat"};
+static const char *const openat2[] = {"openat2"};
+static const char *const io_uring[] = {"io_uring_setup"};
+static const char *const sockets[] = {"socket"};
+static const unsigned families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}; /* ascending */
 
 static void print_abis(const struct spec_job *j)
 {
@@ -63,22 +89,85 @@ static void print_action(struct jw *w, unsigned error)
 	jw_u64(w, "errnoRet", error);
 }
 
-static void print_chmod_rules(struct jw *w, unsigned bit)
+static void print_condition(struct jw *w, unsigned index, const char *op, uint64_t value,
+			    uint64_t value_two)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(chmods); i++) {
+	jw_object(w, NULL);
+	jw_u64(w, "index", index);
+	jw_u64(w, "value", value);
+	jw_u64(w, "valueTwo", value_two);
+	jw_string(w, "op", op);
+	jw_end(w);
+}
+
+/* Argument INDEX, of which the bits MASK count, is VALUE. */
+static void print_masked(struct jw *w, unsigned index, uint64_t mask, uint64_t value)
+{
+	print_condition(w, index, "SCMP_CMP_MASKED_EQ", mask, value);
+}
+
+static void print_mode_rules(const struct spec_job *j, unsigned bit)
+{
+	const bool mips = j->h->arch && str_starts(j->h->arch, "mips");
+	struct jw *w = j->w;
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		const unsigned flag =
+			mips && modes[i].flag == FLAG_CREAT ? FLAG_CREAT_MIPS : modes[i].flag;
+
 		jw_inline_object(w, NULL);
-		print_names(w, chmods[i].names, ARRAY_SIZE(chmods[i].names));
+		print_names(w, modes[i].names, ARRAY_SIZE(modes[i].names));
 		print_action(w, EPERM);
 		jw_array(w, "args");
-		jw_object(w, NULL);
-		jw_u64(w, "index", chmods[i].arg);
-		jw_u64(w, "value", bit);
-		jw_u64(w, "valueTwo", bit);
-		jw_string(w, "op", "SCMP_CMP_MASKED_EQ");
-		jw_end(w);
+		if (modes[i].flags != NONE)
+			print_masked(w, modes[i].flags, flag, flag);
+		print_masked(w, modes[i].mode, bit, bit);
 		jw_end(w);
 		jw_end(w);
 	}
+}
+
+static void print_rule(struct jw *w, const char *const *names, size_t n, unsigned error)
+{
+	jw_inline_object(w, NULL);
+	print_names(w, names, n);
+	print_action(w, error);
+	jw_end(w);
+}
+
+/* No socket of FAMILY (the kernel takes 32 bits of the argument), or of any from it ON. */
+static void print_family_rule(struct jw *w, unsigned family, bool on)
+{
+	jw_inline_object(w, NULL);
+	print_names(w, sockets, ARRAY_SIZE(sockets));
+	print_action(w, EAFNOSUPPORT);
+	jw_array(w, "args");
+	if (on)
+		print_condition(w, 0, "SCMP_CMP_GE", family, 0);
+	else
+		print_masked(w, 0, UINT32_MAX, family);
+	jw_end(w);
+	jw_end(w);
+}
+
+/* "None of these" is no comparison that a filter has, either: one rule for each other family. */
+static void print_family_rules(const struct spec_job *j)
+{
+	size_t k = 0;
+
+	if (j->r->constraints.network)
+		return;
+	if (j->r->constraints.uid_range) {
+		print_family_rule(j->w, AF_VSOCK, false);
+		return;
+	}
+	for (unsigned family = AF_UNIX; k < ARRAY_SIZE(families); family++) {
+		if (families[k] == family)
+			k++;
+		else
+			print_family_rule(j->w, family, false);
+	}
+	print_family_rule(j->w, families[k - 1] + 1, true);
 }
 
 void spec_seccomp(const struct spec_job *j)
@@ -92,12 +181,14 @@ void spec_seccomp(const struct spec_job *j)
 	print_abis(j);
 	jw_array(w, "syscalls");
 	/* One rule a bit: "any of these bits" is no comparison that a filter has. */
-	print_chmod_rules(w, S_ISUID);
-	print_chmod_rules(w, S_ISGID);
-	jw_inline_object(w, NULL);
-	print_names(w, xattrs, ARRAY_SIZE(xattrs));
-	print_action(w, ENOTSUP);
-	jw_end(w);
+	print_mode_rules(j, S_ISUID);
+	print_mode_rules(j, S_ISGID);
+	print_rule(w, xattrs, ARRAY_SIZE(xattrs), ENOTSUP);
+	if (j->h->hide_openat2)
+		print_rule(w, openat2, ARRAY_SIZE(openat2), ENOSYS);
+	if (j->h->hide_io_uring)
+		print_rule(w, io_uring, ARRAY_SIZE(io_uring), ENOSYS);
+	print_family_rules(j);
 	jw_end(w);
 	jw_end(w);
 }

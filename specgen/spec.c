@@ -37,6 +37,8 @@ void spec_host_init(struct spec_host *h)
 		.uid = 1000,
 		.gid = 100,
 		.filter_syscalls = true,
+		.hide_openat2 = true,
+		.hide_io_uring = true,
 		.no_new_privileges = true,
 		.last_cap = SPEC_CAP_PORTABLE,
 	};

@@ -76,6 +76,8 @@ struct spec_host {
 	unsigned (*mount_flags)(const void *ctx, const char *source);
 	const void *mount_flags_ctx;
 	bool filter_syscalls; /* Nix's setting of that name */
+	/* With the filter: ENOSYS for what it cannot look into. gVisor needs no help for openat2. */
+	bool hide_openat2, hide_io_uring;
 	bool no_new_privileges;
 	/*
 	 * The highest capability that kernel and runtime know: 37 (audit_read) with runsc of 2022,

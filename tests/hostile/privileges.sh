@@ -119,5 +119,52 @@ if nix_at_least 2.26; then
   nix_conf hook
 fi
 
+# ---- what nobody has given it ----
+build 'exit 0' '{ requiredSystemFeatures = [ "uid-range" ]; }' &&
+  not_ok "a range of ids without a word in system-features"
+check_log "a range of ids is the machine's to offer (system-features)" 'uid-range' "$W/hook.log"
+tool calls <<'END'
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void say(const char *what, long rc)
+{
+	printf("%s: %s\n", what, rc < 0 ? strerrorname_np(errno) : "ok");
+}
+int main(void)
+{
+	char params[128] = {0};
+	say("set-id", open("/build/set-id", O_CREAT | O_RDWR, 02644));
+	say("io_uring", syscall(SYS_io_uring_setup, 1, params));
+	say("vsock", socket(AF_VSOCK, SOCK_STREAM, 0));
+	say("unix", socket(AF_UNIX, SOCK_STREAM, 0));
+	say("inet6", socket(AF_INET6, SOCK_DGRAM, 0));
+	say("netlink", socket(AF_NETLINK, SOCK_RAW, 0));
+}
+END
+nix_conf hook "extra-sandbox-paths = /calls=$W/calls"
+for r in $runtimes; do
+  NIX_OCI_HOOK_RUNTIME=$r build /calls || not_ok "$r: builds" "$W/hook.log"
+  for call in unix inet6 netlink; do check_log "$r: $call: is left" "^$call: ok" "$W/hook.log"; done
+  check_log "$r: no vsock" '^vsock: E' "$W/hook.log"
+  check_log "$r: no io_uring" '^io_uring: E' "$W/hook.log"
+  [ $r = runsc ] || check_log "$r: no set-id file" '^set-id: EPERM' "$W/hook.log"
+done
+NIX_OCI_HOOK_IO_URING=true build /calls || not_ok "with io-uring: builds" "$W/hook.log"
+check_log "with the key io-uring it is left" '^io_uring: (ok|EPERM)' "$W/hook.log"
+nix_conf hook
+
+# A secret of whoever runs Nix, which a build with network could send anywhere.
+fixed='{ outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "\n";
+  impureEnvVars = [ "MY_TOKEN" "http_proxy" ]; }'
+export MY_TOKEN=secret http_proxy=http://proxy
+build 'echo "token ($MY_TOKEN) proxy ($http_proxy)"' "$fixed" || not_ok "a fixed output" "$W/hook.log"
+check_log "a build gets no secret of the environment" '^token \(\) proxy \(http://proxy\)$' "$W/hook.log"
+check_log "and it is said" "does not get the variable 'MY_TOKEN' .*impure-env-secrets" "$W/hook.log"
+
 nothing_left "after all" hook
 finish

@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timex.h>
 #include <sys/un.h>
@@ -266,6 +268,46 @@ static void try_moves(void)
 	}
 }
 
+/* The mode of what was made with set-id bits: RC says whether it was. */
+static void say_created(const char *key, long rc)
+{
+	static const char f[] = "probe-setuid";
+	struct stat st = {0};
+
+	if (rc < 0 || lstat(f, &st) < 0)
+		say(key, "%s", error_name(errno));
+	else
+		say(key, "%04o", st.st_mode & 07777);
+	remove(f);
+}
+
+static void try_created(void)
+{
+	static const char f[] = "probe-setuid";
+	struct {
+		uint64_t flags, mode, resolve;
+	} how = {O_CREAT | O_RDWR, 04755, 0};
+	struct stat st = {0};
+
+	say_created("open with mode 04755", open(f, O_RDWR | O_CREAT | O_CLOEXEC, 04755));
+	say_created("open with mode 02755", open(f, O_RDWR | O_CREAT | O_CLOEXEC, 02755));
+	say_created("openat with mode 02644",
+		    openat(AT_FDCWD, f, O_RDWR | O_CREAT | O_CLOEXEC, 02644));
+	say_created("creat with mode 04755", syscall(SYS_creat, f, 04755));
+	say_created("mknod with mode 04755", mknod(f, S_IFREG | 04755, 0));
+	say_created("mkdir with mode 02755", mkdir(f, 02755));
+	say_created("openat2 with mode 04755", syscall(437, AT_FDCWD, f, &how, sizeof how));
+	/* A mode without O_CREAT has no meaning. */
+	close(creat(f, 0644));
+	say_created("open what is there with mode 04755", open(f, O_RDWR | O_CLOEXEC, 04755));
+	int made = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 04755);
+	if (made < 0 || fstat(made, &st) < 0)
+		say("O_TMPFILE with mode 04755", "%s", error_name(errno));
+	else
+		say("O_TMPFILE with mode 04755", "%04o", st.st_mode & 07777);
+	close(made);
+}
+
 static void try_modes(void)
 {
 	static const char f[] = "probe-file";
@@ -279,12 +321,7 @@ static void try_modes(void)
 		say_err(keyf("fchmodat %04o", modes[i]), fchmodat(AT_FDCWD, f, modes[i], 0));
 		say_err(keyf("fchmodat2 %04o", modes[i]), syscall(452, AT_FDCWD, f, modes[i], 0));
 	}
-	int made = open("probe-setuid", O_RDWR | O_CREAT | O_CLOEXEC, 04755);
-	struct stat st;
-	fstat(made, &st);
-	say("open with mode 04755", "%04o", st.st_mode & 07777);
-	close(made);
-	unlink("probe-setuid");
+	try_created();
 	say_err("setxattr", setxattr(f, "user.x", "1", 1, 0));
 	say_err("lsetxattr", lsetxattr(f, "user.x", "1", 1, 0));
 	say_err("fsetxattr", fsetxattr(fd, "user.x", "1", 1, 0));
