@@ -189,7 +189,7 @@ static int dump(const struct batch *b, struct leaving *l, int fd, struct err *e)
 	if (!c || hash_start(&tee.hash, HASH_SHA256, e) < 0)
 		return -1;
 	tee.to = compress_sink(c);
-	rc = nar_dump(b->store_fd, l->base, l->path, &sink, e);
+	rc = nar_dump(b->store_fd, l->base, l->path, NAR_DEPTH_MAX, &sink, e);
 	if (rc == 0)
 		rc = compress_finish(c, &l->narinfo.file_hash, &l->narinfo.file_size_bytes, e);
 	if (rc == 0)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "nar/dump.h"
 #include "nar/scope.h"
+#include "nar/tree.h"
 
 #include "nar/banned.h"
 
@@ -34,19 +35,13 @@ int canon_ignored_xattrs(const struct settings *s, struct strv *ret, struct err 
 	return strv_split(ret, "security.csm security.selinux system.nfs4_acl", " ", e);
 }
 
-struct level {
-	DIR *dir;
-	size_t path_len; /* of the walk's path at this directory */
-};
-
 struct walk {
 	const struct canon *c;
 	bool check_only;
 	bool no_xattrs; /* the file system has none */
 	uid_t uid;      /* ours; asked once, as each of these calls costs as much as a chmod */
 	gid_t gid;
-	struct level levels[NAR_DEPTH_MAX];
-	size_t depth;
+	struct tree *tree;
 	struct buf path; /* of the entry at hand, for messages */
 	uint64_t mount;  /* of the root */
 	char *names;     /* XATTR_NAMES_MAX bytes */
@@ -61,8 +56,7 @@ struct entry {
 
 static void walk_done(struct walk *w)
 {
-	while (w->depth)
-		closedir(w->levels[--w->depth].dir);
+	tree_free(w->tree);
 	buf_done(&w->path);
 	free(w->names);
 }
@@ -180,61 +174,56 @@ static int entry_change(struct walk *w, const struct entry *en, struct err *e)
 
 /* ---- the walk ---- */
 
-static int level_push(struct walk *w, const struct entry *en, struct err *e)
+static int go_into(struct walk *w, const struct entry *en, struct err *e)
 {
-	if (w->depth == NAR_DEPTH_MAX)
-		return err_set(e, ERR_BUILD, "path '%s' exceeds maximum NAR directory depth of %d",
-			       w->path.data, NAR_DEPTH_MAX);
-	scoped_fd int fd = openat(en->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(en->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
 	if (fd < 0)
 		return err_sys(e, "opening directory '%s'", w->path.data);
-	DIR *dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(e, "reading directory '%s'", w->path.data);
-	(void)TAKE(fd, -1);
-	w->levels[w->depth++] = (struct level){dir, w->path.len};
-	return 0;
+	return tree_enter(w->tree, fd, e);
 }
 
-/* One entry: check, change, and open it as the next level if it is a directory. */
+/* One entry: check, change, and go into it if it is a directory. */
 static int visit(struct walk *w, int dirfd, const char *name, struct err *e)
 {
 	struct entry en;
+	size_t depth = tree_depth(w->tree);
 
 	if (entry_open(&en, dirfd, name, w->path.data, e) < 0)
 		return -1;
 	scoped_fd int fd = en.fd;
-	if (!w->depth)
+	if (!depth)
 		w->mount = en.mount;
+	if (w->c->depth && *w->c->depth <= depth)
+		*w->c->depth = depth + 1;
 	int rc = entry_check(w, &en, e);
 	if (rc == 0 && !w->check_only)
 		rc = entry_change(w, &en, e);
 	if (rc == 0 && S_ISDIR(en.st.stx_mode))
-		rc = level_push(w, &en, e);
+		rc = go_into(w, &en, e);
 	return rc < 0 ? -1 : 0;
+}
+
+/* Nix works by paths, so there can be none in its store that the kernel does not take. */
+static int check_path(const struct walk *w, struct err *e)
+{
+	if (w->path.len < PATH_MAX)
+		return 0;
+	errno = ENAMETOOLONG;
+	return err_sys(e, "getting status of '%.256s...' (%zu bytes)", w->path.data, w->path.len);
 }
 
 static int next_entry(struct walk *w, struct err *e)
 {
-	struct level *l = &w->levels[w->depth - 1];
-	struct dirent *de;
+	struct tree_entry at;
+	int rc = tree_next(w->tree, &at, e);
 
-	w->path.len = l->path_len;
-	w->path.data[w->path.len] = '\0';
-	errno = 0;
-	de = readdir(l->dir);
-	if (!de && errno)
-		return err_sys(e, "reading directory '%s'", w->path.data);
-	if (!de) {
-		closedir(l->dir);
-		w->depth--;
-		return 0;
-	}
-	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-		return 0;
-	if (buf_addf(&w->path, e, "/%s", de->d_name) < 0)
+	if (rc <= 0)
+		return rc;
+	buf_reset(&w->path);
+	if (tree_path(w->tree, &w->path, e) < 0 || check_path(w, e) < 0)
 		return -1;
-	return visit(w, dirfd(l->dir), de->d_name, e);
+	return visit(w, at.dirfd, at.name, e);
 }
 
 static int walk(int dirfd, const char *name, const char *what, const struct canon *c,
@@ -249,11 +238,12 @@ static int walk(int dirfd, const char *name, const char *what, const struct cano
 	};
 
 	w.names = mem_bytes(XATTR_NAMES_MAX, e);
-	if (!w.names || buf_adds(&w.path, what, e) < 0)
+	w.tree = w.names ? tree_new(what, e) : NULL;
+	if (!w.tree || buf_adds(&w.path, what, e) < 0)
 		return -1;
 	if (visit(&w, dirfd, name, e) < 0)
 		return -1;
-	while (w.depth)
+	while (tree_depth(w.tree))
 		if (next_entry(&w, e) < 0)
 			return -1;
 	return 0;

@@ -49,7 +49,7 @@ int cmd_nar_dump(int argc, char **argv, struct err *e)
 		return CMD_USAGE;
 	}
 	strip_slashes(c.args[0]);
-	if (nar_dump(AT_FDCWD, c.args[0], c.args[0], &sink, e) < 0)
+	if (nar_dump(AT_FDCWD, c.args[0], c.args[0], NAR_DEPTH_MAX, &sink, e) < 0)
 		return -1;
 	return CMD_OK;
 }
@@ -179,7 +179,7 @@ static int hash_path(char *path, const struct hash_options *o, struct err *e)
 		return -1;
 	strip_slashes(path);
 	int rc = o->flat ? nar_hash_flat(AT_FDCWD, path, path, algo, &h, e)
-			 : nar_hash(AT_FDCWD, path, path, algo, scan, &h, NULL, e);
+			 : nar_hash(AT_FDCWD, path, path, NAR_DEPTH_MAX, algo, scan, &h, NULL, e);
 	if (rc < 0)
 		return -1;
 	hash_print(&h, (enum hash_format)format, false, text);

@@ -364,7 +364,8 @@ static int verify(const struct icache *c, const char *name, const struct hash *s
 	struct err ignored = ERR_INIT;
 	struct nar_digest is;
 
-	if (fd < 0 || nar_digest(fd, ICACHE_CONTENTS, name, NULL, &is, &ignored) < 0 ||
+	if (fd < 0 ||
+	    nar_digest(fd, ICACHE_CONTENTS, name, NAR_DEPTH_ANY, NULL, &is, &ignored) < 0 ||
 	    !hash_equal(&is.sha256, sha256))
 		return 0;
 	/* If it stays, the next boot compares again. */

@@ -261,6 +261,7 @@ static int copy_from_store(const struct icache_item *item, int dirfd, const char
 		.to_name = name,
 		.to_what = to,
 		.flags = NAR_RESTORE_CANONICAL,
+		.depth_max = NAR_DEPTH_ANY,
 	};
 
 	return nar_copy(&c, NULL, ret, e);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/optimise.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "nar/dump.h"
 #include "nar/io.h"
 #include "nar/scope.h"
+#include "nar/tree.h"
 
 #include "nar/banned.h"
 
@@ -67,7 +67,7 @@ static int optimise_file(const struct optimise *o, int dirfd, const char *name, 
 	struct stat there;
 	struct hash h;
 
-	if (nar_hash(dirfd, name, what, HASH_SHA256, NULL, &h, NULL, e) < 0)
+	if (nar_hash(dirfd, name, what, 1, HASH_SHA256, NULL, &h, NULL, e) < 0)
 		return -1;
 	hash_print(&h, HASH_NIX32, false, key);
 	for (unsigned n = 0; n < TRIES_MAX; n++) {
@@ -94,9 +94,6 @@ static int optimise_file(const struct optimise *o, int dirfd, const char *name, 
 	return 0;
 }
 
-static int optimise_entry(const struct optimise *o, int dirfd, const char *name, const char *what,
-			  unsigned depth, bool *ret_changed, struct err *e);
-
 /* The mode and the time of a directory are canonical again, whatever was changed in it. */
 static int close_dir(int fd, const char *what, bool unlocked, bool changed, struct err *e)
 {
@@ -109,68 +106,83 @@ static int close_dir(int fd, const char *what, bool unlocked, bool changed, stru
 	return 0;
 }
 
-static int optimise_entries(const struct optimise *o, DIR *d, const char *what, unsigned depth,
-			    bool *ret_changed, struct err *e)
+struct walk {
+	const struct optimise *o;
+	struct tree *tree;
+	bool *changed; /* of the directories that are entered */
+	size_t cap;
+	bool unlocked; /* not root: directories are made writable */
+};
+
+static int enter_dir(struct walk *w, int dirfd, const char *name, const char *what, struct err *e)
 {
-	for (;;) {
-		errno = 0;
-		const struct dirent *ent = readdir(d);
+	size_t depth = tree_depth(w->tree);
+	scoped_fd int fd = io_opendir(dirfd, name, e);
 
-		if (!ent)
-			return errno ? err_sys(e, "reading the directory '%s'", what) : 0;
-		if (str_eq(ent->d_name, ".") || str_eq(ent->d_name, ".."))
-			continue;
-		scoped_free char *path = str_fmt(e, "%s/%s", what, ent->d_name);
-		if (!path ||
-		    optimise_entry(o, dirfd(d), ent->d_name, path, depth, ret_changed, e) < 0)
-			return -1;
-	}
-}
-
-static int optimise_dir(const struct optimise *o, int at, const char *name, const char *what,
-			unsigned depth, struct err *e)
-{
-	bool unlocked = geteuid() != 0, changed = false;
-
-	if (depth >= NAR_DEPTH_MAX)
-		return err_set(e, ERR_LIMIT, "'%s' is more than %d directories deep", what,
-			       NAR_DEPTH_MAX);
-	scoped_fd int fd = io_opendir(at, name, e);
-	if (fd < 0)
+	if (fd < 0 || mem_grow(&w->changed, &w->cap, depth + 1, sizeof *w->changed, e) < 0)
 		return -1;
-	scoped_dir DIR *d = fdopendir(fd);
-	if (!d)
-		return err_sys(e, "reading the directory '%s'", what);
-	fd = -1; /* D's now */
-	/* Who is not root needs the right to write to it. */
-	if (unlocked && fchmod(dirfd(d), 0755) < 0)
+	w->changed[depth] = false;
+	if (w->unlocked && fchmod(fd, 0755) < 0)
 		return err_sys(e, "making '%s' writable", what);
-	if (optimise_entries(o, d, what, depth, &changed, e) < 0)
-		return -1;
-	return close_dir(dirfd(d), what, unlocked, changed, e);
+	return tree_enter(w->tree, TAKE(fd, -1), e);
 }
 
-static int optimise_entry(const struct optimise *o, int dirfd, const char *name, const char *what,
-			  unsigned depth, bool *ret_changed, struct err *e)
+static int optimise_entry(struct walk *w, int dirfd, const char *name, const char *what,
+			  struct err *e)
 {
 	struct stat st;
+	bool root_changed;
+	size_t depth = tree_depth(w->tree);
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "getting status of '%s'", what);
 	if (S_ISDIR(st.st_mode))
-		return optimise_dir(o, dirfd, name, what, depth + 1, e);
-	return optimise_file(o, dirfd, name, what, &st, ret_changed, e);
+		return enter_dir(w, dirfd, name, what, e);
+	return optimise_file(w->o, dirfd, name, what, &st,
+			     depth ? &w->changed[depth - 1] : &root_changed, e);
+}
+
+/* The next entry of the directory at hand, or its end. */
+static int step(struct walk *w, const char *root, struct err *e)
+{
+	scoped_buf struct buf what = BUF_INIT(1u << 20);
+	struct tree_entry at;
+	int fd = -1;
+
+	if (tree_at_end(w->tree)) {
+		fd = tree_fd(w->tree, e);
+		if (fd < 0 ||
+		    close_dir(fd, root, w->unlocked, w->changed[tree_depth(w->tree) - 1], e) < 0)
+			return -1;
+	}
+	int rc = tree_next(w->tree, &at, e);
+	if (rc <= 0)
+		return rc;
+	if (tree_path(w->tree, &what, e) < 0)
+		return -1;
+	return optimise_entry(w, at.dirfd, at.name, what.data, e);
+}
+
+static void walk_done(struct walk *w)
+{
+	tree_free(w->tree);
+	free(w->changed);
 }
 
 int optimise_tree(int store_fd, int dirfd, const char *name, const char *what, struct err *e)
 {
-	bool changed = false;
-
 	if (mkdirat(store_fd, LINKS_NAME, 0755) < 0 && errno != EEXIST)
 		return err_sys(e, "creating '" LINKS_NAME "' in the store");
 	scoped_fd int links = io_opendir(store_fd, LINKS_NAME, e);
 	if (links < 0)
 		return -1;
 	const struct optimise o = {links, dirfd};
-	return optimise_entry(&o, dirfd, name, what, 0, &changed, e);
+	__attribute__((cleanup(walk_done))) struct walk w = {.o = &o, .unlocked = geteuid() != 0};
+	w.tree = tree_new(what, e);
+	if (!w.tree || optimise_entry(&w, dirfd, name, what, e) < 0)
+		return -1;
+	while (tree_depth(w.tree))
+		if (step(&w, what, e) < 0)
+			return -1;
+	return 0;
 }

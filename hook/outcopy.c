@@ -107,6 +107,7 @@ int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct
 		.owner_min = u ? u->uid : 0,
 		.owner_max = u ? u->uid + (u->count ? u->count - 1 : 0) : 0,
 		.budget = job->budget,
+		.depth_max = out->depth_max,
 	};
 	if (job->budget && budget_fit_disk(job->budget, o->copies_fd, o->copies_path, e) < 0)
 		return -1;

@@ -35,12 +35,13 @@ int out_content_hash(const struct out *out, struct hash *ret, struct err *e)
 	case CA_TEXT:
 		return nar_hash_flat(out->dirfd, out->base, out->what, algo, ret, e);
 	case CA_GIT:
-		return githash_tree(out->dirfd, out->base, out->what, algo, ret, e);
+		return githash_tree(out->dirfd, out->base, out->what, out->depth_max, algo, ret, e);
 	case CA_NAR:
 		break;
 	}
 	if (algo != HASH_SHA256)
-		return nar_hash(out->dirfd, out->base, out->what, algo, NULL, ret, NULL, e);
+		return nar_hash(out->dirfd, out->base, out->what, out->depth_max, algo, NULL, ret,
+				NULL, e);
 	*ret = out->digest.sha256;
 	return 0;
 }

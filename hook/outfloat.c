@@ -162,6 +162,13 @@ static int hash_hits(const struct subst *s, struct hash_ctx *c, struct err *e)
 	return 0;
 }
 
+static int dump(const struct out *out, const struct nar_sink *sink, struct err *e)
+{
+	if (out->decl->method == CA_NAR)
+		return nar_dump(out->dirfd, out->base, out->what, out->depth_max, sink, e);
+	return nar_dump_flat(out->dirfd, out->base, out->what, sink, e);
+}
+
 static int hash_rewritten(const struct outs *o, const struct out *out, const struct out_job *job,
 			  struct hash *ret, struct err *e)
 {
@@ -171,10 +178,7 @@ static int hash_rewritten(const struct outs *o, const struct out *out, const str
 	const struct nar_sink hash = {to_hash, &c}, sink = {subst_write, &s};
 
 	if (hash_start(&c, out->decl->algo, e) < 0 || subst_init(&s, &hash, e) < 0 ||
-	    add_pairs(o, out, zeroes, &s, e) < 0 ||
-	    (out->decl->method == CA_NAR ? nar_dump : nar_dump_flat)(out->dirfd, out->base,
-								     out->what, &sink, e) < 0 ||
-	    subst_end(&s, e) < 0)
+	    add_pairs(o, out, zeroes, &s, e) < 0 || dump(out, &sink, e) < 0 || subst_end(&s, e) < 0)
 		return -1;
 	if (!settings_get(job->settings, SETTING_OF_2_17) && hash_hits(&s, &c, e) < 0)
 		return -1;
@@ -194,7 +198,8 @@ static int write_rewritten(const struct outs *o, const struct out *out, const ch
 	const struct nar_sink file = {to_file, &fd}, sink = {subst_write, &s};
 
 	if (subst_init(&s, &file, e) < 0 || add_pairs(o, out, final_base, &s, e) < 0 ||
-	    nar_dump(out->dirfd, out->base, out->what, &sink, e) < 0 || subst_end(&s, e) < 0)
+	    nar_dump(out->dirfd, out->base, out->what, out->depth_max, &sink, e) < 0 ||
+	    subst_end(&s, e) < 0)
 		return -1;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(e, "rewinding a rewritten output");
@@ -222,7 +227,8 @@ static int hash_rewritten_git(struct outs *o, const struct out *out, const struc
 			      struct hash *ret, struct err *e)
 {
 	scoped_fd int fd = open_rewritten(o, out, job, out->base, e);
-	scoped_nar_reader struct nar_reader *r = fd < 0 ? NULL : nar_reader_new(fd, NULL, e);
+	const struct nar_limits lim = {.depth_max = out->depth_max};
+	scoped_nar_reader struct nar_reader *r = fd < 0 ? NULL : nar_reader_new(fd, &lim, e);
 
 	return r ? githash_nar(r, out->decl->algo, ret, e) : -1;
 }
@@ -240,13 +246,15 @@ static int rewrite_files(struct outs *o, struct out *out, const struct out_job *
 			 const char *final_base, struct err *e)
 {
 	scoped_fd int fd = open_rewritten(o, out, job, final_base, e);
-	scoped_nar_reader struct nar_reader *r = fd < 0 ? NULL : nar_reader_new(fd, NULL, e);
+	const struct nar_limits lim = {.depth_max = out->depth_max};
+	scoped_nar_reader struct nar_reader *r = fd < 0 ? NULL : nar_reader_new(fd, &lim, e);
 
 	if (!r ||
 	    nar_restore(r, o->copies_fd, final_base, final_base, NAR_RESTORE_CANONICAL, e) < 0)
 		return err_wrap(e, "rewriting output '%s'", out->decl->name);
 	out->dirfd = o->copies_fd;
-	return nar_digest(out->dirfd, final_base, final_base, NULL, &out->digest, e);
+	return nar_digest(out->dirfd, final_base, final_base, out->depth_max, NULL, &out->digest,
+			  e);
 }
 
 static int place(struct outs *o, struct out *out, const struct out_job *job, const char *final,

@@ -172,22 +172,31 @@ static int needles(const struct out_job *job, struct strv *paths, struct refscan
 	return 0;
 }
 
-/* From here on nobody but us has the output, its metadata is canonical and its digest is known. */
-static int take_out(struct outs *o, struct out *out, const struct out_job *job,
-		    const struct canon *c, struct refscan *scan, struct err *e)
+/* DEPTH is the depth of OUT. Nix has no limit, or the one that NARs have for all. */
+static int bound_depth(struct out *out, const struct out_job *job, size_t depth, struct err *e)
 {
+	out->depth_max = NAR_DEPTH_MAX;
+	return depth > NAR_DEPTH_MAX ? store_depth_max(job->store, &out->depth_max, e) : 0;
+}
+
+/* From here on nobody but us has the output, its metadata is canonical and its digest is known. */
+static int take_out(struct outs *o, struct out *out, const struct out_job *job, struct canon *c,
+		    struct refscan *scan, struct err *e)
+{
+	bool copied = outs_needs_copy(o, out);
+	size_t depth = 0;
+
 	refscan_reset(scan);
-	if (!outs_needs_copy(o, out)) {
-		if (canon_path(out->dirfd, out->base, out->what, c, e) < 0)
-			return -1;
-		return nar_digest(out->dirfd, out->base, out->what, scan, &out->digest, e);
-	}
+	c->depth = &depth;
 	/*
 	 * What is copied has to be the build's too, or it could make us read other people's files.
 	 */
-	if (canon_check(out->dirfd, out->base, out->what, c, e) < 0)
+	if ((copied ? canon_check : canon_path)(out->dirfd, out->base, out->what, c, e) < 0 ||
+	    bound_depth(out, job, depth, e) < 0)
 		return -1;
-	return outs_copy(o, out, job, scan, e);
+	if (copied)
+		return outs_copy(o, out, job, scan, e);
+	return nar_digest(out->dirfd, out->base, out->what, out->depth_max, scan, &out->digest, e);
 }
 
 static int take_all(struct outs *o, const struct out_job *job, struct refscan *scan, struct err *e)
@@ -195,7 +204,7 @@ static int take_all(struct outs *o, const struct out_job *job, struct refscan *s
 	scoped_pairset struct pairset seen = PAIRSET_INIT;
 	scoped_strv struct strv ignored = STRV_INIT, paths = STRV_INIT;
 	const struct build_user *u = job->user;
-	const struct canon c = {
+	struct canon c = {
 		.uid_min = u ? u->uid : 1,
 		.uid_max = u ? u->uid + (u->count ? u->count - 1 : 0) : 0,
 		.ignored_xattrs = &ignored,

@@ -23,6 +23,7 @@ struct out {
 	char *what;                    /* where the build left it, for messages */
 	struct stat left;              /* as the build left it */
 	int dirfd;                     /* where it is now, under its base name: not its own */
+	unsigned depth_max;            /* of its NAR, or of a git tree */
 	struct nar_digest digest;
 	struct strv refs;      /* full paths, sorted, self included */
 	struct strv discarded; /* what refs were, where unsafeDiscardReferences is told */

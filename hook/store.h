@@ -50,6 +50,7 @@ struct store {
 	struct store_db *db;   /* NULL until it is needed, and where it is not used */
 	char *why_not_sqlite;  /* NULL, or why `nix-store` has to do; set with the first query */
 	struct store_mem *mem; /* store_open_mem()'s; then there is neither of the above */
+	unsigned depth_max;    /* 0: store_depth_max() has not asked yet */
 };
 
 struct drv;
@@ -126,6 +127,15 @@ int store_path_info(struct store *st, const char *path, struct store_path_info *
 		    struct err *e) MUST_CHECK;
 void store_path_info_done(struct store_path_info *i);
 #define scoped_store_path_info __attribute__((cleanup(store_path_info_done)))
+
+/*
+ * How deep what is registered may be: NAR_DEPTH_MAX, or NAR_DEPTH_ANY where Nix is one that writes
+ * and reads NARs of any depth (before 2.34.7; docs/parity.md). It is asked for its version, so call
+ * this only for a tree that is deeper than NAR_DEPTH_MAX.
+ */
+int store_depth_max(struct store *st, unsigned *ret, struct err *e) MUST_CHECK;
+/* What TEXT, of `nix-store --version`, means for that. Unknown ones have the limit. */
+unsigned store_depth_of_version(const char *text);
 
 /*
  * A registration in two steps, so that files can be moved into place between them while nobody can

@@ -53,8 +53,8 @@ static int flush_to_sink(void *ctx, char **buf, size_t n, struct err *e)
 	return sink->write(sink->ctx, *buf, n, e);
 }
 
-int nar_dump(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
-	     struct err *e)
+int nar_dump(int dirfd, const char *name, const char *what, unsigned depth_max,
+	     const struct nar_sink *sink, struct err *e)
 {
 	scoped_free char *buf = malloc(DUMP_BUF_BYTES);
 	struct nar_sink s = *sink;
@@ -62,7 +62,7 @@ int nar_dump(int dirfd, const char *name, const char *what, const struct nar_sin
 
 	if (!buf)
 		return err_memory(e);
-	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
+	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, depth_max, e);
 	if (!walk)
 		return -1;
 	nar_writer_init(&w, buf, DUMP_BUF_BYTES, flush_to_sink, &s);
@@ -115,21 +115,22 @@ void nar_hashing_done(struct nar_hashing *d)
 	d->hasher = NULL;
 }
 
-int nar_hash(int dirfd, const char *name, const char *what, enum hash_algo a, struct refscan *scan,
-	     struct hash *ret, uint64_t *ret_size_bytes, struct err *e)
+int nar_hash(int dirfd, const char *name, const char *what, unsigned depth_max, enum hash_algo a,
+	     struct refscan *scan, struct hash *ret, uint64_t *ret_size_bytes, struct err *e)
 {
 	__attribute__((cleanup(nar_hashing_done))) struct nar_hashing d = {.hasher = NULL};
-	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, e);
+	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, depth_max, e);
 
 	if (!walk || nar_hashing_init(&d, a, scan, e) < 0 || write_tree(walk, &d.w, e) < 0)
 		return -1;
 	return nar_hashing_finish(&d, ret, ret_size_bytes, e);
 }
 
-int nar_digest(int dirfd, const char *name, const char *what, struct refscan *scan,
-	       struct nar_digest *ret, struct err *e)
+int nar_digest(int dirfd, const char *name, const char *what, unsigned depth_max,
+	       struct refscan *scan, struct nar_digest *ret, struct err *e)
 {
-	return nar_hash(dirfd, name, what, HASH_SHA256, scan, &ret->sha256, &ret->size_bytes, e);
+	return nar_hash(dirfd, name, what, depth_max, HASH_SHA256, scan, &ret->sha256,
+			&ret->size_bytes, e);
 }
 
 static void scope_hasher(struct hasher **h)

@@ -5,7 +5,7 @@
  * Byte-equal to `nix-store --dump`. What is read, and how, is in nar/walk.h: links are never
  * followed; entries that change kind or size while they are read, and entries that are neither
  * file, directory nor link, are refused ("file '%s' has an unsupported type"), as is nesting deeper
- * than NAR_DEPTH_MAX. No recursion.
+ * than DEPTH_MAX (NAR_DEPTH_MAX or NAR_DEPTH_ANY). No recursion.
  *
  * DIRFD/NAME is the root of the tree, which may be a file or a link; WHAT is its path for messages.
  */
@@ -21,8 +21,8 @@
 #include "nar/sink.h"
 
 /* Send the NAR to SINK, in pieces of up to 256 KiB. */
-int nar_dump(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
-	     struct err *e) MUST_CHECK;
+int nar_dump(int dirfd, const char *name, const char *what, unsigned depth_max,
+	     const struct nar_sink *sink, struct err *e) MUST_CHECK;
 
 struct nar_digest {
 	struct hash sha256;
@@ -33,11 +33,12 @@ struct nar_digest {
  * Dump, SHA-256, count and scan in one pass. SCAN may be NULL; it is fed, not reset. A large tree
  * is hashed in a thread of its own beside the reading; a small one starts none.
  */
-int nar_digest(int dirfd, const char *name, const char *what, struct refscan *scan,
-	       struct nar_digest *ret, struct err *e) MUST_CHECK;
+int nar_digest(int dirfd, const char *name, const char *what, unsigned depth_max,
+	       struct refscan *scan, struct nar_digest *ret, struct err *e) MUST_CHECK;
 /* The same with any algorithm. RET_SIZE_BYTES may be NULL. */
-int nar_hash(int dirfd, const char *name, const char *what, enum hash_algo a, struct refscan *scan,
-	     struct hash *ret, uint64_t *ret_size_bytes, struct err *e) MUST_CHECK;
+int nar_hash(int dirfd, const char *name, const char *what, unsigned depth_max, enum hash_algo a,
+	     struct refscan *scan, struct hash *ret, uint64_t *ret_size_bytes,
+	     struct err *e) MUST_CHECK;
 /*
  * Send the contents of a regular file, no NAR of it, to SINK. Anything else is refused, as below.
  */

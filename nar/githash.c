@@ -33,7 +33,7 @@ struct level {
 
 struct githash {
 	enum hash_algo algo;
-	struct level levels[NAR_DEPTH_MAX];
+	struct level levels[NAR_DEPTH_ANY];
 	unsigned depth; /* levels in use */
 	unsigned used;  /* levels that were ever in use, whose memory is kept for the next */
 	struct hash_ctx ctx;
@@ -111,7 +111,7 @@ static int begin_tree(struct githash *g, const char *name, struct err *e)
 {
 	if (begin_entry(g, MODE_DIR, name, e) < 0)
 		return -1;
-	assert(g->depth < NAR_DEPTH_MAX);
+	assert(g->depth < NAR_DEPTH_ANY);
 	struct level *l = &g->levels[g->depth];
 	if (g->depth == g->used) {
 		*l = (struct level){.entries = BUF_INIT(GITHASH_TREE_MAX)};
@@ -240,10 +240,10 @@ static int hash_contents(struct githash *g, struct nar_walk *w, char *buf, struc
 	return n < 0 ? -1 : 0;
 }
 
-int githash_tree(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
-		 struct err *e)
+int githash_tree(int dirfd, const char *name, const char *what, unsigned depth_max,
+		 enum hash_algo a, struct hash *ret, struct err *e)
 {
-	scoped_nar_walk struct nar_walk *w = nar_walk_new(dirfd, name, what, e);
+	scoped_nar_walk struct nar_walk *w = nar_walk_new(dirfd, name, what, depth_max, e);
 	scoped_githash struct githash *g = w ? githash_new(a, e) : NULL;
 	scoped_free char *buf = g ? mem_bytes(READ_BYTES, e) : NULL;
 	struct nar_event ev;

@@ -45,8 +45,8 @@ const struct hash *githash_root(const struct githash *g);
 void githash_free(struct githash *g); /* NULL is fine */
 
 /* The same of DIRFD/NAME, whose path for messages is WHAT: nar/walk.h. */
-int githash_tree(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
-		 struct err *e) MUST_CHECK;
+int githash_tree(int dirfd, const char *name, const char *what, unsigned depth_max,
+		 enum hash_algo a, struct hash *ret, struct err *e) MUST_CHECK;
 /* The same of what is in a NAR, to its end. */
 int githash_nar(struct nar_reader *r, enum hash_algo a, struct hash *ret, struct err *e) MUST_CHECK;
 

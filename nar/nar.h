@@ -11,7 +11,9 @@
  *	NAR_DIR, then each entry in order of its name, then NAR_DIR_END
  *
  * Format: Nix manual, "Nix Archive (NAR) format". The limits are those that Nix has set in 2.34.7,
- * in both directions, so that nothing is written that a newer Nix would not read.
+ * in both directions, so that nothing is written that a newer Nix would not read. An older Nix knows
+ * no limit of depth: what is in its store can be deeper, until the path of an entry is too long for
+ * the kernel.
  */
 #ifndef NAR_NAR_H
 #define NAR_NAR_H
@@ -19,7 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NAR_DEPTH_MAX 64 /* nodes from the root to a leaf, both counted */
+#define NAR_DEPTH_MAX 64   /* nodes from the root to a leaf, both counted */
+#define NAR_DEPTH_ANY 2048 /* PATH_MAX, a name of one byte and a '/' each */
 #define NAR_NAME_MAX 255
 #define NAR_TARGET_MAX 4095
 

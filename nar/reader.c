@@ -36,11 +36,11 @@ struct nar_reader {
 	uint64_t token;  /* offset of what is looked at, for refusals */
 	uint64_t left_bytes;
 	unsigned pad_bytes;
-	unsigned depth;                              /* directories that are open */
-	char names[NAR_DEPTH_MAX][NAR_NAME_MAX + 1]; /* of the last entry in each; "" before */
+	unsigned depth;                  /* directories that are open */
+	char (*names)[NAR_NAME_MAX + 1]; /* of the last entry in each; "" before */
 	char target[NAR_TARGET_MAX + 1];
 	size_t buf_bytes;
-	char buf[];
+	char buf[]; /* and the names behind it */
 };
 
 static ssize_t read_fd(void *ctx, void *data, size_t n, struct err *e)
@@ -61,7 +61,8 @@ struct nar_reader *nar_reader_new_source(const struct nar_source *src, const str
 					 struct err *e)
 {
 	size_t buf_bytes = lim && lim->buf_bytes ? lim->buf_bytes : BUF_BYTES;
-	struct nar_reader *r = malloc(sizeof *r + buf_bytes);
+	unsigned depth_max = lim && lim->depth_max ? lim->depth_max : NAR_DEPTH_MAX;
+	struct nar_reader *r = malloc(sizeof *r + buf_bytes + depth_max * sizeof *r->names);
 
 	if (!r) {
 		err_memory(e);
@@ -69,12 +70,13 @@ struct nar_reader *nar_reader_new_source(const struct nar_source *src, const str
 	}
 	assert(buf_bytes >= NAR_READER_BUF_MIN);
 	r->buf_bytes = buf_bytes;
+	r->names = (void *)(r->buf + buf_bytes);
 	/* Field by field: the buffers need no zeroes. */
 	r->src = *src;
 	r->fd = -1;
-	r->depth_max = lim && lim->depth_max ? lim->depth_max : NAR_DEPTH_MAX;
+	r->depth_max = depth_max;
 	r->size_max_bytes = lim && lim->size_max_bytes ? lim->size_max_bytes : UINT64_MAX;
-	assert(r->depth_max <= NAR_DEPTH_MAX);
+	assert(depth_max <= NAR_DEPTH_ANY);
 	r->state = AT_START;
 	r->base = r->token = r->left_bytes = 0;
 	r->pos = r->len = 0;

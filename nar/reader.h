@@ -21,7 +21,7 @@
 #define NAR_READER_BUF_MIN 8192
 
 struct nar_limits {
-	unsigned depth_max;      /* at most NAR_DEPTH_MAX, which 0 means too */
+	unsigned depth_max;      /* NAR_DEPTH_MAX, which 0 means too, or NAR_DEPTH_ANY */
 	uint64_t size_max_bytes; /* of the whole NAR; 0 means any */
 	size_t buf_bytes;        /* to read at once, at least NAR_READER_BUF_MIN; 0 means 128 KiB */
 };

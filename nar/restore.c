@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "nar/buf.h"
+#include "nar/dirstack.h"
 #include "nar/dump_internal.h"
 #include "nar/io.h"
 #include "nar/restore_internal.h"
@@ -21,6 +22,9 @@ struct restorer {
 	struct restore_dir *dir; /* where the next entry comes; of the root: where it is made */
 	struct restore_dir *base;
 	struct restore_pool *pool;
+	/* Directories below NAR_DEPTH_MAX others: not all of them can be open at the same time. */
+	struct dirstack deep;
+	unsigned depth;
 	int root_dirfd;
 	char *root_name, *what;
 	bool created, keep; /* the root */
@@ -33,10 +37,21 @@ struct restorer {
 	char name[NAR_NAME_MAX + 1]; /* of the entry that was told of last */
 };
 
+static const char *deep_name(void *ctx, size_t level)
+{
+	const struct restorer *r = ctx;
+	const struct restore_dir *d = r->dir;
+
+	for (size_t n = r->deep.n - 1; n > level; n--)
+		d = d->parent;
+	return d->name;
+}
+
 static int restorer_init(struct restorer *r, int dirfd, const char *name, const char *what,
 			 unsigned flags, struct err *e)
 {
 	*r = (struct restorer){.root_dirfd = dirfd, .file_fd = -1};
+	r->deep = (struct dirstack){.name_of = deep_name, .ctx = r};
 	r->root_name = str_dup(name, e);
 	if (r->root_name)
 		r->what = str_dup(what, e);
@@ -68,6 +83,7 @@ static void restorer_done(struct restorer *r)
 		r->dir = parent;
 	}
 	restore_dir_drop(r->base);
+	dirstack_done(&r->deep);
 	/* The error that led here counts, not one of removing what it left. */
 	if (r->created && !r->keep && io_rmtree(r->root_dirfd, r->root_name, r->what, &ignored) < 0)
 		err_clear(&ignored);
@@ -82,12 +98,26 @@ static const char *name_of(const struct restorer *r)
 	return r->dir == r->base ? r->root_name : r->name;
 }
 
+/* Have the directory at hand open. */
+static int open_deep(struct restorer *r, struct err *e)
+{
+	if (!r->deep.n)
+		return 0;
+	r->dir->fd = dirstack_fd(&r->deep);
+	return r->dir->fd < 0 ? err_sys(e, "opening again a directory of '%s'", r->what) : 0;
+}
+
 static int end_dir(struct restorer *r, struct err *e)
 {
 	struct restore_dir *d = r->dir;
+	bool deep = d->deep;
 
 	r->dir = d->parent;
-	return restore_dir_end(d, e);
+	r->depth--;
+	int rc = restore_dir_end(d, e);
+	if (deep)
+		dirstack_pop(&r->deep);
+	return rc;
 }
 
 /* N bytes of the contents of the current file. */
@@ -118,7 +148,7 @@ static int start_file(struct restorer *r, const struct nar_event *ev, struct err
 {
 	r->size_bytes = r->left_bytes = ev->size_bytes;
 	r->small = NULL;
-	if (r->dir != r->base && !r->alone && ev->size_bytes <= RESTORE_SMALL_BYTES)
+	if (r->dir != r->base && !r->alone && !r->deep.n && ev->size_bytes <= RESTORE_SMALL_BYTES)
 		r->small = restore_pool_small(r->pool);
 	if (r->small) {
 		r->small->dir = r->dir;
@@ -150,7 +180,10 @@ static int start_dir(struct restorer *r, struct err *e)
 	if (!d)
 		return -1;
 	r->dir = d;
-	return 0;
+	if (r->depth++ < NAR_DEPTH_MAX)
+		return 0;
+	d->deep = true;
+	return dirstack_push(&r->deep, d->fd, e);
 }
 
 static int make_entry(struct restorer *r, const struct nar_event *ev, struct err *e)
@@ -173,6 +206,8 @@ static int restorer_event(struct restorer *r, const struct nar_event *ev, struct
 		return restore_pool_finish(r->pool, e);
 	if (ev->type == NAR_DATA)
 		return add_data(r, ev->data, (size_t)ev->size_bytes, e);
+	if (open_deep(r, e) < 0)
+		return -1;
 	return ev->type == NAR_DIR_END ? end_dir(r, e) : make_entry(r, ev, e);
 }
 
@@ -328,6 +363,8 @@ static int copy_file(struct copying *cp, struct nar_event *ev, struct err *e)
 	if (c->owner_max && (owner < c->owner_min || owner > c->owner_max))
 		return err_set(e, ERR_BUILD, "invalid ownership on file '%s' in '%s'", ev->name,
 			       c->from_what);
+	if (open_deep(&cp->to, e) < 0)
+		return -1;
 	const int linked = link_again(cp, ev, e);
 	if (linked)
 		return linked < 0 ? -1 : 0;
@@ -361,7 +398,8 @@ int nar_copy(const struct nar_copy *c, struct refscan *scan, struct nar_digest *
 {
 	scoped_copying struct copying cp = {
 		.c = c,
-		.walk = nar_walk_new(c->from_dirfd, c->from_name, c->from_what, e),
+		.walk = nar_walk_new(c->from_dirfd, c->from_name, c->from_what,
+				     c->depth_max ? c->depth_max : NAR_DEPTH_MAX, e),
 		.to.file_fd = -1,
 		.links_fd = -1,
 	};

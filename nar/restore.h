@@ -45,6 +45,7 @@ struct nar_copy {
 	/* A file of another owner, when it is opened, is refused; owner_max 0: of anybody. */
 	uid_t owner_min, owner_max;
 	struct budget *budget; /* what it may take; NULL: no end */
+	unsigned depth_max;    /* NAR_DEPTH_MAX, which 0 means too, or NAR_DEPTH_ANY */
 };
 /*
  * Copy a tree and hash and scan it in the same pass: the digest is that of the bytes which were

@@ -17,7 +17,7 @@ static const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
 /* NAME in D; D itself, if NAME is "". The root goes by the name that its reader knows it by. */
 static int add_path(struct buf *b, const struct restore_dir *d, const char *name, struct err *e)
 {
-	const struct restore_dir *dirs[NAR_DEPTH_MAX];
+	const struct restore_dir *dirs[NAR_DEPTH_ANY];
 	size_t n = 0;
 
 	for (const struct restore_dir *p = d; p->parent && p->parent->parent; p = p->parent)
@@ -112,7 +112,8 @@ static int unref(struct restore_dir *d, bool keep, struct err *e)
 		if (parent) { /* else it is of somebody else */
 			if (keep && rc == 0 && d->canonical)
 				rc = make_canonical(d, e);
-			close(d->fd);
+			if (!d->deep)
+				close(d->fd);
 		}
 		free(d);
 		d = parent;

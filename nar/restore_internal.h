@@ -29,6 +29,7 @@ struct restore_dir {
 	struct restore_dir *parent; /* NULL: this is where the root is made, and not of the tree */
 	atomic_uint users;          /* who has it open, files to be written, directories in it */
 	int fd;
+	bool deep;        /* the descriptor is a dirstack's, and there is one user at a time */
 	bool canonical;   /* modes and times as in a store */
 	const char *what; /* path of the root for messages; whoever restores has it */
 	char name[NAR_NAME_MAX + 1];

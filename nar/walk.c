@@ -2,43 +2,34 @@
 #include "nar/walk.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "nar/buf.h"
 #include "nar/scope.h"
+#include "nar/tree.h"
 
 #include "nar/banned.h"
 
-#define NAMES_MAX_BYTES (256 << 20)
-#define LISTING_BYTES 32768
-
-/* A directory that is open. An entry is its d_type as a byte, its name and a NUL. */
-struct level {
-	int fd;
-	struct buf names;
-	uint32_t *at; /* n entries in names, sorted */
-	size_t n, cap, next;
-};
-
 struct nar_walk {
-	char *what;
+	struct tree *tree;
 	const char *root_name;
 	int root_dirfd;
-	struct level levels[NAR_DEPTH_MAX];
-	unsigned depth; /* levels in use */
-	unsigned used;  /* levels that were ever in use, whose memory is kept for the next */
+	unsigned depth_max;
 	bool started;
 	int file_fd; /* the current file, or -1 */
 	struct stat file_st;
 	uint64_t left_bytes;
 	char target[NAR_TARGET_MAX + 1];
-	_Alignas(struct dirent64) char listing[LISTING_BYTES];
 };
 
-struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, struct err *e)
+struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, unsigned depth_max,
+			      struct err *e)
 {
 	struct nar_walk *w = malloc(sizeof *w);
 
@@ -46,15 +37,15 @@ struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, str
 		err_memory(e);
 		return NULL;
 	}
-	/* Not calloc: most of it is buffers that a small tree never touches. */
-	w->depth = w->used = 0;
+	/* Not calloc: most of it is a buffer that a small tree never touches. */
 	w->started = false;
 	w->file_fd = -1;
 	w->left_bytes = 0;
 	w->root_dirfd = dirfd;
 	w->root_name = name;
-	w->what = str_dup(what, e);
-	if (!w->what) {
+	w->depth_max = depth_max;
+	w->tree = tree_new(what, e);
+	if (!w->tree) {
 		free(w);
 		return NULL;
 	}
@@ -73,20 +64,9 @@ void nar_walk_free(struct nar_walk *w)
 		return;
 	int saved = errno;
 	close_file(w);
-	for (unsigned i = 0; i < w->depth; i++)
-		close(w->levels[i].fd);
-	for (unsigned i = 0; i < w->used; i++) {
-		buf_done(&w->levels[i].names);
-		free(w->levels[i].at);
-	}
-	free(w->what);
+	tree_free(w->tree);
 	free(w);
 	errno = saved;
-}
-
-static const char *entry_name(const struct level *l, size_t i)
-{
-	return l->names.data + l->at[i] + 1;
 }
 
 /* The path of the entry that is being looked at, for messages. "" where memory is short. */
@@ -94,12 +74,8 @@ static const char *path_of(const struct nar_walk *w, struct buf *b)
 {
 	struct err ignored = ERR_INIT;
 
-	if (buf_adds(b, w->what, &ignored) < 0)
+	if (tree_path(w->tree, b, &ignored) < 0 && !b->data)
 		return "";
-	for (unsigned i = 0; i < w->depth; i++)
-		if (buf_addf(b, &ignored, "/%s", entry_name(&w->levels[i], w->levels[i].next - 1)) <
-		    0)
-			break;
 	return b->data;
 }
 
@@ -122,71 +98,16 @@ static int refused(const struct nar_walk *w, enum err_kind kind, const char *bef
 	return err_set(e, kind, "%s '%s' %s", before, path_of(w, &b), after);
 }
 
-/* ---- directories ---- */
-
-static int compare(const void *a, const void *b, void *names)
-{
-	const char *base = names;
-
-	/* strcmp compares bytes as unsigned, shorter first, as the format wants it. */
-	return strcmp(base + *(const uint32_t *)a + 1, base + *(const uint32_t *)b + 1);
-}
-
-static int add_entry(struct level *l, const struct dirent64 *de, struct err *e)
-{
-	if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-		return 0;
-	if (mem_grow(&l->at, &l->cap, l->n + 1, sizeof *l->at, e) < 0)
-		return -1;
-	l->at[l->n++] = (uint32_t)l->names.len;
-	if (buf_addc(&l->names, (char)de->d_type, e) < 0)
-		return -1;
-	return buf_add(&l->names, de->d_name, strlen(de->d_name) + 1, e);
-}
-
-static int list_dir(struct nar_walk *w, struct level *l, int fd, struct err *e)
-{
-	for (;;) {
-		ssize_t n = getdents64(fd, w->listing, sizeof w->listing);
-
-		if (n < 0)
-			return failed(w, "reading directory", e);
-		if (n == 0)
-			break;
-		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *de = (const struct dirent64 *)(w->listing + at);
-
-			if (add_entry(l, de, e) < 0)
-				return -1;
-			at += de->d_reclen;
-		}
-	}
-	if (l->n > 1)
-		qsort_r(l->at, l->n, sizeof *l->at, compare, l->names.data);
-	return 0;
-}
+/* ---- entries ---- */
 
 static int enter_dir(struct nar_walk *w, int dirfd, const char *name, struct err *e)
 {
-	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return failed(w, "opening directory", e);
-	struct level *l = &w->levels[w->depth];
-	if (w->depth == w->used) {
-		*l = (struct level){.names = BUF_INIT(NAMES_MAX_BYTES)};
-		w->used++;
-	}
-	buf_reset(&l->names);
-	l->n = l->next = 0;
-	if (list_dir(w, l, fd, e) < 0)
-		return -1;
-	l->fd = TAKE(fd, -1);
-	w->depth++;
-	return 1;
+	return tree_enter(w->tree, fd, e) < 0 ? -1 : 1;
 }
-
-/* ---- entries ---- */
 
 /* O_NONBLOCK: what was a file when it was listed may have become a FIFO. */
 static int enter_file(struct nar_walk *w, int dirfd, const char *name, struct nar_event *ev,
@@ -226,9 +147,13 @@ static int read_link(struct nar_walk *w, int dirfd, const char *name, struct nar
 static int enter(struct nar_walk *w, int dirfd, const char *name, unsigned char d_type,
 		 struct nar_event *ev, struct err *e)
 {
-	if (w->depth >= NAR_DEPTH_MAX)
-		return refused(w, ERR_LIMIT, "path", "exceeds maximum NAR directory depth of 64",
-			       e);
+	if (tree_depth(w->tree) >= w->depth_max) {
+		char after[64];
+
+		snprintf(after, sizeof after, "exceeds maximum NAR directory depth of %u",
+			 w->depth_max);
+		return refused(w, ERR_LIMIT, "path", after, e);
+	}
 	if (d_type == DT_UNKNOWN) {
 		struct stat st;
 
@@ -248,7 +173,6 @@ static int enter(struct nar_walk *w, int dirfd, const char *name, unsigned char 
 		return refused(w, ERR_INPUT, "file", "has an unsupported type", e);
 	}
 }
-static_assert(NAR_DEPTH_MAX == 64, "the text above says so");
 
 int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e)
 {
@@ -259,20 +183,20 @@ int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e)
 		w->started = true;
 		return enter(w, w->root_dirfd, w->root_name, DT_UNKNOWN, ev, e);
 	}
-	if (w->depth == 0)
+	if (tree_depth(w->tree) == 0)
 		return 0;
-	struct level *l = &w->levels[w->depth - 1];
-	if (l->next == l->n) {
-		close(TAKE(l->fd, -1));
-		w->depth--;
+	struct tree_entry at;
+	int rc = tree_next(w->tree, &at, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 0) {
 		ev->type = NAR_DIR_END;
 		return 1;
 	}
-	size_t i = l->next++;
-	ev->name = entry_name(l, i);
-	if (i > 0 && str_eq(entry_name(l, i - 1), ev->name))
+	ev->name = at.name;
+	if (at.twice)
 		return refused(w, ERR_INPUT, "entry", "is listed twice in its directory", e);
-	return enter(w, l->fd, ev->name, (unsigned char)ev->name[-1], ev, e);
+	return enter(w, at.dirfd, at.name, at.d_type, ev, e);
 }
 
 const struct stat *nar_walk_stat(const struct nar_walk *w)

@@ -10,9 +10,8 @@
  *
  * Contents are read where the caller wants them, so there is no NAR_DATA. Files are read with
  * read(2), never mapped: a mapped file can show foreign bytes (uprobes), and kills with SIGBUS when
- * it shrinks. Links are never followed, each entry is opened by its directory's descriptor. No
- * recursion; memory: the names of the entries of each directory from the root to the current one
- * (their lengths and 6 bytes each), 256 MiB a directory at most.
+ * it shrinks. Links are never followed, each entry is opened by its directory's descriptor.
+ * Descriptors, memory and recursion: nar/tree.h.
  */
 #ifndef NAR_WALK_H
 #define NAR_WALK_H
@@ -25,8 +24,11 @@
 
 struct nar_walk;
 
-/* Of DIRFD/NAME, which stays the caller's; WHAT is that path for messages. NULL: *E. */
-struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what,
+/*
+ * Of DIRFD/NAME, which stays the caller's; WHAT is that path for messages. Deeper than DEPTH_MAX is
+ * refused: NAR_DEPTH_MAX, or NAR_DEPTH_ANY. NULL: *E.
+ */
+struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, unsigned depth_max,
 			      struct err *e) MUST_CHECK;
 /* 1: *EV filled, its bytes valid until the next call; 0: the end; -1: *E, the walk is over. */
 int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e) MUST_CHECK;

@@ -47,6 +47,22 @@ in
   quick = perl "quick" output;
 }
 END
+# Outputs that are deep, with a file and a link on each level.
+cat >"$W/depth.nix" <<'END'
+{ depth, hash ? null, name ? "depth" }:
+derivation ({
+  inherit name;
+  system = builtins.currentSystem;
+  builder = "/usr/bin/perl";
+  args = [ "-e" ''
+    mkdir $ENV{out}; chdir $ENV{out};
+    for (1..${toString depth}) {
+      open(my $f, ">", "f") or die $!; print $f $_; symlink("f", "l");
+      mkdir "d" and chdir "d" or die "$_: $!" }'' ];
+} // (if hash == null then { } else {
+  outputHash = hash; outputHashMode = "recursive"; outputHashAlgo = "sha256";
+}))
+END
 on ref nix-instantiate "$W/trees.nix" >/dev/null 2>&1
 on hook nix-instantiate "$W/trees.nix" >/dev/null 2>&1
 left_begin
@@ -78,6 +94,25 @@ builds deep-output "$(failure_code 1)"
 check_log "deep-output: why" "exceeds maximum NAR directory depth|File name too long" "$W/hook.log"
 builds bushy 0
 builds files 0
+
+# The limit of Nix's, whichever it has: the same outputs, or none on both sides.
+for depth in 62 63 64 300 3000; do
+  path=$(nix_build ref "$W/depth.nix" --arg depth $depth)
+  rc=$?
+  check_eq "an output $depth deep: as in Nix's own sandbox" \
+    "$(nix_build hook "$W/depth.nix" --arg depth $depth) $?" "$path $rc"
+  [ $depth != 300 ] || [ $rc != 0 ] || hash=$(on ref nix-hash --type sha256 --base32 "$path")
+done
+# What is fixed is copied.
+for optimise in ${hash:+false true}; do
+  same=(--arg depth 300 --argstr hash "$hash" --argstr name "optimise-$optimise" --option
+    auto-optimise-store $optimise)
+  check_eq "an output 300 deep, fixed, auto-optimise-store = $optimise" \
+    "$(nix_build hook "$W/depth.nix" "${same[@]}")" "$(nix_build ref "$W/depth.nix" "${same[@]}")"
+  check "auto-optimise-store = $optimise: it is there" \
+    [ -e "$W/hook/store/$(basename "$(nix_build hook "$W/depth.nix" "${same[@]}")")" ]
+done
+check "deep outputs: the store verifies" verify hook
 
 # Against Nix's own removal.
 start=$EPOCHREALTIME

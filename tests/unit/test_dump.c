@@ -23,7 +23,7 @@ static void dump(const char *name, struct buf *ret)
 	struct err e = ERR_INIT;
 	struct nar_sink sink = {add, ret};
 
-	assert_ok(&e, nar_dump(dirfd_, name, name, &sink, &e));
+	assert_ok(&e, nar_dump(dirfd_, name, name, NAR_DEPTH_MAX, &sink, &e));
 }
 
 /* The hash of a dump is what nar_digest() says of the tree. */
@@ -36,7 +36,7 @@ static void check_digest(const char *name)
 
 	dump(name, &b);
 	assert_ok(&e, hash_bytes(HASH_SHA256, b.data, b.len, &h, &e));
-	assert_ok(&e, nar_digest(dirfd_, name, name, NULL, &d, &e));
+	assert_ok(&e, nar_digest(dirfd_, name, name, NAR_DEPTH_MAX, NULL, &d, &e));
 	assert_true(hash_equal(&h, &d.sha256));
 	assert_int_equal(d.size_bytes, b.len);
 }
@@ -150,7 +150,7 @@ static void finds_references_while_it_hashes(void **state)
 	close(fd);
 	assert_int_equal(symlinkat(hashes[2], dirfd_, "refs/b"), 0);
 	assert_int_equal(mkdirat(dirfd_, "refs/292w8yzv5nn7nhdpxcs8b7vby2p27s09-x", 0755), 0);
-	assert_ok(&e, nar_digest(dirfd_, "refs", "refs", s, &d, &e));
+	assert_ok(&e, nar_digest(dirfd_, "refs", "refs", NAR_DEPTH_MAX, s, &d, &e));
 	assert_false(refscan_found(s, 0));
 	assert_true(refscan_found(s, 1));
 	assert_true(refscan_found(s, 2));
@@ -166,11 +166,12 @@ static void refuses_other_kinds_of_files(void **state)
 
 	assert_int_equal(mkdirat(dirfd_, "kinds", 0755), 0);
 	assert_int_equal(mkfifoat(dirfd_, "kinds/fifo", 0644), 0);
-	assert_err(&e, nar_digest(dirfd_, "kinds", "kinds", NULL, &d, &e),
+	assert_err(&e, nar_digest(dirfd_, "kinds", "kinds", NAR_DEPTH_MAX, NULL, &d, &e),
 		   "file 'kinds/fifo' has an unsupported type");
-	assert_err(&e, nar_digest(dirfd_, "kinds/fifo", "F", NULL, &d, &e),
+	assert_err(&e, nar_digest(dirfd_, "kinds/fifo", "F", NAR_DEPTH_MAX, NULL, &d, &e),
 		   "file 'F' has an unsupported type");
-	assert_err(&e, nar_digest(dirfd_, "nothing", "N", NULL, &d, &e), "'N': No such file");
+	assert_err(&e, nar_digest(dirfd_, "nothing", "N", NAR_DEPTH_MAX, NULL, &d, &e),
+		   "'N': No such file");
 }
 
 static void refuses_deeper_nesting_than_nix_reads(void **state)
@@ -188,7 +189,7 @@ static void refuses_deeper_nesting_than_nix_reads(void **state)
 	}
 	check_digest("deep");
 	assert_int_equal(symlinkat("x", fd, "l"), 0);
-	assert_err(&e, nar_digest(dirfd_, "deep", "deep", NULL, &d, &e),
+	assert_err(&e, nar_digest(dirfd_, "deep", "deep", NAR_DEPTH_MAX, NULL, &d, &e),
 		   "d/l' exceeds maximum NAR directory depth of 64");
 	close(fd);
 }

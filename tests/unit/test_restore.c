@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nar/githash.h"
 #include "nar/io.h"
 #include "nar/restore.h"
 #include "nar/scope.h"
@@ -72,7 +73,7 @@ static void check_dump(const char *name, const char *words)
 	struct nar_sink sink = {add, &got};
 
 	nar_words(&want, words);
-	assert_ok(&e, nar_dump(dirfd_, name, name, &sink, &e));
+	assert_ok(&e, nar_dump(dirfd_, name, name, NAR_DEPTH_MAX, &sink, &e));
 	assert_int_equal(got.len, want.len);
 	assert_memory_equal(got.data, want.data, want.len);
 }
@@ -243,14 +244,14 @@ static void copies_and_hashes_in_one_pass(void **state)
 	memcpy(big + 2000000, "4q0pg5zpfmznxscq3avycvf9xdvx50n3", 32);
 	assert_ok(&e, restore(TREE, "from", 0, &e));
 	assert_ok(&e, io_write_file(dirfd_, "from/big", 0600, big, 3000000, &e));
-	assert_ok(&e, nar_digest(dirfd_, "from", "from", NULL, &want, &e));
+	assert_ok(&e, nar_digest(dirfd_, "from", "from", NAR_DEPTH_MAX, NULL, &want, &e));
 	struct nar_copy c = {dirfd_, "from", "from", dirfd_, "to", "to", NAR_RESTORE_CANONICAL};
 	assert_ok(&e, nar_copy(&c, s, &got, &e));
 	assert_true(hash_equal(&want.sha256, &got.sha256));
 	assert_int_equal(want.size_bytes, got.size_bytes);
 	assert_true(refscan_found(s, 0));
 	assert_false(refscan_found(s, 1));
-	assert_ok(&e, nar_digest(dirfd_, "to", "to", NULL, &got, &e));
+	assert_ok(&e, nar_digest(dirfd_, "to", "to", NAR_DEPTH_MAX, NULL, &got, &e));
 	assert_true(hash_equal(&want.sha256, &got.sha256));
 	assert_int_equal(mode_of("to/big"), 0444);
 	assert_err(&e, nar_copy(&c, NULL, &got, &e), "path 'to' already exists");
@@ -303,9 +304,9 @@ static void a_copy_has_the_holes_and_links_of_its_tree(void **state)
 	c.keeps_links = true;
 	c.budget = &b;
 	assert_ok(&e, nar_copy(&c, NULL, &got, &e));
-	assert_ok(&e, nar_digest(dirfd_, "links2", "links2", NULL, &want, &e));
+	assert_ok(&e, nar_digest(dirfd_, "links2", "links2", NAR_DEPTH_MAX, NULL, &want, &e));
 	assert_true(hash_equal(&got.sha256, &want.sha256));
-	assert_ok(&e, nar_digest(dirfd_, "links", "links", NULL, &want, &e));
+	assert_ok(&e, nar_digest(dirfd_, "links", "links", NAR_DEPTH_MAX, NULL, &want, &e));
 	assert_true(hash_equal(&got.sha256, &want.sha256));
 	assert_int_equal(got.size_bytes, want.size_bytes);
 	assert_int_equal(fstatat(dirfd_, "links2/a", &st, 0), 0);
@@ -341,6 +342,79 @@ static void a_copy_takes_no_more_than_it_may(void **state)
 	assert_int_equal(faccessat(dirfd_, "much2", F_OK, 0), -1);
 }
 
+/* DEPTH directories, each with a file and a link. */
+static void make_abyss(const char *name, unsigned depth)
+{
+	struct err e = ERR_INIT;
+	scoped_fd int fd = io_mkdir(dirfd_, name, 0755, &e);
+
+	assert_ok(&e, fd);
+	for (unsigned i = 0; i < depth; i++) {
+		assert_ok(&e, io_write_file(fd, "f", 0644, &i, sizeof i, &e));
+		assert_int_equal(symlinkat("x", fd, "l"), 0);
+		int next = io_mkdir(fd, "d", 0755, &e);
+		assert_ok(&e, next);
+		close(fd);
+		fd = next;
+	}
+}
+
+static int write_to(void *ctx, const void *data, size_t n, struct err *e)
+{
+	return io_write(*(int *)ctx, data, n, "a NAR", e);
+}
+
+/* As in a store of a Nix that has no limit of depth; with fewer descriptors than there are levels. */
+static void copies_and_restores_what_is_deeper_than_nars_of_others(void **state)
+{
+	struct err e = ERR_INIT;
+	struct nar_digest want, got;
+	struct hash tree, nar;
+	struct rlimit old;
+	FILE *f = tmpfile();
+	int fd = fileno(f);
+	const struct nar_sink sink = {write_to, &fd};
+	const struct nar_limits any = {.depth_max = NAR_DEPTH_ANY};
+
+	make_abyss("abyss", 300);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	const struct rlimit few = {(rlim_t)fd + 64 + 4 * 16 + 20, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_ok(&e, nar_digest(dirfd_, "abyss", "abyss", NAR_DEPTH_ANY, NULL, &want, &e));
+	struct nar_copy c = {
+		dirfd_, "abyss", "abyss", dirfd_, "copy", "copy", NAR_RESTORE_CANONICAL};
+	assert_err(&e, nar_copy(&c, NULL, &got, &e), "exceeds maximum NAR directory depth of 64");
+	assert_false(exists("copy"));
+	c.depth_max = NAR_DEPTH_ANY;
+	assert_ok(&e, nar_copy(&c, NULL, &got, &e));
+	assert_true(hash_equal(&want.sha256, &got.sha256));
+	assert_ok(&e, nar_digest(dirfd_, "copy", "copy", NAR_DEPTH_ANY, NULL, &got, &e));
+	assert_true(hash_equal(&want.sha256, &got.sha256));
+
+	assert_ok(&e, nar_dump(dirfd_, "copy", "copy", NAR_DEPTH_ANY, &sink, &e));
+	lseek(fd, 0, SEEK_SET);
+	struct nar_reader *r = nar_reader_new(fd, NULL, &e);
+	assert_err(&e, nar_restore(r, dirfd_, "again", "again", 0, &e),
+		   "NAR directory nesting exceeds maximum depth of 64");
+	nar_reader_free(r);
+	assert_false(exists("again"));
+	lseek(fd, 0, SEEK_SET);
+	r = nar_reader_new(fd, &any, &e);
+	assert_ok(&e, nar_restore(r, dirfd_, "again", "again", NAR_RESTORE_CANONICAL, &e));
+	nar_reader_free(r);
+	assert_ok(&e, nar_digest(dirfd_, "again", "again", NAR_DEPTH_ANY, NULL, &got, &e));
+	assert_true(hash_equal(&want.sha256, &got.sha256));
+
+	lseek(fd, 0, SEEK_SET);
+	r = nar_reader_new(fd, &any, &e);
+	assert_ok(&e, githash_nar(r, HASH_SHA1, &nar, &e));
+	nar_reader_free(r);
+	assert_ok(&e, githash_tree(dirfd_, "again", "again", NAR_DEPTH_ANY, HASH_SHA1, &tree, &e));
+	assert_true(hash_equal(&tree, &nar));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	fclose(f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +428,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(leaves_nothing_of_a_copy_that_fails),
 		cmocka_unit_test(a_copy_has_the_holes_and_links_of_its_tree),
 		cmocka_unit_test(a_copy_takes_no_more_than_it_may),
+		cmocka_unit_test(copies_and_restores_what_is_deeper_than_nars_of_others),
 	};
 
 	if (argc > 1)

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include "hook/store_internal.h"
+#include "nar/nar.h"
 #include "tests/unit/nixstore.h"
 
 /* The two back-ends; each case that takes one as its state runs with both. */
@@ -355,6 +356,34 @@ static void a_derivation_as_output_is_left_to_nix(void **state)
 #f " (nix-store)", f, NULL, NULL, &by_nix_store \
 	}
 
+static void knows_which_nix_has_a_limit_of_depth(void **state)
+{
+	static const char *const any[] = {
+		"nix-store (Nix) 2.3.16\n",         "nix-store (Nix) 2.8.0\n",
+		"nix-store (Nix) 2.26.3\n",         "nix-store (Nix) 2.28.6\n",
+		"nix-store (Nix) 2.33.5\n",         "nix-store (Nix) 2.34.6\n",
+		"nix-store (Nix) 2.34\n",           "nix-store (Lix, like Nix) 2.92.3\n",
+		"nix-store (Lix, like Nix) 2.94.1",
+	};
+	static const char *const limited[] = {
+		"nix-store (Nix) 2.28.7\n",
+		"nix-store (Nix) 2.31.5",
+		"nix-store (Nix) 2.34.7\n",
+		"nix-store (Nix) 2.35.0\n",
+		"nix-store (Nix) 3.0.0\n",
+		"nix-store (Nix) 2.36pre20261101_abcdef0\n",
+		"nix-store (Determinate) 1.2.3",
+		"nix-store (Lix, like Nix) 2.93.4",
+		"nix-store (Nix) \n",
+		"",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(any); i++)
+		assert_int_equal(store_depth_of_version(any[i]), NAR_DEPTH_ANY);
+	for (size_t i = 0; i < ARRAY_SIZE(limited); i++)
+		assert_int_equal(store_depth_of_version(limited[i]), NAR_DEPTH_MAX);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +401,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(leaves_a_store_that_is_being_upgraded_to_nix),
 		cmocka_unit_test(holds_the_big_lock_while_the_database_is_open),
 		cmocka_unit_test(a_derivation_as_output_is_left_to_nix),
+		cmocka_unit_test(knows_which_nix_has_a_limit_of_depth),
 	};
 	int status = 0;
 
