@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #include "builtin/say.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define DEPTH_MAX 1024
 #define PROPAGATED_MAX (16u << 20)

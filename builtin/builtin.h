@@ -6,7 +6,7 @@
  * `nix-oci-hook-builtin NAME PARAMETERS`, a program of its own in the container, as the build's
  * user: what a URL like file:///etc/shadow reads is the build's /etc, and the hook itself need not
  * load libcurl. It is run by its own loader and libraries, bound into the container beside it (see
- * hook/builtin.h), as there may be no others, or others.
+ * hook/request/builtin_program.h), as there may be no others, or others.
  *
  * Names of parameters are those of the derivation's attributes and of Nix's settings; the others:
  *
@@ -22,7 +22,7 @@
 #define BUILTIN_BUILTIN_H
 
 #include "builtin/params.h"
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 int builtin_fetchurl(const struct params *p, struct err *e) MUST_CHECK;
 int builtin_buildenv(const struct params *p, struct err *e) MUST_CHECK;

@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #include "builtin/transfer.h"
-#include "nar/io.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/reader.h"
 #include "nar/restore.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define NETRC_MAX (16u << 20)
 #define DOWNLOAD_NAME ".download"

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 int params_load(struct params *p, const char *path, struct err *e)
 {

@@ -11,8 +11,8 @@
 
 #include <stdint.h>
 
-#include "nar/buf.h"
-#include "nar/err.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 
 #define PARAMS_BYTES_MAX (256u << 20)
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "nar/buf.h"
-#include "nar/io.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define LINE_MAX_BYTES 65536
 /* Nix's numbers (logging.hh). */

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 void say_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* A download of URL begins, has come to DONE of TOTAL bytes (0: not known), ends. */

@@ -10,13 +10,13 @@
 
 #include "builtin/say.h"
 #include "builtin/transfer_internal.h"
-#include "nar/buf.h"
-#include "nar/clock.h"
-#include "nar/curlcommon.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/clock.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/http/curl.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define RETRY_MS 250
 #define BODY_MAX 65536

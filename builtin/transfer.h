@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 struct transfer_conf {
 	const char *user_agent;

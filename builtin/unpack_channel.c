@@ -18,10 +18,10 @@
 #include <sys/stat.h>
 
 #include "builtin/say.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define BLOCK_BYTES 16384
 #define EXTRACT_FLAGS \

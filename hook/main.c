@@ -4,19 +4,19 @@
  * what its setting build-hook has after the path in between (Nix 2.26 and later), so a command
  * line without a verb that ends in a number is the verb "hook".
  */
-#include "hook/cmd.h"
+#include "hook/cmd/cmd.h"
 
 #include <config.h>
 
 #include <string.h>
 
-#include "hook/config.h"
-#include "hook/log.h"
-#include "nar/scope.h"
+#include "hook/base/log.h"
+#include "hook/conf/conf.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
-/* One line a verb, sorted; its function is declared in hook/cmd.h. */
+/* One line a verb, sorted; its function is declared in hook/cmd/cmd.h. */
 static const struct verb {
 	const char *name;
 	int (*run)(int argc, char **argv, struct err *e);

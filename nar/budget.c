@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <sys/statvfs.h>
 
-#include "nar/clock.h"
+#include "nar/base/clock.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* Entries may take a microsecond each, a poll(2) half of one. */
 #define LOOK_EVERY_MS 10

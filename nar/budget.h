@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 struct budget {
 	int stop_fd;         /* readable or hung up: the work is not wanted any more; -1: none */

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define PRIORITY_MAX 1000000
 

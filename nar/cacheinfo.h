@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-#include "nar/buf.h"
-#include "nar/err.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 
 #define CACHEINFO_MAX_BYTES (64 << 10)
 #define CACHEINFO_PRIORITY 50 /* of a cache that says none; lower is asked first */

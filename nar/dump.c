@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/dump_internal.h"
-#include "nar/io.h"
-#include "nar/scope.h"
 #include "nar/walk.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define DUMP_BUF_BYTES (256 << 10)
 

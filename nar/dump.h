@@ -14,11 +14,11 @@
 
 #include <stdint.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
+#include "nar/base/sink.h"
 #include "nar/hash.h"
 #include "nar/nar.h"
 #include "nar/refscan.h"
-#include "nar/sink.h"
 
 /* Send the NAR to SINK, in pieces of up to 256 KiB. */
 int nar_dump(int dirfd, const char *name, const char *what, unsigned depth_max,

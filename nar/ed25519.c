@@ -4,11 +4,11 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 #include "nar/hash.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define SIG_BYTES 64
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 #define ED25519_PUBLIC_BYTES 32
 #define ED25519_SECRET_BYTES 64

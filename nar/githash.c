@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nar/buf.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 #include "nar/walk.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define READ_BYTES (256 << 10)
 

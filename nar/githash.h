@@ -27,7 +27,7 @@
 
 #include <stddef.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 #include "nar/hash.h"
 #include "nar/nar.h"
 #include "nar/reader.h"

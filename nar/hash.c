@@ -19,10 +19,10 @@
 #include <blake3.h>
 #endif
 
-#include "nar/buf.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static const char nix32_digits[] = "0123456789abcdfghijklmnpqrsvwxyz";
 static const char base16_digits[] = "0123456789abcdef";

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 enum hash_algo {
 	HASH_MD5,

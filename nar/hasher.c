@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nar/buf.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define BUFS 4
 

@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 #include "nar/hash.h"
 
 #define HASHER_BUF_BYTES (256 << 10)

@@ -11,9 +11,9 @@
  *	NAR_DIR, then each entry in order of its name, then NAR_DIR_END
  *
  * Format: Nix manual, "Nix Archive (NAR) format". The limits are those that Nix has set in 2.34.7,
- * in both directions, so that nothing is written that a newer Nix would not read. An older Nix knows
- * no limit of depth: what is in its store can be deeper, until the path of an entry is too long for
- * the kernel.
+ * in both directions, so that nothing is written that a newer Nix would not read. An older Nix
+ * knows no limit of depth: what is in its store can be deeper, until the path of an entry is too
+ * long for the kernel.
  */
 #ifndef NAR_NAR_H
 #define NAR_NAR_H

@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "nar/storepath.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* A reader's state; FIELDS has a bit for each key that was there. */
 struct parse {

@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 #include "nar/ed25519.h"
-#include "nar/err.h"
 #include "nar/hash.h"
 
 #define NARINFO_MAX_BYTES (4 << 20)

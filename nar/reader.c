@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define TAG_MAX 32
 #define BUF_BYTES (128 << 10)

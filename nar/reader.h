@@ -14,9 +14,9 @@
 #ifndef NAR_READER_H
 #define NAR_READER_H
 
-#include "nar/err.h"
+#include "nar/base/err.h"
+#include "nar/base/sink.h"
 #include "nar/nar.h"
-#include "nar/sink.h"
 
 #define NAR_READER_BUF_MIN 8192
 

@@ -22,11 +22,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 #include "nar/hash.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define NEEDLE 32
 #define TAIL_MAX (NEEDLE - 1)

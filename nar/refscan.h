@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 struct refscan;
 

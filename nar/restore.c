@@ -7,15 +7,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "nar/buf.h"
-#include "nar/dirstack.h"
+#include "nar/base/buf.h"
+#include "nar/base/dirstack.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/dump_internal.h"
-#include "nar/io.h"
 #include "nar/restore_internal.h"
-#include "nar/scope.h"
 #include "nar/walk.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* Makes files of events as nar_next() gives them, with names that it accepts. */
 struct restorer {

@@ -13,9 +13,9 @@
 
 #include <sys/types.h>
 
+#include "nar/base/err.h"
 #include "nar/budget.h"
 #include "nar/dump.h"
-#include "nar/err.h"
 #include "nar/nar.h"
 #include "nar/reader.h"
 

@@ -3,13 +3,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "nar/buf.h"
-#include "nar/io.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/restore_internal.h"
-#include "nar/scope.h"
 #include "nar/sparse.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* atime, mtime: as all store paths have them. */
 static const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 #include "nar/nar.h"
 
 /*
@@ -54,8 +54,8 @@ void restore_dir_drop(struct restore_dir *d);
 int restore_file_make(const struct restore_dir *d, const char *name, bool executable,
 		      struct err *e) MUST_CHECK;
 /*
- * Bytes of its contents at OFFSET, in order; LAST: with them it is complete. Blocks of zeroes become
- * holes. NAME is for messages. Returns how many bytes were written; -1: *E.
+ * Bytes of its contents at OFFSET, in order; LAST: with them it is complete. Blocks of zeroes
+ * become holes. NAME is for messages. Returns how many bytes were written; -1: *E.
  */
 int64_t restore_file_write(const struct restore_dir *d, const char *name, int fd, uint64_t offset,
 			   const void *data, size_t n, bool last, struct err *e) MUST_CHECK;

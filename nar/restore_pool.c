@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 #include "nar/restore_internal.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define SMALLS 16     /* of RESTORE_SMALL_BYTES: what waits to be written at most */
 #define THREADS_MAX 3 /* beside the reader, who is the next to have too much to do */

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/ed25519.h"
-#include "nar/io.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* One byte more than a file may have, which becomes the NUL at its end. */
 #define BLOCK_BYTES (SECRETKEY_FILE_MAX + 1)

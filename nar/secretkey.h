@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 #define SECRETKEY_FILE_MAX 4096
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nar/buf.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* What file systems allocate at least, but for those that allocate by the byte. */
 #define BLOCK_BYTES 4096

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nar/base/err.h"
 #include "nar/budget.h"
-#include "nar/err.h"
 
 /*
  * Write N bytes to FD at OFFSET, up to which nothing is there yet, and skip blocks of zeroes. LAST:

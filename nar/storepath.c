@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define STORE_HASH_BYTES 20
 /* The text that a path is the hash of: its references make it long. */

@@ -8,8 +8,8 @@
 #ifndef NAR_STOREPATH_H
 #define NAR_STOREPATH_H
 
-#include "nar/buf.h"
-#include "nar/err.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 #include "nar/hash.h"
 
 #define STORE_HASH_LEN 32

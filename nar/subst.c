@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define BUF_BYTES ((size_t)256 << 10)
 #define KEEP ((size_t)STORE_HASH_LEN - 1)

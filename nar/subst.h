@@ -14,8 +14,8 @@
 
 #include <stdint.h>
 
-#include "nar/err.h"
-#include "nar/sink.h"
+#include "nar/base/err.h"
+#include "nar/base/sink.h"
 #include "nar/storepath.h"
 
 struct subst {

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nar/dirstack.h"
-#include "nar/scope.h"
+#include "nar/base/dirstack.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define NAMES_MAX_BYTES (256 << 20)
 #define LISTING_BYTES 32768

@@ -8,17 +8,17 @@
  *
  * What an entry is, and whether it is gone into, is the caller's to find out. A directory is read
  * once, when it is entered; the names come sorted by their bytes. Links are not followed, no
- * recursion, few descriptors however deep it is (nar/dirstack.h). Memory: the names of the entries
- * of each directory from the root to the current one (their lengths and 6 bytes each), 256 MiB a
- * directory at most. Depth is the caller's to bound.
+ * recursion, few descriptors however deep it is (nar/base/dirstack.h). Memory: the names of the
+ * entries of each directory from the root to the current one (their lengths and 6 bytes each), 256
+ * MiB a directory at most. Depth is the caller's to bound.
  */
 #ifndef NAR_TREE_H
 #define NAR_TREE_H
 
 #include <stdbool.h>
 
-#include "nar/buf.h"
-#include "nar/err.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 
 struct tree;
 

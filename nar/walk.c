@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include "nar/buf.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 #include "nar/tree.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 struct nar_walk {
 	struct tree *tree;

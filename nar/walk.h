@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 #include "nar/nar.h"
 
 struct nar_walk;

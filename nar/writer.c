@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* A string of the format whose length is a multiple of 8, or that brings its own padding. */
 #define S(len, text) len "\0\0\0\0\0\0\0" text

@@ -18,7 +18,7 @@
 
 #include <stddef.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 #include "nar/nar.h"
 
 /*

@@ -3,9 +3,9 @@
 
 #include <assert.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* By number, as in linux/capability.h. */
 static const char *const names[] = {

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -20,8 +20,8 @@
 
 #include <stdint.h>
 
-#include "nar/buf.h"
-#include "nar/err.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 
 #define JW_DEPTH_MAX 16
 

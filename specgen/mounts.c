@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 const char *const spec_dev_nodes[] = {"full", "null", "random", "tty", "urandom", "zero", NULL};
 

@@ -17,8 +17,8 @@
 
 #include <stdint.h>
 
-#include "nar/buf.h"
-#include "nar/err.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 
 #define REQ_VERSION 1
 #define REQ_JSON_MAX (256u << 20)

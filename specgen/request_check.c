@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "specgen/request_internal.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define COMPONENT_MAX 255
 #define PATH_BYTES_MAX 4095

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "specgen/json.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* The deepest there is in a request is 4: {"inputs": [{"path": {"base64": ...}}]}. */
 #define DEPTH_MAX 8

@@ -5,7 +5,7 @@
 
 #include "specgen/json.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static void print_opt(struct jw *w, const char *key, const char *s)
 {

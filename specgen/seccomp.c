@@ -22,9 +22,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* Which ABIs a machine's processes can call, the native one first. */
 static const struct {

@@ -4,21 +4,21 @@
  *
  * No I/O: what the machine is like comes in as a struct spec_host. The same input gives the same
  * bytes. The result is an OCI runtime-spec 1.0.2 configuration that crun, runc and runsc take
- * unchanged from inside a bundle of the layout in hook/bundle.h, whose parts it names by paths
- * relative to the bundle. Source: the OCI runtime specification; for the profiles tvix's and Nix's
- * builders, see docs/profiles.md.
+ * unchanged from inside a bundle of the layout in hook/bundle/bundle.h, whose parts it names by
+ * paths relative to the bundle. Source: the OCI runtime specification; for the profiles tvix's and
+ * Nix's builders, see docs/profiles.md.
  *
  * JSON holds Unicode only: a request with other bytes in its command, environment or paths is
  * refused (ERR_INPUT), as is argv0 ignored: a runtime makes it of args[0]. Who runs a request has
- * the launcher take care of both (hook/launch.h).
+ * the launcher take care of both (hook/request/launcher.h).
  */
 #ifndef SPECGEN_SPEC_H
 #define SPECGEN_SPEC_H
 
 #include <stdint.h>
 
-#include "nar/buf.h"
-#include "nar/err.h"
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
 #include "specgen/request.h"
 
 enum spec_profile {
@@ -76,7 +76,9 @@ struct spec_host {
 	unsigned (*mount_flags)(const void *ctx, const char *source);
 	const void *mount_flags_ctx;
 	bool filter_syscalls; /* Nix's setting of that name */
-	/* With the filter: ENOSYS for what it cannot look into. gVisor needs no help for openat2. */
+	/*
+	 * With the filter: ENOSYS for what it cannot look into. gVisor needs no help for openat2.
+	 */
 	bool hide_openat2, hide_io_uring;
 	bool no_new_privileges;
 	/*

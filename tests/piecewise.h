@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 struct piecewise {
 	const void *data;

@@ -16,13 +16,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nar/cache.h"
-#include "nar/io.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/cache/cache.h"
 #include "nar/reader.h"
 #include "nar/restore.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define FILE_MAX (1u << 30)
 

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hook/drvrequest.h"
-#include "hook/outputs.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/outputs/outputs.h"
+#include "hook/request/make.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static int tell(struct run *run, const char *path, struct err *e)
 {

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
+#include "nar/base/scope.h"
 #include "nar/cacheinfo.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

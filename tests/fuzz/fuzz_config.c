@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "hook/config_internal.h"
+#include "hook/conf/conf_internal.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

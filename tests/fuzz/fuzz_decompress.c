@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-#include "nar/decompress.h"
+#include "nar/cache/decompress.h"
 #include "nar/hash.h"
 #include "nar/reader.h"
 #include "tests/piecewise.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define NAR_MAX (1 << 20)
 

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "hook/derivation.h"
+#include "hook/drv/derivation.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define STORE "/nix/store"
 #define PATH STORE "/00000000000000000000000000000000-x.drv"

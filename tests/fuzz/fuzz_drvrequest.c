@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "hook/drvrequest.h"
+#include "hook/request/make.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define DRV_PATH "/nix/store/00000000000000000000000000000000-x.drv"
 

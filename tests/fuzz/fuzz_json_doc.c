@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "hook/attrs.h"
-#include "hook/json_doc.h"
+#include "hook/drv/attrs.h"
+#include "hook/json/jdoc.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

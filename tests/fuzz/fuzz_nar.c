@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
 #include "nar/reader.h"
 #include "nar/writer.h"
 #include "tests/piecewise.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 /* What the writer makes has to be the input, byte for byte. */
 static int compare(void *ctx, char **buf, size_t n, struct err *e)

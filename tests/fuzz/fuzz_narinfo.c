@@ -6,10 +6,10 @@
 
 #include <string.h>
 
+#include "nar/base/scope.h"
 #include "nar/narinfo.h"
-#include "nar/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static void check_promises(const struct narinfo *n)
 {

@@ -6,7 +6,7 @@
 
 #include "nar/hash.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define BYTES_MAX 80
 

@@ -9,11 +9,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "hook/protocol.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/nix/protocol.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static void is_a_set(const struct strv *v)
 {

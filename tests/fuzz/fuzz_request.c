@@ -8,11 +8,11 @@
 #include <parson.h>
 #include <string.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "specgen/request.h"
 #include "specgen/spec.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static void configuration_is_json(const struct request *r, enum spec_profile p)
 {

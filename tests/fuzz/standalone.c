@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nar/buf.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "tests/fuzz/fuzz.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 #define SEED_MAX_BYTES (16 << 20)
 #define CUTS_MAX 512

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Run containers by hook/run.h with each real runtime of this machine: how they end, what is logged,
+# Run containers by hook/run/run.h with each real runtime of this machine: how they end, what is logged,
 # and that nothing is left of them. TAP.
 export LC_ALL=C
 : "${NIX_OCI_HOOK:=${top_builddir:-.}/nix-oci-hook}"

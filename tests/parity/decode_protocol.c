@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hook/protocol.h"
+#include "hook/nix/protocol.h"
 
-#include "nar/banned.h"
+#include "nar/base/banned.h"
 
 static int decode(struct proto *p, uint64_t wanted, struct err *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * run_bundle: run one bundle by hook/run.h and say how it ended, for tests/run/run.sh.
+ * run_bundle: run one bundle by hook/run/run.h and say how it ended, for tests/run/run.sh.
  *
  *	run_bundle [-t TIMEOUT] [-s SILENCE] [-p PERSONALITY] [-b BUILDER] [-n] [-c] RUNTIME BUNDLE
  *		STATE_DIR ID
@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "hook/run.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/run/run.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 struct options {
 	struct run_limits lim;

@@ -5,8 +5,8 @@
  *	inject [-s] [-o FILE] MODE -- PROGRAM ARG...
  *
  * The traced process is PROGRAM's first, or with -s the one that it forks and that then calls
- * setsid(2): for the hook, its supervisor, from that call on. Calls are counted from 1 on, those of the dynamic loader at the beginning left out:
- * no program can help what fails there.
+ * setsid(2): for the hook, its supervisor, from that call on. Calls are counted from 1 on, those of
+ * the dynamic loader at the beginning left out: no program can help what fails there.
  *
  *	-c            count: FILE gets the name of each call, a line each
  *	-k N          SIGKILL at the beginning of the Nth call; -K N: to both processes

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
 #include "nar/hash.h"
 
 static inline void nar_word_bytes(struct buf *b, const char *word, size_t n)

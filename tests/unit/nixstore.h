@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hook/settings.h"
-#include "hook/store.h"
-#include "hook/subprocess.h"
-#include "nar/buf.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/base/subprocess.h"
+#include "hook/nix/settings.h"
+#include "hook/store/store.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char nixstore_root[] = "/tmp/test_nixstore.XXXXXX";
 

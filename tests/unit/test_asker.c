@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/asker.h"
+#include "hook/job/asker.h"
 #include "tests/unit/unit.h"
 
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "hook/attrs.h"
-#include "nar/scope.h"
+#include "hook/drv/attrs.h"
+#include "nar/base/scope.h"
 
 #define PATH "/nix/store/00000000000000000000000000000000-x"
 

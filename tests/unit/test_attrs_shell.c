@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "hook/attrs.h"
+#include "hook/drv/attrs.h"
 
 /* The file for the attributes JSON is EXPECTED. tests/parity/ compares with a real Nix. */
 static void assert_shell(const char *json, const char *expected)

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hook/build_graph.h"
-#include "nar/scope.h"
+#include "hook/nonix/graph.h"
+#include "nar/base/scope.h"
 
 #define STORE "/nix/store/"
 #define NODES_MAX 4096

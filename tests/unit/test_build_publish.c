@@ -11,14 +11,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "hook/build_publish.h"
-#include "hook/log.h"
-#include "hook/subprocess.h"
-#include "nar/decompress.h"
+#include "hook/base/log.h"
+#include "hook/base/subprocess.h"
+#include "hook/nonix/upload.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/cache/decompress.h"
 #include "nar/dump.h"
-#include "nar/io.h"
 #include "nar/narinfo.h"
-#include "nar/scope.h"
 #include "tests/unit/httpd.h"
 
 #define A "/nix/store/00000000000000000000000000000000-a"

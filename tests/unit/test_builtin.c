@@ -9,8 +9,8 @@
 
 #include "builtin/builtin.h"
 #include "builtin/transfer_internal.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 /* Every case has an empty working directory. */
 static char dir[] = "/tmp/test-builtin-XXXXXX";

@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hook/bundle.h"
-#include "hook/memdir.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/bundle/bundle.h"
+#include "hook/runtime/memdir.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 #define DIGITS "00000000000000000000000000000000"
 

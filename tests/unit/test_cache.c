@@ -8,16 +8,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "nar/bytepipe.h"
-#include "nar/cache.h"
-#include "nar/cacheurl.h"
-#include "nar/compress.h"
-#include "nar/curlcommon.h"
-#include "nar/http_internal.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/cache/bytepipe.h"
+#include "nar/cache/cache.h"
+#include "nar/cache/compress.h"
+#include "nar/cache/url.h"
+#include "nar/cache/verify.h"
+#include "nar/http/curl.h"
+#include "nar/http/http_internal.h"
 #include "nar/storepath.h"
-#include "nar/verify.h"
 
 /* ---- URLs ---- */
 

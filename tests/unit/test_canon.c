@@ -12,9 +12,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "hook/canon.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/outputs/canon.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 /* A uid that builds could have. */
 #define BUILDER 30001

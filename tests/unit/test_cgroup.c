@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/cgroup.h"
+#include "hook/cgroup/cgroup.h"
 #include "tests/unit/unit.h"
 
 #include <signal.h>
@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hook/cgroup_internal.h"
-#include "nar/scope.h"
+#include "hook/cgroup/cgroup_internal.h"
+#include "nar/base/scope.h"
 
 static const char hybrid_mounts[] =
 	"22 1 0:20 / / rw - ext4 /dev/vda rw\n"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "hook/cmd.h"
-#include "hook/log.h"
-#include "nar/scope.h"
+#include "hook/base/log.h"
+#include "hook/cmd/cmd.h"
+#include "nar/base/scope.h"
 #include "tests/unit/capture.h"
 
 /* Everything that a command line of the verb "test" set. */

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "nar/buf.h"
-#include "nar/compress.h"
-#include "nar/decompress.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
+#include "nar/cache/compress.h"
+#include "nar/cache/decompress.h"
 
 #define MAX (64 << 20)
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "hook/config_internal.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/conf/conf_internal.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 /* A directory for the files of a case; the environment names an empty file as default. */
 static char dir[64];

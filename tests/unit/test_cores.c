@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "hook/cores.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/host/cores.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 /* The cores of a process in cgroup /a/b whose cpu.max has TEXT. */
 static unsigned cores_of(const char *text)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "hook/derivation.h"
-#include "nar/scope.h"
+#include "hook/drv/derivation.h"
+#include "nar/base/scope.h"
 
 #define STORE "/nix/store"
 #define HASH_A "00000000000000000000000000000000"

@@ -9,9 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "nar/dirstack.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/dirstack.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "tests/unit/tmpdir.h"
 
 static unsigned opened;

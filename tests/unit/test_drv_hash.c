@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "hook/derivation.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/drv/derivation.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 #define STORE "/nix/store"
 

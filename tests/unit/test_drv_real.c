@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "hook/drvrequest.h"
-#include "hook/subprocess.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/base/subprocess.h"
+#include "hook/request/make.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "specgen/spec.h"
 
 #define STORE "/nix/store"

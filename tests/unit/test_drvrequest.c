@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "hook/cores.h"
-#include "hook/drvrequest.h"
-#include "hook/drvrequest_internal.h"
-#include "nar/scope.h"
+#include "hook/host/cores.h"
+#include "hook/request/make.h"
+#include "hook/request/maker_internal.h"
+#include "nar/base/scope.h"
 
 #define BASE "/nix/store/00000000000000000000000000000000-"
 #define INPUT "/nix/store/11111111111111111111111111111111-in"

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/dump.h"
 #include "nar/hasher.h"
-#include "nar/io.h"
-#include "nar/scope.h"
 #include "tests/unit/tmpdir.h"
 
 static int add(void *ctx, const void *data, size_t n, struct err *e)

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nar/durable_internal.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/durable_internal.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "tests/unit/tmpdir.h"
 
 /* Directories t, t/d and t/d/e, three files, two links. */

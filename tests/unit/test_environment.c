@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/environment.h"
+#include "hook/base/environment.h"
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "nar/buf.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 
 static const char *const ours[] = {
 	"PATH=/bin",     "HOME=/root",     "LISTEN_FDS=1",       "LISTEN_PID=1",

@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nar/buf.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/dump.h"
 #include "nar/githash.h"
-#include "nar/io.h"
-#include "nar/scope.h"
 #include "tests/unit/tmpdir.h"
 
 #define BIG_BYTES 300001 /* more than is read at once */

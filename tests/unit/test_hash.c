@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
+#include "nar/base/scope.h"
 #include "nar/hash.h"
-#include "nar/scope.h"
 
 #define SHA512_ABC                                                         \
 	"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" \

@@ -9,12 +9,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "nar/cache.h"
-#include "nar/http.h"
-#include "nar/io.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/cache/cache.h"
+#include "nar/http/http.h"
 #include "nar/reader.h"
 #include "nar/restore.h"
-#include "nar/scope.h"
 #include "tests/unit/httpd.h"
 #include "tests/unit/nar_words.h"
 

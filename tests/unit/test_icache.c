@@ -13,10 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hook/icache_internal.h"
-#include "nar/io.h"
+#include "hook/inputs/input_cache_internal.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/restore.h"
-#include "nar/scope.h"
 
 static char dir[] = "/tmp/test_icache.XXXXXX";
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/inputs.h"
+#include "hook/inputs/inputs.h"
 #include "tests/unit/unit.h"
 
 #include "nar/restore.h"

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "tests/unit/tmpdir.h"
 
 static void creates_files_only_where_there_is_none(void **state)

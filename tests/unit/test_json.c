@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "specgen/json.h"
 
 static void indents_and_keeps_inline_containers_on_one_line(void **state)

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "hook/json_doc.h"
-#include "nar/scope.h"
+#include "hook/json/jdoc.h"
+#include "nar/base/scope.h"
 
 /* TEXT is read and comes out as EXPECTED. */
 static void assert_prints(const char *text, size_t len, const char *expected)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/keep.h"
+#include "hook/keep/keep_failed.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[32], on_list[256];
 static char name[] = "a", builder[] = "/bin/sh", builtin[] = "builtin:fetchurl";

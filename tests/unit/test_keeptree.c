@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/keeptree.h"
+#include "hook/keep/keep_tree.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[40];
 static int from = -1, to = -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The launcher itself runs here; tests/e2e/launch.sh has it in containers. */
-#include "hook/launch.h"
+#include "hook/request/launcher.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[40];
 

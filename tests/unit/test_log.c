@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <parson.h>
 
-#include "hook/log_internal.h"
+#include "hook/base/log_internal.h"
 #include "tests/unit/capture.h"
 
 static void writes_plain_lines_up_to_the_level(void **state)

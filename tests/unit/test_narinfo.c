@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
+#include "nar/base/scope.h"
 #include "nar/cacheinfo.h"
 #include "nar/narinfo.h"
-#include "nar/scope.h"
 
 /* Written by Nix 2.8, with keys that were made for this. */
 #define PUBLIC "test-1:y0rmxPsbkmUFHttrSiBYLNRY+jelaFHeLrIBKJ7aU3o="

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hook/optimise.h"
-#include "nar/io.h"
+#include "hook/outputs/optimise.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/nar.h"
-#include "nar/scope.h"
 
 static char dir[32];
 static int store_fd;

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hook/pathlock.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/store/path_lock.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[32], path[64], file[80];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "hook/prebuild_internal.h"
-#include "nar/scope.h"
+#include "hook/request/pre_build_hook_internal.h"
+#include "nar/base/scope.h"
 
 /* The paths that TEXT names, joined by '|'; NULL: refused. */
 static const char *parsed(const char *text, struct err *e)

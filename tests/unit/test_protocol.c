@@ -7,10 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hook/protocol.h"
-#include "nar/clock.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/nix/protocol.h"
+#include "nar/base/clock.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "tests/unit/capture.h"
 
 #define DRV "/nix/store/0hm2f1psjpcwg8fijsmr4wwxrx59s092-bar.drv"

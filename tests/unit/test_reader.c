@@ -6,9 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "nar/io.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/reader.h"
-#include "nar/scope.h"
 #include "nar/writer.h"
 #include "tests/piecewise.h"
 #include "tests/unit/nar_words.h"

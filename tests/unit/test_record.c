@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/record.h"
+#include "hook/run/record.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hook/cgroup.h"
-#include "nar/buf.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/cgroup/cgroup.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[40], bundle[80], runtime[64], witness[64];
 

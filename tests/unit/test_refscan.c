@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
+#include "nar/base/scope.h"
 #include "nar/hash.h"
 #include "nar/refscan.h"
-#include "nar/scope.h"
 
 #define A "4q0pg5zpfmznxscq3avycvf9xdvx50n3"
 #define B "9zicq1m4wy4bv50xa4l1jk4kpyy41kih"

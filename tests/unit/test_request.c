@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "specgen/request.h"
 #include "specgen/request_internal.h"
 

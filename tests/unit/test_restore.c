@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/githash.h"
-#include "nar/io.h"
 #include "nar/restore.h"
-#include "nar/scope.h"
 #include "tests/unit/nar_words.h"
 #include "tests/unit/tmpdir.h"
 
@@ -364,7 +364,9 @@ static int write_to(void *ctx, const void *data, size_t n, struct err *e)
 	return io_write(*(int *)ctx, data, n, "a NAR", e);
 }
 
-/* As in a store of a Nix that has no limit of depth; with fewer descriptors than there are levels. */
+/*
+ * As in a store of a Nix that has no limit of depth; with fewer descriptors than there are levels.
+ */
 static void copies_and_restores_what_is_deeper_than_nars_of_others(void **state)
 {
 	struct err e = ERR_INIT;

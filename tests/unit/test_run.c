@@ -3,8 +3,8 @@
  * With a shell script in the runtime's place, so that it runs anywhere; real runtimes have
  * tests/hostile/containers.sh.
  */
-#include "hook/keep.h"
-#include "hook/run.h"
+#include "hook/keep/keep_failed.h"
+#include "hook/run/run.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -22,11 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hook/children.h"
-#include "hook/record.h"
-#include "nar/buf.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/run/children.h"
+#include "hook/run/record.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[32];
 
@@ -139,7 +139,10 @@ static void the_record_goes_when_all_has_gone(void **state)
 	assert_false(exists(record.path));
 }
 
-/* Killed while something is unread: the supervisor hears "connection reset" before it hears the end. */
+/*
+ * Killed while something is unread: the supervisor hears "connection reset" before it hears the
+ * end.
+ */
 static void a_hook_that_is_killed_deaf_leaves_no_record(void **state)
 {
 	struct err e = ERR_INIT;
@@ -200,7 +203,9 @@ static void the_record_stays_when_something_does(void **state)
 	assert_false(exists(path));
 }
 
-/* Have CALL fail with ERR, with this value of its argument ARG. For this process and its children. */
+/*
+ * Have CALL fail with ERR, with this value of its argument ARG. For this process and its children.
+ */
 static void let_fail(unsigned call, unsigned arg, unsigned value, unsigned err)
 {
 	struct sock_filter f[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/runtime.h"
+#include "hook/runtime/runtime.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[32];
 

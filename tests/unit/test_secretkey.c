@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 #include "nar/ed25519.h"
 #include "nar/hash.h"
-#include "nar/io.h"
-#include "nar/scope.h"
 #include "nar/secretkey.h"
 
 #define TEXT_MAX 128

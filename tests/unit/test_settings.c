@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hook/settings.h"
-#include "nar/scope.h"
+#include "hook/nix/settings.h"
+#include "nar/base/scope.h"
 
 static void keeps_each_name_once_in_order(void **state)
 {

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nar/clock.h"
-#include "nar/scope.h"
+#include "nar/base/clock.h"
+#include "nar/base/scope.h"
 
 #define BIG (UINT64_C(1) << 40)
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "specgen/spec.h"
 
 #define DIGITS "00000000000000000000000000000000"

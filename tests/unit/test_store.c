@@ -4,7 +4,7 @@
 #include <sqlite3.h>
 #include <sys/file.h>
 
-#include "hook/store_internal.h"
+#include "hook/store/backends_internal.h"
 #include "nar/nar.h"
 #include "tests/unit/nixstore.h"
 

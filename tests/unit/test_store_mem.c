@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "hook/store_internal.h"
-#include "nar/scope.h"
+#include "hook/store/backends_internal.h"
+#include "nar/base/scope.h"
 
 #define A "/nix/store/00000000000000000000000000000000-a"
 #define B "/nix/store/11111111111111111111111111111111-b"

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hook/store_uri.h"
-#include "nar/buf.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "hook/store/uri.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[] = "/tmp/test_store_uri.XXXXXX";
 static char state[64]; /* a directory that we may write */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "nar/scope.h"
+#include "nar/base/scope.h"
 #include "nar/storepath.h"
 
 #define H "4q0pg5zpfmznxscq3avycvf9xdvx50n3"

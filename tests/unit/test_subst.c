@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "nar/buf.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/scope.h"
 #include "nar/subst.h"
 
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

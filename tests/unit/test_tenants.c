@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/tenants.h"
+#include "hook/run/tenants.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "nar/buf.h"
-#include "nar/io.h"
-#include "nar/scope.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
 
 static char dir[64], place[80];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/users.h"
+#include "hook/host/users.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hook/users_internal.h"
-#include "nar/io.h"
+#include "hook/host/users_internal.h"
+#include "nar/base/io.h"
 
 static char dir[32];
 /* struct group wants its strings writable. */

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "nar/err.h"
+#include "nar/base/err.h"
 
 /* RC is success; prints what went wrong otherwise. */
 #define assert_ok(e, rc)                                                 \

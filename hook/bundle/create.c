@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A bundle is on the way of each build, so it is made with few system calls: directories get their
+ * mode from mkdir(2) itself under a umask of 0, mount points are made where they will be needed,
+ * so that the runtime makes none, and nothing is synced: after a crash it is stale.
+ *
+ * Nobody but us can write below it until the runtime starts: the top directory is new, 0700, and
+ * belongs to the caller or to the build user, which has no process yet.
+ */
+#include "hook/bundle/bundle.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "hook/bundle/bundle_internal.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+#define CONFIG_BYTES_MAX (64u << 20)
+#define NOBODY ((uid_t)-1)
+
+bool bundle_reachable(const char *path)
+{
+	char dir[4096];
+	size_t len = strlen(path);
+	struct stat st;
+
+	if (len >= sizeof dir)
+		return false;
+	memcpy(dir, path, len + 1);
+	for (char *slash = strrchr(dir, '/'); slash && slash != dir; slash = strrchr(dir, '/')) {
+		*slash = '\0';
+		if (stat(dir, &st) < 0 || !(st.st_mode & S_IXOTH))
+			return false;
+	}
+	return true;
+}
+
+/* Add the root of the namespace, the caller, before the build's own ids. */
+static void map_root(struct spec_idmap map[2], size_t *n, uint32_t id)
+{
+	if (*n != 1 || map[0].inside == 0)
+		return;
+	map[1] = map[0];
+	map[0] = (struct spec_idmap){0, id, 1};
+	*n = 2;
+}
+
+static void fit_ids(struct spec_host *h, enum runtime_kind kind, const char *bundle_path)
+{
+	if (!h->userns || (kind == RUNTIME_CRUN && (h->rootless || bundle_reachable(bundle_path))))
+		return;
+	if (!h->rootless) {
+		map_root(h->uid_map, &h->n_uid_map, 0);
+		map_root(h->gid_map, &h->n_gid_map, 0);
+		return;
+	}
+	/* There is one id to map, and it has to be root. */
+	h->uid_map[0].inside = h->gid_map[0].inside = 0;
+	h->uid = h->gid = 0;
+}
+
+/* CTX: the struct bundle_work of the bundle, or NULL as long as there is none. */
+static unsigned mount_flags(const void *ctx, const char *source)
+{
+	const struct bundle_work *w = ctx;
+	struct statvfs st;
+	unsigned flags = 0;
+
+	/* A relative source is a scratch directory. What cannot be asked the runtime tells of. */
+	if (source[0] == '/' ? statvfs(source, &st) < 0 : !w || fstatvfs(w->scratch, &st) < 0)
+		return 0;
+	flags |= st.f_flag & ST_RDONLY ? SPEC_MOUNT_RO : 0;
+	flags |= st.f_flag & ST_NODEV ? SPEC_MOUNT_NODEV : 0;
+	flags |= st.f_flag & ST_NOEXEC ? SPEC_MOUNT_NOEXEC : 0;
+	return flags;
+}
+
+void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bundle_path)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
+	bool knows_all = kind == RUNTIME_CRUN || kind == RUNTIME_RUNC;
+
+	fit_ids(h, kind, bundle_path);
+	h->last_cap = knows_all ? SPEC_CAP_MAX : SPEC_CAP_PORTABLE;
+	while (h->last_cap > 0 && prctl(PR_CAPBSET_READ, h->last_cap, 0, 0, 0) < 0)
+		h->last_cap--;
+	h->has_kvm = access("/dev/kvm", F_OK) == 0;
+	h->mount_flags = mount_flags;
+	/* It has no openat2(2), and one errno for all that a filter refuses: it is not ENOSYS. */
+	h->hide_openat2 = h->hide_openat2 && kind != RUNTIME_RUNSC;
+	if (pages > 0 && page_size > 0)
+		h->ram_bytes = (uint64_t)pages * (uint64_t)page_size;
+}
+
+static void work_done(struct bundle_work *w)
+{
+	int *fds[] = {&w->disk, &w->top, &w->root, &w->etc, &w->dev, &w->scratch};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		scope_close(fds[i]);
+	for (size_t i = 0; w->scratch_fds && i < w->r->scratch_paths.n; i++)
+		scope_close(&w->scratch_fds[i]);
+	free(w->scratch_fds);
+	free(w->placed_inputs);
+	free(w->placed_host_paths);
+}
+#define scoped_work __attribute__((cleanup(work_done)))
+
+static void umask_restore(const mode_t *mask)
+{
+	umask(*mask);
+}
+
+int bundle_give(const struct bundle_work *w, int dirfd, const char *name, struct err *e)
+{
+	if (w->uid == NOBODY)
+		return 0;
+	if (fchownat(dirfd, name, w->uid, w->gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+		return err_sys(e, "giving '%s' in the bundle '%s' to the build's user", name,
+			       w->path);
+	return 0;
+}
+
+/* Who a runtime looks into the bundle as: the namespace's root, else the process itself. */
+static int give_top(const struct bundle_work *w, struct err *e)
+{
+	uid_t viewer = w->uid;
+
+	for (size_t i = 0; i < w->h->n_uid_map; i++)
+		if (w->h->uid_map[i].inside == 0)
+			viewer = w->h->uid_map[i].outside;
+	if (!w->h->userns || w->uid == NOBODY || viewer == geteuid())
+		return 0;
+	if (fchown(w->top, viewer, (gid_t)-1) < 0)
+		return err_sys(e, "changing the owner of '%s'", w->path);
+	return 0;
+}
+
+/* The new directory at PATH, opened; what was there is stale. */
+static int make_top(const char *path, struct err *e)
+{
+	int fd;
+
+	if (mkdir(path, 0700) < 0) {
+		if (errno != EEXIST)
+			return err_sys(e, "creating the bundle '%s'", path);
+		if (bundle_remove(path, e) < 0)
+			return -1;
+		if (mkdir(path, 0700) < 0)
+			return err_sys(e, "creating the bundle '%s'", path);
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "opening the bundle '%s'", path);
+	return fd;
+}
+
+/*
+ * Nix's modes: outputs and stray files may be created in the store by the build, and removed only
+ * by who made them; a directory to work in is the build's alone.
+ */
+static int make_scratch(struct bundle_work *w, struct err *e)
+{
+	w->scratch = io_mkdir(w->disk, "scratch", 0755, e);
+	if (w->scratch < 0)
+		return -1;
+	if (w->in_memory && mkdirat(w->top, "scratch", 0755) < 0)
+		return err_sys(e, "creating 'scratch' in memory for '%s'", w->path);
+	/* As root/tmp is, where that is on the disk. */
+	if (w->in_memory && w->profile == SPEC_NIX && mkdirat(w->scratch, "tmp", 01777) < 0)
+		return err_sys(e, "creating 'scratch/tmp' in '%s'", w->path);
+	for (size_t i = 0; i < w->r->scratch_paths.n; i++) {
+		const char *path = w->r->scratch_paths.items[i];
+		bool store = str_eq(path, w->r->inputs_dir);
+		scoped_free char *name = spec_scratch_name(path, e);
+		if (!name)
+			return -1;
+		if (mkdirat(w->scratch, name, store ? 01775 : 0700) < 0)
+			return err_sys(e, "creating 'scratch/%s' in '%s'", name, w->path);
+		w->scratch_fds[i] = io_opendir(w->scratch, name, e);
+		if (w->scratch_fds[i] < 0)
+			return -1;
+		if (store && w->uid != NOBODY) {
+			/* chown(2) by root keeps the mode of a directory. */
+			if (fchown(w->scratch_fds[i], (uid_t)-1, w->gid) < 0)
+				return err_sys(e, "changing the group of 'scratch/%s'", name);
+		} else if (bundle_give(w, w->scratch_fds[i], "", e) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int write_config(const struct bundle_work *w, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(CONFIG_BYTES_MAX);
+	struct spec_host h = *w->h;
+
+	h.placed_inputs = w->placed_inputs;
+	h.placed_host_paths = w->placed_host_paths;
+	h.own_null = w->own_null;
+	h.own_tmp = w->in_memory;
+	h.mount_flags_ctx = w;
+	if (spec_print(w->r, w->profile, &h, &b, e) < 0)
+		return -1;
+	return io_write_file(w->top, "config.json", 0644, b.data, b.len, e);
+}
+
+/* Let the caller add to the request, under its own umask. */
+static int ask(const struct bundle_work *w, struct err *e)
+{
+	__attribute__((cleanup(umask_restore))) mode_t mask = umask(w->umask);
+	scoped_free char *root = str_fmt(e, "%s/root", w->path);
+
+	(void)mask;
+	return root ? w->calls.ask(w->calls.ctx, root, e) : -1;
+}
+
+static int fill(struct bundle_work *w, struct err *e)
+{
+	const struct request *r = w->r;
+
+	w->scratch_fds = mem_new(r->scratch_paths.n, sizeof *w->scratch_fds, e);
+	if (!w->scratch_fds)
+		return -1;
+	for (size_t i = 0; i < r->scratch_paths.n; i++)
+		w->scratch_fds[i] = -1;
+	if (give_top(w, e) < 0 || make_scratch(w, e) < 0 || bundle_make_root(w, e) < 0)
+		return -1;
+	if (w->calls.ask && ask(w, e) < 0)
+		return -1;
+	w->placed_inputs = mem_new(r->n_inputs, sizeof *w->placed_inputs, e);
+	if (!w->placed_inputs)
+		return -1;
+	w->placed_host_paths =
+		mem_new(r->constraints.n_host_paths, sizeof *w->placed_host_paths, e);
+	if (!w->placed_host_paths)
+		return -1;
+	if (bundle_make_mount_points(w, e) < 0 || bundle_make_files(w, e) < 0)
+		return -1;
+	return write_config(w, e);
+}
+
+/* Absolute path of the directory outside for PATH, which lies in a scratch path. */
+static char *outside(const struct bundle_work *w, const char *path, struct err *e)
+{
+	for (size_t i = 0; i < w->r->scratch_paths.n; i++) {
+		const char *scratch = w->r->scratch_paths.items[i];
+		size_t n = strlen(scratch);
+		scoped_free char *name = NULL;
+		if (strncmp(path, scratch, n) != 0 || (path[n] && path[n] != '/'))
+			continue;
+		name = spec_scratch_name(scratch, e);
+		return name ? str_fmt(e, "%s/scratch/%s%s", w->path, name, path + n) : NULL;
+	}
+	err_set(e, ERR_INPUT,
+		"'%s' lies in no scratch path, and a bundle has no other place for it", path);
+	return NULL;
+}
+
+static int finish(struct bundle_work *w, struct bundle *ret, struct err *e)
+{
+	struct bundle b = BUNDLE_INIT;
+
+	b.path = str_dup(w->path, e);
+	if (!b.path || !(b.build_dir = outside(w, w->r->working_dir, e)) ||
+	    !(b.output_dir = outside(w, w->r->inputs_dir, e))) {
+		bundle_done(&b);
+		return -1;
+	}
+	b.output_dirfd = open(b.output_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (b.output_dirfd < 0) {
+		err_sys(e, "opening '%s'", b.output_dir);
+		bundle_done(&b);
+		return -1;
+	}
+	b.dirfd = TAKE(w->top, -1);
+	b.lacks_null = w->lacks_null;
+	*ret = b;
+	return 0;
+}
+
+bool bundle_fits_memory(const struct request *r, enum spec_profile profile)
+{
+	/* The root of a range of ids may write to all of its file system. */
+	if (r->constraints.uid_range)
+		return false;
+	if (profile == SPEC_NIX && spec_has_target(r, "/tmp"))
+		return false;
+	for (size_t i = 0; i < r->scratch_paths.n; i++)
+		if (str_eq(r->scratch_paths.items[i], "tmp") ||
+		    str_starts(r->scratch_paths.items[i], "tmp/"))
+			return false;
+	return true;
+}
+
+static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, struct err *e)
+{
+	/* One thread runs here, so the umask is ours for a moment. */
+	__attribute__((cleanup(umask_restore))) mode_t mask = umask(0);
+
+	assert(w->path[0] == '/');
+	w->umask = mask;
+	if (req_check(w->r, e) < 0)
+		return -1;
+	w->disk = w->calls.make_top ? w->calls.make_top(w->calls.ctx, w->path, e)
+				    : make_top(w->path, e);
+	if (w->disk < 0)
+		return -1;
+	w->top = fcntl(mem_dirfd >= 0 ? mem_dirfd : w->disk, F_DUPFD_CLOEXEC, 0);
+	if (w->top < 0)
+		err_sys(e, "duplicating a descriptor");
+	if (w->top < 0 || fill(w, e) < 0 || finish(w, ret, e) < 0) {
+		struct err later = ERR_INIT;
+		/* The first error is what the caller needs; a half-made bundle is stale to the
+		 * next. */
+		if (bundle_remove(w->path, &later) < 0)
+			err_clear(&later);
+		return -1;
+	}
+	return 0;
+}
+
+static struct bundle_work work_for(const char *path, const struct request *r,
+				   enum spec_profile profile, const struct spec_host *h,
+				   const struct build_user *user)
+{
+	return (struct bundle_work){.path = path,
+				    .r = r,
+				    .h = h,
+				    .profile = profile,
+				    .uid = user ? user->uid : NOBODY,
+				    .gid = user ? user->gid : (gid_t)-1,
+				    .disk = -1,
+				    .top = -1,
+				    .root = -1,
+				    .etc = -1,
+				    .dev = -1,
+				    .scratch = -1};
+}
+
+int bundle_create(const char *path, int mem_dirfd, const struct request *r,
+		  enum spec_profile profile, const struct spec_host *h,
+		  const struct build_user *user, struct bundle *ret, struct err *e)
+{
+	const struct bundle_calls none = {0};
+
+	return bundle_create_by(path, mem_dirfd, r, profile, h, user, &none, ret, e);
+}
+
+int bundle_create_by(const char *path, int mem_dirfd, const struct request *r,
+		     enum spec_profile profile, const struct spec_host *h,
+		     const struct build_user *user, const struct bundle_calls *calls,
+		     struct bundle *ret, struct err *e)
+{
+	scoped_work struct bundle_work w = work_for(path, r, profile, h, user);
+
+	w.in_memory = mem_dirfd >= 0;
+	w.calls = *calls;
+	return create(&w, mem_dirfd, ret, e);
+}
+
+void bundle_done(struct bundle *b)
+{
+	free(b->path);
+	free(b->build_dir);
+	free(b->output_dir);
+	scope_close(&b->dirfd);
+	scope_close(&b->output_dirfd);
+	*b = (struct bundle)BUNDLE_INIT;
+}
+
+int bundle_remove(const char *path, struct err *e)
+{
+	return io_rmtree(AT_FDCWD, path, path, e);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The root file system of a bundle. Modes, owners and contents are those of Nix's sandbox: source
+ * are Nix's src/libstore/unix/build/{chroot,linux}-derivation-builder.cc.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "hook/bundle/bundle_internal.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/* Linux's admin-guide/devices.txt. */
+#define NULL_MAJOR 1
+#define NULL_MINOR 3
+
+static int make_dir(const struct bundle_work *w, int dirfd, const char *name, mode_t mode,
+		    struct err *e)
+{
+	if (mkdirat(dirfd, name, mode) < 0 && errno != EEXIST)
+		return err_sys(e, "creating the directory '%s' in the bundle '%s'", name, w->path);
+	return 0;
+}
+
+static int make_file(const struct bundle_work *w, int dirfd, const char *name, struct err *e)
+{
+	/* One system call, where open(2) would want close(2). */
+	if (mknodat(dirfd, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
+		return err_sys(e, "creating the file '%s' in the bundle '%s'", name, w->path);
+	return 0;
+}
+
+int bundle_place(int dirfd, const char *name, const char *source, const struct stat *st,
+		 bool *ret_placed, struct err *e)
+{
+	char target[4096];
+	ssize_t n;
+
+	*ret_placed = false;
+	if (S_ISDIR(st->st_mode)) {
+		if (mkdirat(dirfd, name, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, "creating a directory to mount '%s' on", source);
+		return 0;
+	}
+	if (!S_ISLNK(st->st_mode)) {
+		if (mknodat(dirfd, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
+			return err_sys(e, "creating a file to mount '%s' on", source);
+		return 0;
+	}
+	n = readlinkat(AT_FDCWD, source, target, sizeof target - 1);
+	if (n < 0)
+		return err_sys(e, "reading the link '%s'", source);
+	target[n] = '\0';
+	if (symlinkat(target, dirfd, name) < 0)
+		return err_sys(e, "creating a link as '%s' is one", source);
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	if (utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "setting the time of a link as '%s' is one", source);
+	*ret_placed = true;
+	return 0;
+}
+
+/* The scratch path that PATH (without leading '/') is or lies in: its index, or -1. */
+static ssize_t scratch_index(const struct request *r, const char *path)
+{
+	for (size_t i = 0; i < r->scratch_paths.n; i++) {
+		size_t n = strlen(r->scratch_paths.items[i]);
+		if (strncmp(path, r->scratch_paths.items[i], n) == 0 &&
+		    (path[n] == '/' || path[n] == '\0'))
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+/* Go on from *FD into NAME (LEN bytes), which is made if need be. A link or a file: *FD is -1. */
+static int descend(const struct bundle_work *w, int *fd, const char *name, size_t len, bool owned,
+		   struct err *e)
+{
+	scoped_free char *one = str_ndup(name, len, e);
+	bool made;
+	int next;
+
+	if (!one)
+		return -1;
+	made = mkdirat(*fd, one, 0755) == 0;
+	if (!made && errno != EEXIST)
+		return err_sys(e, "creating the directory '%s' in the bundle '%s'", one, w->path);
+	if (made && owned && bundle_give(w, *fd, one, e) < 0)
+		return -1;
+	next = openat(*fd, one, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (next < 0 && errno != ELOOP && errno != ENOTDIR)
+		return err_sys(e, "opening the directory '%s' in the bundle '%s'", one, w->path);
+	scope_close(fd);
+	*fd = next;
+	return 0;
+}
+
+int bundle_open_parent(const struct bundle_work *w, const char *target, bool owned, int *ret_fd,
+		       const char **ret_name, struct err *e)
+{
+	const char *path = target + 1, *slash;
+	ssize_t at = scratch_index(w->r, path);
+	int from = w->root;
+	scoped_fd int fd = -1;
+
+	if (at >= 0) {
+		from = w->scratch_fds[at];
+		path += strlen(w->r->scratch_paths.items[at]);
+		path += *path == '/';
+	}
+	fd = fcntl(from, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, "duplicating a descriptor");
+	for (; (slash = strchr(path, '/')) && fd >= 0; path = slash + 1)
+		if (descend(w, &fd, path, (size_t)(slash - path), owned && at >= 0, e) < 0)
+			return -1;
+	*ret_name = path;
+	*ret_fd = TAKE(fd, -1);
+	return 0;
+}
+
+/* A point to mount SOURCE on at TARGET; where it lies behind a link, the runtime finds the way. */
+static int place_at(const struct bundle_work *w, const char *target, const char *source,
+		    const struct stat *st, bool *ret_placed, struct err *e)
+{
+	scoped_fd int fd = -1;
+	const char *name;
+
+	*ret_placed = false;
+	if (bundle_open_parent(w, target, false, &fd, &name, e) < 0)
+		return -1;
+	if (fd < 0 || !*name)
+		return 0;
+	return bundle_place(fd, name, source, st, ret_placed, e);
+}
+
+/* The same for a file of the machine whose links are followed. */
+static int place_file(const struct bundle_work *w, const char *target, struct err *e)
+{
+	const struct stat file = {.st_mode = S_IFREG};
+	bool placed;
+
+	if (spec_has_target(w->r, target))
+		return 0;
+	return place_at(w, target, target, &file, &placed, e);
+}
+
+/*
+ * The runtime can change what is the machine's root's: once in the namespaces, where root is mapped
+ * as itself, and before for whomever root is mapped to. crun does the latter with descriptor 0.
+ */
+static bool has_power_over_machine(const struct spec_host *h)
+{
+	if (geteuid() != 0 || !h->userns)
+		return geteuid() == 0;
+	for (size_t i = 0; i < h->n_uid_map; i++)
+		if (h->uid_map[i].inside == 0)
+			return true;
+	return false;
+}
+
+/*
+ * crun gives whatever is on descriptors 0 to 2 to the build's user, and before that puts the
+ * sandbox's /dev/null where it finds the machine's: with a bind of the machine's, the build would
+ * own that one, and could close it for all. So where the runtime has the power to, it gets a device
+ * of the bundle's own. On a file system without devices (nodev) it is for who starts the runtime to
+ * mount one, or it gets the machine's if nobody does.
+ */
+static int make_null(struct bundle_work *w, struct err *e)
+{
+	if (has_power_over_machine(w->h) &&
+	    mknodat(w->dev, "null", S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) == 0) {
+		scoped_fd int fd = openat(w->dev, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0) {
+			w->own_null = true;
+			return 0;
+		}
+		if (unlinkat(w->dev, "null", 0) < 0)
+			return err_sys(e, "removing 'dev/null' in the bundle '%s'", w->path);
+		w->own_null = w->lacks_null = w->h->own_null;
+	}
+	return make_file(w, w->dev, "null", e);
+}
+
+static int make_dev(struct bundle_work *w, struct err *e)
+{
+	w->dev = io_mkdir(w->root, "dev", 0755, e);
+	if (w->dev < 0)
+		return -1;
+	if (w->profile == SPEC_TVIX)
+		return 0;
+	if (!spec_has_target(w->r, "/dev/null") && make_null(w, e) < 0)
+		return -1;
+	/* "null" may be there: then it stays. */
+	for (size_t i = 0; spec_dev_nodes[i]; i++)
+		if (make_file(w, w->dev, spec_dev_nodes[i], e) < 0)
+			return -1;
+	for (size_t i = 0; spec_dev_links[i].name; i++)
+		if (symlinkat(spec_dev_links[i].target, w->dev, spec_dev_links[i].name) < 0)
+			return err_sys(e, "creating the link 'dev/%s' in the bundle '%s'",
+				       spec_dev_links[i].name, w->path);
+	if (w->r->constraints.kvm && w->h->has_kvm && make_file(w, w->dev, "kvm", e) < 0)
+		return -1;
+	/* runc gives a tmpfs the mode of what it is mounted on, whatever its options say. */
+	return make_dir(w, w->dev, "shm", 01777, e) < 0 || make_dir(w, w->dev, "pts", 0755, e) < 0
+		       ? -1
+		       : 0;
+}
+
+static int write_etc(const struct bundle_work *w, struct err *e)
+{
+	const struct spec_host *h = w->h;
+	scoped_buf struct buf passwd = BUF_INIT(16384), group = BUF_INIT(4096);
+	static const char hosts[] = "127.0.0.1 localhost\n::1 localhost\n";
+	static const char nsswitch[] = "hosts: files dns\nservices: files\n";
+	const char *build = w->r->working_dir;
+
+	if (buf_addf(&passwd, e,
+		     "root:x:0:0:Nix build user:/%s:/noshell\n"
+		     "nixbld:x:%u:%u:Nix build user:/%s:/noshell\n"
+		     "nobody:x:65534:65534:Nobody:/:/noshell\n",
+		     build, h->uid, h->gid, build) < 0 ||
+	    buf_addf(&group, e, "root:x:0:\nnixbld:!:%u:\nnogroup:x:65534:\n", h->gid) < 0 ||
+	    io_write_file(w->etc, "passwd", 0644, passwd.data, passwd.len, e) < 0 ||
+	    io_write_file(w->etc, "group", 0644, group.data, group.len, e) < 0)
+		return -1;
+	if (w->r->constraints.network)
+		return io_write_file(w->etc, "nsswitch.conf", 0644, nsswitch, sizeof nsswitch - 1,
+				     e);
+	return io_write_file(w->etc, "hosts", 0644, hosts, sizeof hosts - 1, e);
+}
+
+static int make_scratch_points(const struct bundle_work *w, struct err *e)
+{
+	for (size_t i = 0; i < w->r->scratch_paths.n; i++) {
+		const char *path = w->r->scratch_paths.items[i], *slash;
+		scoped_fd int fd = fcntl(w->root, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return err_sys(e, "duplicating a descriptor");
+		for (; (slash = strchr(path, '/')); path = slash + 1)
+			if (descend(w, &fd, path, (size_t)(slash - path), false, e) < 0)
+				return -1;
+		if (fd < 0 || make_dir(w, fd, path, 0755, e) < 0)
+			return fd < 0 ? err_set(e, ERR_INPUT, "'%s' leads through a file",
+						w->r->scratch_paths.items[i])
+				      : -1;
+	}
+	return 0;
+}
+
+int bundle_make_root(struct bundle_work *w, struct err *e)
+{
+	bool range = w->r->constraints.uid_range;
+
+	w->root = io_mkdir(w->top, "root", range ? 0755 : 0750, e);
+	if (w->root < 0)
+		return -1;
+	if (w->uid != (uid_t)-1 && fchown(w->root, range ? w->uid : (uid_t)-1, w->gid) < 0)
+		return err_sys(e, "changing the owner of the root directory in '%s'", w->path);
+	w->etc = io_mkdir(w->root, "etc", 0755, e);
+	/* tvix mounts a tmpfs there, which runc gives the mode of what is below it. */
+	if (w->etc < 0 ||
+	    make_dir(w, w->root, "tmp", w->profile == SPEC_TVIX ? 0700 : 01777, e) < 0 ||
+	    make_dir(w, w->root, "proc", 0755, e) < 0 || make_dev(w, e) < 0 ||
+	    make_scratch_points(w, e) < 0)
+		return -1;
+	if ((range || w->profile == SPEC_TVIX) && make_dir(w, w->root, "sys", 0755, e) < 0)
+		return -1;
+	/* tvix's sandbox knows no users. */
+	return w->profile == SPEC_TVIX ? 0 : write_etc(w, e);
+}
+
+/*
+ * Make mount points for the inputs. Those of files are one file with as many names: a link costs a
+ * part of what another inode costs on a disk, to make and to remove.
+ */
+static int place_inputs(struct bundle_work *w, struct err *e)
+{
+	scoped_fd int dir = -1;
+	const char *name, *file = NULL;
+	scoped_free char *inside = str_fmt(e, "/%s/x", w->r->inputs_dir);
+
+	if (!inside || bundle_open_parent(w, inside, false, &dir, &name, e) < 0)
+		return -1;
+	for (size_t i = 0; i < w->r->n_inputs; i++) {
+		const struct req_input *in = &w->r->inputs[i];
+		struct stat st;
+		if (!in->source)
+			return err_set(e, ERR_INPUT,
+				       "the request does not say where the input '%s' is on this "
+				       "machine",
+				       in->path);
+		if (fstatat(AT_FDCWD, in->source, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(e, "getting attributes of path '%s'", in->source);
+		const bool is_file = !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode);
+		/*
+		 * It may have as many names as the file system allows: then it is another one's
+		 * turn.
+		 */
+		if (is_file && file && linkat(dir, file, dir, in->path, 0) == 0)
+			continue;
+		if (is_file)
+			file = in->path;
+		if (bundle_place(dir, in->path, in->source, &st, &w->placed_inputs[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int place_host_paths(struct bundle_work *w, struct err *e)
+{
+	for (size_t i = 0; i < w->r->constraints.n_host_paths; i++) {
+		const struct req_host_path *p = &w->r->constraints.host_paths[i];
+		struct stat st;
+		if (str_eq(p->source, "/proc"))
+			continue;
+		if (fstatat(AT_FDCWD, p->source, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (!p->optional || (errno != ENOENT && errno != ENOTDIR))
+				return err_sys(e, "getting attributes of path '%s'", p->source);
+			w->placed_host_paths[i] = true;
+			continue;
+		}
+		if (place_at(w, p->target, p->source, &st, &w->placed_host_paths[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int place_machine_files(const struct bundle_work *w, struct err *e)
+{
+	const struct {
+		bool there;
+		const char *target;
+	} files[] = {
+		{w->h->has_resolv_conf, "/etc/resolv.conf"},
+		{w->h->has_services, "/etc/services"},
+		{w->h->has_hosts, "/etc/hosts"},
+		{w->h->ca_bundle && w->profile == SPEC_NIX, "/etc/ssl/certs/ca-certificates.crt"},
+	};
+
+	if (w->r->constraints.provide_bin_sh && w->h->sandbox_shell &&
+	    place_file(w, "/bin/sh", e) < 0)
+		return -1;
+	for (size_t i = 0; w->r->constraints.network && i < ARRAY_SIZE(files); i++)
+		if (files[i].there && place_file(w, files[i].target, e) < 0)
+			return -1;
+	return 0;
+}
+
+int bundle_make_mount_points(struct bundle_work *w, struct err *e)
+{
+	if (place_inputs(w, e) < 0 || place_host_paths(w, e) < 0 || place_machine_files(w, e) < 0)
+		return -1;
+	if (w->profile == SPEC_TVIX)
+		return 0;
+	if (w->r->constraints.uid_range)
+		return bundle_give(w, w->etc, "", e);
+	if (fchmod(w->etc, 0555) < 0)
+		return err_sys(e, "closing /etc in the bundle '%s'", w->path);
+	return 0;
+}
+
+int bundle_make_files(struct bundle_work *w, struct err *e)
+{
+	for (size_t i = 0; i < w->r->n_files; i++) {
+		const struct req_file *f = &w->r->files[i];
+		bool owned = scratch_index(w->r, f->path) >= 0;
+		scoped_free char *target = str_fmt(e, "/%s", f->path);
+		scoped_fd int fd = -1;
+		const char *name;
+		if (!target || bundle_open_parent(w, target, owned, &fd, &name, e) < 0)
+			return -1;
+		if (fd < 0 || !*name)
+			return err_set(e, ERR_INPUT,
+				       "the additional file '%s' lies behind a file or a link",
+				       f->path);
+		if (io_write_file(fd, name, f->mode, f->contents, f->len, e) < 0)
+			return err_wrap(e, "laying out the file '%s'", f->path);
+		if (owned && bundle_give(w, fd, name, e) < 0)
+			return -1;
+	}
+	return 0;
+}

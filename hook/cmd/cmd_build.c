@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The verb is a program of its own, nix-oci-hook-build: it needs libcurl and libarchive, whose
+ * loading would cost every build of Nix's some milliseconds.
+ */
+#include "hook/cmd/cmd.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "hook/base/program.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+int cmd_build(int argc, char **argv, struct err *e)
+{
+	scoped_free char *path = program_path("nix-oci-hook-build", e);
+
+	if (!path)
+		return -1;
+	execv(path, argv);
+	if (errno == ENOENT)
+		return err_set(e, ERR_SYSTEM,
+			       "the verb 'build' is the program '%s', which is not installed",
+			       path);
+	return err_sys(e, "executing '%s'", path);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "hook/bundle/bundle.h"
+#include "hook/cmd/preview.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/* What is at PATH, which somebody typed, is not for us to remove. */
+static int refuse_existing(const char *path, struct err *e)
+{
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(e, ERR_INPUT, "'%s' exists already", path);
+	return 0;
+}
+
+static char *absolute(const char *path, struct err *e)
+{
+	scoped_free char *cwd = NULL;
+
+	if (path[0] == '/')
+		return str_dup(path, e);
+	cwd = getcwd(NULL, 0);
+	if (!cwd) {
+		err_sys(e, "asking for the working directory");
+		return NULL;
+	}
+	return str_fmt(e, "%s/%s", cwd, path);
+}
+
+static int make(const struct preview *p, const char *path, struct err *e)
+{
+	scoped_bundle struct bundle b = BUNDLE_INIT;
+
+	if (refuse_existing(path, e) < 0 ||
+	    bundle_create(path, -1, &p->request, p->conf.profile, &p->machine.host,
+			  p->as_root ? &p->user : NULL, &b, e) < 0)
+		return -1;
+	printf("%s\n", b.path);
+	return CMD_OK;
+}
+
+int cmd_bundle(int argc, char **argv, struct err *e)
+{
+	struct preview_args a = {0};
+	const char *out = "bundle";
+	const struct cli_option options[] = {
+		{"profile", "NAME", "nix (as Nix's own sandbox; the default) or tvix",
+		 .value = &a.profile},
+		{"runtime", "NAME", "fit for crun, runc, runsc or youki only, not for all of them",
+		 .value = &a.runtime},
+		{"output", "DIR", "where to make it (bundle); must not exist", .letter = 'o',
+		 .value = &out},
+		{"store", "URI", "the Nix store of the derivation, where it is not Nix's own",
+		 .value = &a.request.store},
+		{NULL},
+	};
+	scoped_cli struct cli c = {
+		.synopsis = "DRV|REQUEST.json",
+		.about = "Make a complete OCI bundle for a build, and print its path. As root, "
+			 "`crun run -b\n"
+			 "DIR x` then runs the build by hand; the outputs appear below "
+			 "DIR/scratch.",
+		.options = options,
+		.min_args = 1,
+		.max_args = 1,
+	};
+	scoped_preview struct preview p = PREVIEW_INIT;
+	scoped_free char *path = NULL;
+	int rc;
+
+	if (!cli_parse(&c, argc, argv, &rc))
+		return rc;
+	path = absolute(out, e);
+	if (!path)
+		return -1;
+	a.bundle = path;
+	if (preview_prepare(&p, &c, &a, e) < 0)
+		return -1;
+	return make(&p, path, e);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of keys, and what is printed of it. */
+#include "hook/conf/conf_internal.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+static const char *const profile_names[] = {"nix", "tvix", NULL};
+static const char *const registration_names[] = {"auto", "sqlite", "load-db", NULL};
+static const char *const cgroups_names[] = {"auto", "off", "on", NULL};
+static const char *const inputs_names[] = {"auto", "bind", "nar", NULL};
+static const char *const sync_names[] = {"auto", "off", "on", NULL};
+static_assert(SPEC_NIX == 0 && SPEC_TVIX == 1, "profile_names");
+static_assert(REG_AUTO == 0 && REG_SQLITE == 1 && REG_LOAD_DB == 2, "registration_names");
+static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups_names");
+static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_names");
+static_assert(SYNC_AUTO == 0 && SYNC_OFF == 1 && SYNC_ON == 2, "sync_names");
+
+#define AT(member) offsetof(struct conf, member)
+
+const struct conf_key conf_keys[] = {
+	{"builtin-program", CONF_PATH, AT(builtin_program), "",
+	 .help = "The program that runs Nix's builtin builders (builtin:fetchurl, "
+		 "builtin:buildenv and builtin:unpack-channel) in the container. Empty: "
+		 "nix-oci-hook-builtin beside "
+		 "nix-oci-hook, or where it is installed."},
+	{"bundle-dir", CONF_PATH, AT(bundle_dir), "",
+	 .help = "Directory for the bundles of builds, all of each. Empty: what a build can fill "
+		 "is in the store directory itself, where outputs are one rename away from "
+		 "their place and the garbage collector knows what is left behind; the rest, a "
+		 "few small files, is in memory where kernel and runtime allow it."},
+	{"cache-dir", CONF_PATH, AT(cache_dir), NULL,
+	 .help = "Directory for inputs that were unpacked, which all builds share. The default "
+		 "is /var/cache/nix-oci-hook for root, else nix-oci-hook below $XDG_CACHE_HOME, "
+		 "or below $HOME/.cache. Nobody but its user may write to it."},
+	{"cache-size", CONF_U64, AT(cache_size), "21474836480",
+	 .help = "How many bytes of inputs, counted as NARs, are kept in the cache-dir. Beyond "
+		 "that those go that were not used for longest; what a running build uses "
+		 "stays, even if it alone is more.",
+	 .max = INT64_MAX},
+	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
+	 .help = "Whether builds get control groups of their own: on, the runtime makes "
+		 "them; off, it makes none; auto, none but where the runtime cannot do "
+		 "without, or where a limit is set that only they can keep. A build with the "
+		 "feature uid-range gets one in which it can make others, unless this is off.",
+	 .names = cgroups_names},
+	{"impure-env-secrets", CONF_LIST, AT(impure_env_secrets), "",
+	 .help = "Names of variables that look like secrets and that fixed-output builds may "
+		 "have all the same, if their derivation's impureEnvVars asks for them: those of "
+		 "the environment in which Nix, or its daemon, runs. Names that look so are "
+		 "NIX_CONFIG, SSH_AUTH_SOCK and those that begin with AWS_ or have TOKEN, SECRET, "
+		 "PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in "
+		 "them. What Nix's setting impure-env sets needs no mention here."},
+	{"inputs", CONF_ENUM, AT(inputs), "auto",
+	 .help = "How a build gets its inputs: bind, they are mounted from the store; nar, each "
+		 "is unpacked into the cache-dir, its hash is checked, and it is mounted from "
+		 "there, so that nothing of the store is visible; auto, whatever is in the store "
+		 "is mounted from it.",
+	 .names = inputs_names},
+	{"io-uring", CONF_BOOL, AT(io_uring), "false",
+	 .help = "Whether builds may use io_uring, by which they can do what Nix's setting "
+		 "filter-syscalls forbids: make set-id files and extended attributes. Without it "
+		 "they find a kernel that has no io_uring."},
+	{"max-jobs", CONF_U64, AT(max_jobs), "0",
+	 .help = "How many builds run at once on this machine, over all hooks. 0, or auto: as many "
+		 "as it has cores. Nix does not bound how many hooks it starts.",
+	 .max = 4096, .zero_is_auto = true},
+	{"max-queued", CONF_U64, AT(max_queued), "1000",
+	 .help = "How many more builds are accepted and wait for their turn, first come, "
+		 "first served. Beyond that, and where the Nix that asks is about to run out of "
+		 "descriptors (it needs five for each build; see 'ulimit -n'), it is told to ask "
+		 "again, which it does after five seconds.",
+	 .max = 100000},
+	{"memory-max", CONF_SIZE, AT(memory_max), "0",
+	 .help = "How much memory each build may use, as control groups count it. A build that "
+		 "needs more is killed, and it is said that it ran out of memory. 0: no limit. A "
+		 "limit that the machine or the runtime cannot keep is an error.",
+	 .max = INT64_MAX},
+	{"pids-max", CONF_U64, AT(pids_max), "0",
+	 .help = "How many processes and threads each build may have at once. 0: no limit.",
+	 .max = 4194304},
+	{"profile", CONF_ENUM, AT(profile), "nix",
+	 .help = "What a build finds inside its container: nix is what Nix's own sandbox "
+		 "gives it, tvix what tvix's OCI build service does.",
+	 .names = profile_names},
+	{"registration", CONF_ENUM, AT(registration), "auto",
+	 .help = "How outputs become valid: sqlite writes to Nix's database, load-db runs "
+		 "nix-store --load-db, auto takes sqlite where the database has the schema "
+		 "that is known.",
+	 .names = registration_names},
+	{"runtime", CONF_STRING, AT(runtime), "auto",
+	 .help = "The OCI runtime: its name or absolute path. With auto it is the first of "
+		 "crun, runc, youki and runsc that is found."},
+	{"runtime-args", CONF_LIST, AT(runtime_args), "",
+	 .help = "Arguments for the runtime, before its command."},
+	{"sandbox-shell", CONF_PATH, AT(sandbox_shell), "",
+	 .help = "Statically linked shell that builds find as /bin/sh. Empty: the one of "
+		 "Nix's setting sandbox-paths, else a busybox that is found."},
+	{"state-dir", CONF_PATH, AT(state_dir), NULL,
+	 .help = "Directory for locks, queues and what runtimes keep while a build runs. "
+		 "The default is /run/nix-oci-hook for root, else nix-oci-hook below "
+		 "$XDG_RUNTIME_DIR, or below $HOME/.local/state."},
+	{"store-name", CONF_STRING, AT(store_name), "",
+	 .help = "What Nix calls this machine in its messages. Empty: oci: and the "
+		 "runtime's name."},
+	{"sync", CONF_ENUM, AT(sync), "auto",
+	 .help = "Whether outputs are written to the disk before they are registered, so that "
+		 "no power cut leaves a valid path whose files are empty. It costs each build "
+		 "two flushes of the disk. With auto it is done unless Nix's setting "
+		 "fsync-metadata is false; with off, only where Nix's fsync-store-paths or "
+		 "sync-before-registering is true. The same goes for what nix-oci-hook build "
+		 "writes into a binary cache that is a directory, but for Nix's settings.",
+	 .names = sync_names},
+	{"userns", CONF_BOOL, AT(userns), "true",
+	 .help = "Whether builds run in a user namespace, as in Nix's sandbox."},
+};
+const size_t conf_keys_count = ARRAY_SIZE(conf_keys);
+
+const struct conf_key *conf_key_find(const char *name)
+{
+	for (size_t i = 0; i < conf_keys_count; i++)
+		if (str_eq(conf_keys[i].name, name))
+			return &conf_keys[i];
+	return NULL;
+}
+
+int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
+{
+	switch (key->type) {
+	case CONF_STRING:
+		return buf_adds(b, "a text without blanks", e);
+	case CONF_PATH:
+		return buf_adds(b, "an absolute path or nothing", e);
+	case CONF_LIST:
+		return buf_adds(b, "words", e);
+	case CONF_U64:
+		return buf_addf(b, e, "a number from 0 to %llu%s", (unsigned long long)key->max,
+				key->zero_is_auto ? ", or auto" : "");
+	case CONF_SIZE:
+		return buf_adds(
+			b, "a number of bytes, which K, M, G or T multiply by powers of 1024", e);
+	case CONF_BOOL:
+		return buf_adds(b, "true or false", e);
+	case CONF_ENUM:
+		break;
+	}
+	for (size_t i = 0; key->names[i]; i++) {
+		const char *before = i == 0 ? "" : key->names[i + 1] ? ", " : " or ";
+
+		if (buf_addf(b, e, "%s%s", before, key->names[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * S for FORMAT. In roff a '-' would be a hyphen, and '.' or ''' at the start of a line a request.
+ */
+static void put_text(FILE *out, enum conf_format format, const char *s)
+{
+	for (; *s; s++) {
+		if (format == CONF_MAN && (*s == '-' || *s == '\\'))
+			fputc('\\', out);
+		fputc(*s, out);
+	}
+}
+
+/* Sentences as a paragraph of lines of at most WIDTH bytes, each after INDENT. */
+static void put_wrapped(FILE *out, enum conf_format format, const char *indent, const char *s)
+{
+	const size_t width = 90;
+	size_t column = 0;
+
+	while (*s) {
+		size_t n = strcspn(s, " ");
+		scoped_free char *word = strndup(s, n);
+
+		if (column && column + 1 + n > width) {
+			fputc('\n', out);
+			column = 0;
+		}
+		fputs(column ? " " : indent, out);
+		put_text(out, format, word ? word : "");
+		column += n + (column ? 1 : 0);
+		s += n + (s[n] == ' ');
+	}
+	fputc('\n', out);
+}
+
+static void print_key(FILE *out, enum conf_format format, const struct conf_key *key,
+		      const char *allowed)
+{
+	const char *def = !key->def ? "see the text" : key->def[0] ? key->def : "empty";
+
+	switch (format) {
+	case CONF_TEXT:
+		fprintf(out, "  %s (%s; default: %s)\n", key->name, allowed, def);
+		put_wrapped(out, format, "      ", key->help);
+		break;
+	case CONF_MARKDOWN:
+		fprintf(out, "### `%s`\n\n%s%s. Default: %s%s%s. Environment: `" CONF_ENV_PREFIX,
+			key->name, "Value: ", allowed, key->def && key->def[0] ? "`" : "", def,
+			key->def && key->def[0] ? "`" : "");
+		for (const char *p = key->name; *p; p++)
+			fputc(*p == '-' ? '_' : *p - ('a' - 'A'), out);
+		fputs("`.\n\n", out);
+		put_wrapped(out, format, "", key->help);
+		fputc('\n', out);
+		break;
+	case CONF_MAN:
+		fputs(".TP\n.BR ", out);
+		put_text(out, format, key->name);
+		fputs(" \" = \"\n", out);
+		put_wrapped(out, format, "", key->help);
+		fputs("Allowed: ", out);
+		put_text(out, format, allowed);
+		fputs("; default: ", out);
+		put_text(out, format, def);
+		fputs(".\n", out);
+		break;
+	}
+}
+
+void conf_print_keys(FILE *out, enum conf_format format)
+{
+	for (size_t i = 0; i < conf_keys_count; i++) {
+		scoped_buf struct buf allowed = BUF_INIT(1024);
+		struct err e = ERR_INIT;
+
+		if (conf_allowed(&conf_keys[i], &allowed, &e) == 0)
+			print_key(out, format, &conf_keys[i], allowed.data);
+	}
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The grammar of derivation files, as Nix writes it (derivations.cc, unparse()):
+ *
+ *	drv       = "Derive(" body ")" | "DrvWithVersion(" "\"xp-dyn-drv\"" "," body ")"
+ *	body      = outputs "," inputDrvs "," strs "," str "," str "," strs "," env
+ *	outputs   = "[" { "(" name "," path "," hashAlgo "," hash ")" } "]"
+ *	inputDrvs = "[" { "(" path "," node ")" } "]"
+ *	node      = strs | "(" strs "," "[" { "(" name "," node ")" } "]" ")"
+ *	env       = "[" { "(" key "," value ")" } "]"
+ *	strs      = "[" { str } "]"
+ *
+ * with commas between the elements of a list and no white space anywhere. There is one spelling of
+ * everything: only `"`, `\`, LF, CR and TAB are escaped, always; all lists but the builder's
+ * arguments are sorted sets; the second forms stand only where they are needed. So what is read
+ * here is what drv_print() writes, and the file's hash is the hash of the struct.
+ */
+#include "hook/drv/derivation_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/* Elements of one list: some hundred times what nixpkgs needs. */
+#define DRV_LIST_MAX (1u << 20)
+
+struct cur {
+	const char *start, *p, *end;
+	bool versioned; /* after "DrvWithVersion": nodes may have children */
+};
+
+static int bad(const struct cur *c, struct err *e, const char *what)
+{
+	return err_set(e, ERR_INPUT, "%s at byte %zu", what, (size_t)(c->p - c->start));
+}
+
+static bool at(const struct cur *c, char byte)
+{
+	return c->p < c->end && *c->p == byte;
+}
+
+/* Go past TOKEN if it stands at the cursor. */
+static bool skip(struct cur *c, const char *token)
+{
+	size_t n = strlen(token);
+
+	if ((size_t)(c->end - c->p) < n || memcmp(c->p, token, n) != 0)
+		return false;
+	c->p += n;
+	return true;
+}
+
+static int expect(struct cur *c, const char *token, struct err *e)
+{
+	if (skip(c, token))
+		return 0;
+	return err_set(e, ERR_INPUT, "expected string '%s' at byte %zu", token,
+		       (size_t)(c->p - c->start));
+}
+
+/* The byte that an escape stands for; -1: Nix does not write this one. */
+static int unescape(char c)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+		return c;
+	case 'n':
+		return '\n';
+	case 'r':
+		return '\r';
+	case 't':
+		return '\t';
+	default:
+		return -1;
+	}
+}
+
+/* Find the quote that ends the string at the cursor, and how many escapes stand before it. */
+static int scan_string(struct cur *c, const char **ret_end, size_t *ret_escapes, struct err *e)
+{
+	size_t escapes = 0;
+
+	for (const char *p = c->p; p < c->end; p++) {
+		if (*p == '"') {
+			*ret_end = p;
+			*ret_escapes = escapes;
+			return 0;
+		}
+		if (*p == '\n' || *p == '\r' || *p == '\t') {
+			c->p = p;
+			return bad(c, e, "a line feed, carriage return or tab is not escaped");
+		}
+		if (*p != '\\')
+			continue;
+		if (++p == c->end)
+			break;
+		if (unescape(*p) < 0) {
+			c->p = p;
+			return bad(c, e, "an unknown escape");
+		}
+		escapes++;
+	}
+	return bad(c, e, "unterminated string in derivation");
+}
+
+/* A string: heap, of *RET_LEN bytes and a NUL. NULL: *E. */
+static char *take_bytes(struct cur *c, size_t *ret_len, struct err *e)
+{
+	const char *end = NULL;
+	size_t escapes = 0, len;
+
+	if (expect(c, "\"", e) < 0 || scan_string(c, &end, &escapes, e) < 0)
+		return NULL;
+	len = (size_t)(end - c->p) - escapes;
+	char *s = mem_new(len + 1, 1, e);
+	if (!s)
+		return NULL;
+	if (escapes == 0) {
+		memcpy(s, c->p, len);
+	} else {
+		for (char *to = s; c->p < end; c->p++)
+			*to++ = *c->p == '\\' ? (char)unescape(*++c->p) : *c->p;
+	}
+	c->p = end + 1;
+	*ret_len = len;
+	return s;
+}
+
+/* A string that stands for a path, a name or an argument, so without a NUL. */
+static char *take_string(struct cur *c, struct err *e)
+{
+	const char *from = c->p;
+	size_t len;
+	scoped_free char *s = take_bytes(c, &len, e);
+
+	if (!s)
+		return NULL;
+	if (memchr(s, '\0', len)) {
+		c->p = from;
+		bad(c, e, "a NUL byte in the string");
+		return NULL;
+	}
+	return TAKE(s, NULL);
+}
+
+/* A string that Nix writes as it is, so one that needs no escapes. */
+static char *take_plain(struct cur *c, struct err *e)
+{
+	const char *from = c->p;
+	scoped_free char *s = take_string(c, e);
+
+	if (!s)
+		return NULL;
+	if (strpbrk(s, "\"\\\n\r\t")) {
+		c->p = from;
+		bad(c, e, "a quote, backslash or control byte in the string");
+		return NULL;
+	}
+	return TAKE(s, NULL);
+}
+
+/* After N elements of a list: 1 at the next one, 0 past its end, or -1. */
+static int more(struct cur *c, size_t n, struct err *e)
+{
+	if (at(c, ']')) {
+		c->p++;
+		return 0;
+	}
+	if (n && expect(c, ",", e) < 0)
+		return -1;
+	if (n >= DRV_LIST_MAX)
+		return err_set(e, ERR_LIMIT, "a list has more than %u elements", DRV_LIST_MAX);
+	return 1;
+}
+
+static int check_order(const struct cur *c, const char *what, const char *before, size_t before_len,
+		       const char *s, size_t len, struct err *e)
+{
+	int order = drv_compare(before, before_len, s, len);
+
+	if (order < 0)
+		return 0;
+	return err_set(e, ERR_INPUT, "%s '%s' %s, before byte %zu", what, s,
+		       order == 0 ? "stands twice" : "is out of order", (size_t)(c->p - c->start));
+}
+
+/* A list of strings; with SET_OF each stands once and they are sorted and plain. */
+static int take_strs(struct cur *c, const char *set_of, struct strv *ret, struct err *e)
+{
+	scoped_strv struct strv v = STRV_INIT;
+	int rc;
+
+	if (expect(c, "[", e) < 0)
+		return -1;
+	while ((rc = more(c, v.n, e)) > 0) {
+		char *s = set_of ? take_plain(c, e) : take_string(c, e);
+
+		if (!s || strv_take(&v, s, e) < 0)
+			return -1;
+		if (set_of && v.n > 1) {
+			const char *before = v.items[v.n - 2];
+
+			if (check_order(c, set_of, before, strlen(before), s, strlen(s), e) < 0)
+				return -1;
+		}
+	}
+	if (rc < 0)
+		return -1;
+	*ret = TAKE(v, (struct strv)STRV_INIT);
+	return 0;
+}
+
+static int take_output(struct cur *c, struct drv_output *o, struct err *e)
+{
+	if (expect(c, "(", e) < 0 || !(o->name = take_plain(c, e)) || expect(c, ",", e) < 0 ||
+	    !(o->path_text = take_plain(c, e)) || expect(c, ",", e) < 0 ||
+	    !(o->hash_algo = take_plain(c, e)) || expect(c, ",", e) < 0 ||
+	    !(o->hash_text = take_plain(c, e)) || expect(c, ")", e) < 0)
+		return -1;
+	return 0;
+}
+
+static int take_outputs(struct cur *c, struct drv *d, struct err *e)
+{
+	size_t cap = 0;
+	int rc;
+
+	if (expect(c, "[", e) < 0)
+		return -1;
+	while ((rc = more(c, d->n_outputs, e)) > 0) {
+		if (mem_grow(&d->outputs, &cap, d->n_outputs + 1, sizeof *d->outputs, e) < 0)
+			return -1;
+		struct drv_output *o = &d->outputs[d->n_outputs++];
+		*o = (struct drv_output){.name = NULL};
+		if (take_output(c, o, e) < 0)
+			return -1;
+		if (d->n_outputs > 1 && check_order(c, "output", o[-1].name, strlen(o[-1].name),
+						    o->name, strlen(o->name), e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+static int take_node(struct cur *c, unsigned depth, struct drv_node *n, struct err *e);
+
+/* The children of a node: an output that is a derivation in turn, and what is wanted of that. */
+static int take_children(struct cur *c, unsigned depth, struct drv_node *n, struct err *e)
+{
+	size_t cap = 0;
+	int rc;
+
+	if (depth == DRV_DYNAMIC_DEPTH_MAX)
+		return err_set(e, ERR_LIMIT, "outputs of outputs are nested deeper than %d levels",
+			       DRV_DYNAMIC_DEPTH_MAX);
+	if (expect(c, "[", e) < 0)
+		return -1;
+	while ((rc = more(c, n->n_dynamic, e)) > 0) {
+		if (mem_grow(&n->dynamic, &cap, n->n_dynamic + 1, sizeof *n->dynamic, e) < 0)
+			return -1;
+		struct drv_dynamic *y = &n->dynamic[n->n_dynamic++];
+		*y = (struct drv_dynamic){.output = NULL};
+		if (expect(c, "(", e) < 0 || !(y->output = take_plain(c, e)) ||
+		    expect(c, ",", e) < 0 || take_node(c, depth + 1, &y->node, e) < 0 ||
+		    expect(c, ")", e) < 0)
+			return -1;
+		if (n->n_dynamic > 1 &&
+		    check_order(c, "output of an input", y[-1].output, strlen(y[-1].output),
+				y->output, strlen(y->output), e) < 0)
+			return -1;
+	}
+	if (rc == 0 && n->n_dynamic == 0)
+		return bad(c, e, "an empty list of outputs of outputs");
+	return rc;
+}
+
+static int take_node(struct cur *c, unsigned depth, struct drv_node *n, struct err *e)
+{
+	if (!at(c, '('))
+		return take_strs(c, "output of an input", &n->outputs, e);
+	if (!c->versioned)
+		return bad(c, e, "an output of an output, which only DrvWithVersion may have,");
+	if (expect(c, "(", e) < 0 || take_strs(c, "output of an input", &n->outputs, e) < 0 ||
+	    expect(c, ",", e) < 0 || take_children(c, depth, n, e) < 0)
+		return -1;
+	return expect(c, ")", e);
+}
+
+static int take_inputs(struct cur *c, struct drv *d, struct err *e)
+{
+	size_t cap = 0;
+	int rc;
+
+	if (expect(c, "[", e) < 0)
+		return -1;
+	while ((rc = more(c, d->n_inputs, e)) > 0) {
+		if (mem_grow(&d->inputs, &cap, d->n_inputs + 1, sizeof *d->inputs, e) < 0)
+			return -1;
+		struct drv_input *i = &d->inputs[d->n_inputs++];
+		*i = (struct drv_input){.path = NULL};
+		if (expect(c, "(", e) < 0 || !(i->path = take_plain(c, e)) ||
+		    expect(c, ",", e) < 0 || take_node(c, 0, &i->node, e) < 0 ||
+		    expect(c, ")", e) < 0)
+			return -1;
+		if (d->n_inputs > 1 &&
+		    check_order(c, "input derivation", i[-1].path, strlen(i[-1].path), i->path,
+				strlen(i->path), e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+static int take_env(struct cur *c, struct drv *d, struct err *e)
+{
+	size_t cap = 0;
+	int rc;
+
+	if (expect(c, "[", e) < 0)
+		return -1;
+	while ((rc = more(c, d->n_env, e)) > 0) {
+		if (mem_grow(&d->env, &cap, d->n_env + 1, sizeof *d->env, e) < 0)
+			return -1;
+		struct drv_env *v = &d->env[d->n_env++];
+		*v = (struct drv_env){.key = NULL};
+		if (expect(c, "(", e) < 0 || !(v->key = take_bytes(c, &v->key_len, e)) ||
+		    expect(c, ",", e) < 0 || !(v->value = take_bytes(c, &v->value_len, e)) ||
+		    expect(c, ")", e) < 0)
+			return -1;
+		if (d->n_env > 1 && check_order(c, "environment variable", v[-1].key, v[-1].key_len,
+						v->key, v->key_len, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+static int take_version(struct cur *c, struct drv *d, struct err *e)
+{
+	scoped_free char *version = NULL;
+
+	if (skip(c, "Derive("))
+		return 0;
+	if (!skip(c, "DrvWithVersion("))
+		return err_set(e, ERR_INPUT,
+			       "derivation does not start with 'Derive' or 'DrvWithVersion'");
+	version = take_string(c, e);
+	if (!version)
+		return -1;
+	if (!str_eq(version, DRV_DYNAMIC_VERSION))
+		return err_set(e, ERR_INPUT, "Unknown derivation ATerm format version '%s'",
+			       version);
+	c->versioned = d->dynamic = true;
+	return expect(c, ",", e);
+}
+
+static int take_body(struct cur *c, struct drv *d, struct err *e)
+{
+	if (take_outputs(c, d, e) < 0 || expect(c, ",", e) < 0 || take_inputs(c, d, e) < 0 ||
+	    expect(c, ",", e) < 0 || take_strs(c, "input source", &d->srcs, e) < 0 ||
+	    expect(c, ",", e) < 0 || !(d->system = take_plain(c, e)) || expect(c, ",", e) < 0 ||
+	    !(d->builder = take_string(c, e)) || expect(c, ",", e) < 0 ||
+	    take_strs(c, NULL, &d->args, e) < 0 || expect(c, ",", e) < 0 || take_env(c, d, e) < 0)
+		return -1;
+	return expect(c, ")", e);
+}
+
+static bool has_children(const struct drv *d)
+{
+	for (size_t i = 0; i < d->n_inputs; i++)
+		if (d->inputs[i].node.n_dynamic)
+			return true;
+	return false;
+}
+
+int drv_parse_aterm(const char *text, size_t len, struct drv *ret, struct err *e)
+{
+	scoped_drv struct drv d = DRV_INIT;
+	struct cur c = {text, text, text + len, false};
+
+	if (len == 0)
+		return err_set(e, ERR_INPUT, "file is empty (possible filesystem corruption)");
+	if (len > DRV_BYTES_MAX)
+		return err_set(e, ERR_LIMIT, "larger than the limit of %u bytes", DRV_BYTES_MAX);
+	if (take_version(&c, &d, e) < 0 || take_body(&c, &d, e) < 0)
+		return -1;
+	if (c.p != c.end)
+		return bad(&c, e, "something follows the end of the derivation");
+	if (d.dynamic && !has_children(&d))
+		return err_set(e, ERR_INPUT, "'DrvWithVersion' without any output of an output");
+	*ret = TAKE(d, (struct drv)DRV_INIT);
+	return 0;
+}

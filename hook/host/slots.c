@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ *	DIR/lock          flock: one process at a time changes the queue
+ *	DIR/queue/<n>     a FIFO (as in mkfifo) for each waiting process, n counts up
+ *	DIR/slot-<i>      a FIFO for each slot
+ *
+ * The kernel's own wait queues do the work. Whoever waits in the queue has its FIFO open for
+ * writing; the one behind it has that FIFO open for reading and polls it. When the writer leaves or
+ * dies, poll(2) reports POLLHUP, to that one process alone. It looks for the next lower living
+ * number, and is the head when there is none. Only the head wants a slot: it polls the N FIFOs of
+ * the slots in the same way. So a build costs two wake-ups, however many wait.
+ *
+ * A slot belongs to who has the flock(2) on its FIFO and has it open for writing. The kernel drops
+ * the lock before it counts the writer out (__fput() in fs/file_table.c), so who sees POLLHUP can
+ * lock.
+ *
+ * Invariants:
+ * - A number in the queue is created, opened and judged dead only under the lock. So one that is
+ *   there without a writer is dead, never about to be opened, and may be removed by anybody.
+ * - Slots are taken by the head of the queue, or under the lock while the queue is empty. So
+ *   nobody overtakes.
+ * - Nothing but files and locks is remembered: there is no count that a SIGKILL could leave wrong.
+ *
+ * What does not do: blocking in flock(2) cannot wait for one of several files, nor for a stop
+ * signal at the same time; inotify(7) reports the close before the lock is free and has, by
+ * default, 128 instances a user.
+ */
+#include "hook/host/slots.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+#define SLOTS_MAX 65536
+
+struct slots {
+	char *dir; /* for messages */
+	int dirfd, queue_dirfd;
+	unsigned n, max_queued;
+	int slot_fd;   /* -1: no slot */
+	int ticket_fd; /* -1: not in the queue */
+	uint64_t ticket;
+};
+
+/* What is in the queue, as one process may see it. */
+struct view {
+	size_t n;
+	uint64_t last;   /* highest number, 0: none */
+	uint64_t before; /* highest number below the one asked about, 0: none */
+};
+
+static int lock_queue(const struct slots *s, struct err *e)
+{
+	scoped_fd int fd =
+		openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(e, "opening '%s/lock'", s->dir);
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "locking '%s/lock'", s->dir);
+	return TAKE(fd, -1);
+}
+
+/* Open FIFO NAME, which is made if FLAGS have O_CREAT. -1 with *E, or without: it is not there. */
+static int fifo_open(const struct slots *s, int dirfd, const char *name, int flags, struct err *e)
+{
+	const int how = (flags & ~O_CREAT) | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW;
+	scoped_fd int fd = openat(dirfd, name, how);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT) {
+		if (!(flags & O_CREAT))
+			return -1;
+		if (mkfifoat(dirfd, name, 0600) < 0 && errno != EEXIST)
+			return err_sys(e, "creating '%s' in '%s'", name, s->dir);
+		fd = openat(dirfd, name, how);
+	}
+	if (fd < 0)
+		return err_sys(e, "opening '%s' in '%s'", name, s->dir);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "looking at '%s' in '%s'", name, s->dir);
+	if (!S_ISFIFO(st.st_mode))
+		return err_set(e, ERR_SYSTEM, "'%s' in '%s' is not a FIFO; remove it", name,
+			       s->dir);
+	return TAKE(fd, -1);
+}
+
+static bool has_writer(int fd)
+{
+	char c;
+
+	/* End of file is said only where there is no writer. */
+	return read(fd, &c, 1) != 0;
+}
+
+static void ticket_name(uint64_t ticket, char name[static 24])
+{
+	snprintf(name, 24, "%" PRIu64, ticket);
+}
+
+/* Call FN for each number in the queue until it fails. */
+static int queue_each(const struct slots *s, int (*fn)(uint64_t, void *, struct err *), void *arg,
+		      struct err *e)
+{
+	int fd = openat(s->queue_dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		err_sys(e, "reading '%s/queue'", s->dir);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	for (;;) {
+		uint64_t number;
+
+		errno = 0;
+		const struct dirent *de = readdir(d);
+		if (!de)
+			return errno ? err_sys(e, "reading '%s/queue'", s->dir) : 0;
+		if (num_parse_u64(de->d_name, strlen(de->d_name), UINT64_MAX - 1, &number) &&
+		    fn(number, arg, e) < 0)
+			return -1;
+	}
+}
+
+struct scan {
+	struct view v;
+	uint64_t below;
+};
+
+static int scan_one(uint64_t number, void *arg, struct err *e)
+{
+	struct scan *sc = arg;
+
+	sc->v.n++;
+	if (number > sc->v.last)
+		sc->v.last = number;
+	if (number < sc->below && number > sc->v.before)
+		sc->v.before = number;
+	return 0;
+}
+
+/* Look at the queue; `before` is the highest number below BELOW. */
+static int queue_scan(const struct slots *s, uint64_t below, struct view *ret, struct err *e)
+{
+	struct scan sc = {{0, 0, 0}, below};
+
+	if (queue_each(s, scan_one, &sc, e) < 0)
+		return -1;
+	*ret = sc.v;
+	return 0;
+}
+
+/*
+ * Under the lock. NUMBER's FIFO for reading, if it is alive; a dead one is removed. -1 with *E, or
+ * without: it is dead.
+ */
+static int queue_open_living(const struct slots *s, uint64_t number, struct err *e)
+{
+	char name[24];
+
+	ticket_name(number, name);
+	scoped_fd int fd = fifo_open(s, s->queue_dirfd, name, O_RDONLY, e);
+	if (fd < 0)
+		return -1;
+	if (has_writer(fd))
+		return TAKE(fd, -1);
+	if (unlinkat(s->queue_dirfd, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "removing '%s/queue/%s'", s->dir, name);
+	return -1;
+}
+
+static int purge_one(uint64_t number, void *arg, struct err *e)
+{
+	scoped_fd int fd = queue_open_living(arg, number, e);
+
+	return err_is_set(e) ? -1 : 0;
+}
+
+/* Take slot I. 1: done, 0: somebody has it, -1: *E. */
+static int slot_try(struct slots *s, unsigned i, struct err *e)
+{
+	char name[24];
+
+	snprintf(name, sizeof name, "slot-%u", i);
+	scoped_fd int fd = fifo_open(s, s->dirfd, name, O_RDWR | O_CREAT, e);
+	if (fd < 0)
+		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK || errno == EINTR)
+			return 0;
+		return err_sys(e, "locking '%s/%s'", s->dir, name);
+	}
+	s->slot_fd = TAKE(fd, -1);
+	return 1;
+}
+
+static int slot_try_all(struct slots *s, struct err *e)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		int r = slot_try(s, i, e);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int queue_join(struct slots *s, uint64_t number, struct err *e)
+{
+	char name[24];
+
+	ticket_name(number, name);
+	s->ticket_fd = fifo_open(s, s->queue_dirfd, name, O_RDWR | O_CREAT, e);
+	if (s->ticket_fd < 0)
+		return -1;
+	s->ticket = number;
+	return 0;
+}
+
+static void queue_leave(struct slots *s)
+{
+	char name[24];
+
+	if (s->ticket_fd < 0)
+		return;
+	ticket_name(s->ticket, name);
+	unlinkat(s->queue_dirfd, name, 0); /* else the next one finds it dead */
+	close(TAKE(s->ticket_fd, -1));
+}
+
+struct slots *slots_open(const char *dir, unsigned n, unsigned max_queued, struct err *e)
+{
+	assert(n > 0 && n <= SLOTS_MAX);
+	struct slots *s = mem_new(1, sizeof *s, e);
+	if (!s)
+		return NULL;
+	*s = (struct slots){NULL, -1, -1, n, max_queued, -1, -1, 0};
+	s->dir = str_dup(dir, e);
+	if (!s->dir)
+		goto fail;
+	s->dirfd = io_mkdir_p(dir, 0700, e);
+	if (s->dirfd < 0)
+		goto fail;
+	if (mkdirat(s->dirfd, "queue", 0700) < 0 && errno != EEXIST) {
+		err_sys(e, "creating '%s/queue'", dir);
+		goto fail;
+	}
+	s->queue_dirfd = io_opendir(s->dirfd, "queue", e);
+	if (s->queue_dirfd < 0)
+		goto fail;
+	return s;
+fail:
+	slots_free(s);
+	return NULL;
+}
+
+int slots_enter(struct slots *s, struct err *e)
+{
+	struct view v;
+
+	assert(s->slot_fd < 0 && s->ticket_fd < 0);
+	scoped_fd int lock = lock_queue(s, e);
+	if (lock < 0 || queue_scan(s, UINT64_MAX, &v, e) < 0)
+		return -1;
+	if (v.n >= s->max_queued && v.n > 0)
+		if (queue_each(s, purge_one, s, e) < 0 || queue_scan(s, UINT64_MAX, &v, e) < 0)
+			return -1;
+	if (v.n == 0) {
+		int r = slot_try_all(s, e);
+
+		if (r)
+			return r < 0 ? -1 : SLOTS_OK;
+	}
+	if (v.n >= s->max_queued)
+		return SLOTS_FULL;
+	return queue_join(s, v.last + 1, e) < 0 ? -1 : SLOTS_OK;
+}
+
+/* Sleep until one of the N first of P hangs up; P has room for one more. */
+static int sleep_on(struct pollfd *p, size_t n, int stop_fd, struct err *e)
+{
+	p[n] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
+	while (poll(p, n + 1, -1) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "waiting for a build slot");
+	if (p[n].revents)
+		return err_set(e, ERR_STOPPED, "stopped while waiting for a build slot");
+	return 0;
+}
+
+/* The FIFO of the nearest living one before us. -1 with *E, or without: we are the head. */
+static int queue_predecessor(const struct slots *s, struct err *e)
+{
+	scoped_fd int lock = lock_queue(s, e);
+	struct view v;
+
+	if (lock < 0)
+		return -1;
+	for (;;) {
+		if (queue_scan(s, s->ticket, &v, e) < 0 || v.before == 0)
+			return -1;
+		int fd = queue_open_living(s, v.before, e);
+		if (fd >= 0 || err_is_set(e))
+			return fd;
+	}
+}
+
+static int wait_to_be_head(const struct slots *s, int stop_fd, struct err *e)
+{
+	struct pollfd p[2];
+
+	for (;;) {
+		scoped_fd int fd = queue_predecessor(s, e);
+
+		if (fd < 0)
+			return err_is_set(e) ? -1 : 0;
+		p[0] = (struct pollfd){.fd = fd};
+		if (sleep_on(p, 1, stop_fd, e) < 0)
+			return -1;
+	}
+}
+
+/* Open each slot's FIFO for reading, into P. */
+static int watch_slots(const struct slots *s, struct pollfd *p, struct err *e)
+{
+	char name[24];
+
+	for (unsigned i = 0; i < s->n; i++) {
+		snprintf(name, sizeof name, "slot-%u", i);
+		p[i].fd = fifo_open(s, s->dirfd, name, O_RDONLY | O_CREAT, e);
+		if (p[i].fd < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int wait_for_slot(struct slots *s, struct pollfd *p, int stop_fd, struct err *e)
+{
+	if (watch_slots(s, p, e) < 0)
+		return -1;
+	/* A FIFO that had no writer when it was opened does not report POLLHUP: try first. */
+	int r = slot_try_all(s, e);
+	while (r == 0) {
+		if (sleep_on(p, s->n, stop_fd, e) < 0)
+			return -1;
+		for (unsigned i = 0; i < s->n && r == 0; i++)
+			if (p[i].revents)
+				r = slot_try(s, i, e);
+	}
+	return r < 0 ? -1 : 0;
+}
+
+int slots_wait(struct slots *s, int stop_fd, struct err *e)
+{
+	if (s->slot_fd >= 0)
+		return 0;
+	assert(s->ticket_fd >= 0);
+	if (wait_to_be_head(s, stop_fd, e) < 0)
+		return -1;
+	scoped_free struct pollfd *p = mem_new(s->n + 1, sizeof *p, e);
+	if (!p)
+		return -1;
+	for (unsigned i = 0; i <= s->n; i++)
+		p[i].fd = -1;
+	int rc = wait_for_slot(s, p, stop_fd, e);
+	for (unsigned i = 0; i < s->n; i++)
+		if (p[i].fd >= 0)
+			close(p[i].fd);
+	if (rc == 0)
+		queue_leave(s);
+	return rc;
+}
+
+int slots_fd(const struct slots *s)
+{
+	return s->slot_fd;
+}
+
+bool slots_queued(const struct slots *s)
+{
+	return s->ticket_fd >= 0;
+}
+
+void slots_free(struct slots *s)
+{
+	if (!s)
+		return;
+	queue_leave(s);
+	if (s->slot_fd >= 0)
+		close(s->slot_fd);
+	if (s->queue_dirfd >= 0)
+		close(s->queue_dirfd);
+	if (s->dirfd >= 0)
+		close(s->dirfd);
+	free(s->dir);
+	free(s);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/host/users.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "hook/host/users_internal.h"
+#include "nar/base/buf.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/*
+ * Nix's defaults (src/libstore/include/nix/store/globals.hh), for versions that do not send them.
+ */
+#define DEFAULT_GROUP "nixbld"
+#define DEFAULT_START_ID 872415232
+#define DEFAULT_ID_COUNT 8388608
+#define IDS_PER_SLOT 65536
+#define SLOTS_MAX 65536
+#define HOST_USER 1000
+/* (uid_t)-1 and (uid_t)-2 have meanings of their own. */
+#define LAST_ID ((uint64_t)UINT32_MAX - 2)
+/* Nix tries every 5 s; a lock that is tried costs 3 us. */
+#define RETRY_MS 100
+#define MAP_MAX 65536 /* 340 lines of 33 bytes are the kernel's limit */
+
+/* One of a pool: its first id, and the name of its lock. */
+struct user_slot {
+	uid_t uid;
+	gid_t gid;
+	char lock[32];
+};
+
+void user_pool_done(struct user_pool *p)
+{
+	strv_done(&p->members);
+	free(p->group);
+	*p = (struct user_pool){0};
+}
+
+int user_pool_from_group(struct user_pool *p, const struct group *g, uid_t self, struct err *e)
+{
+	p->dir = "userpool";
+	p->count = 1;
+	p->gid = g->gr_gid;
+	p->self = self;
+	if (!g->gr_mem[0])
+		return err_set(e, ERR_SYSTEM, "the build users group '%s' has no members",
+			       g->gr_name);
+	p->group = str_dup(g->gr_name, e);
+	if (!p->group)
+		return -1;
+	for (char **name = g->gr_mem; *name; name++)
+		if (strv_add(&p->members, *name, e) < 0)
+			return -1;
+	p->n = p->members.n;
+	return 0;
+}
+
+int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_count, struct err *e)
+{
+	const uint64_t n = id_count / IDS_PER_SLOT;
+
+	p->dir = "userpool2";
+	p->count = IDS_PER_SLOT;
+	if (n == 0 || n > SLOTS_MAX)
+		return err_set(e, ERR_SYSTEM, "the setting 'id-count' is %llu, not %d to %llu",
+			       (unsigned long long)id_count, IDS_PER_SLOT,
+			       (unsigned long long)SLOTS_MAX * IDS_PER_SLOT);
+	if (start_id <= HOST_USER || start_id > LAST_ID ||
+	    n * IDS_PER_SLOT > LAST_ID - start_id + 1)
+		return err_set(
+			e, ERR_SYSTEM,
+			"the ids from 'start-id' %llu on, %llu of them, are not all free to use",
+			(unsigned long long)start_id, (unsigned long long)n * IDS_PER_SLOT);
+	p->start = start_id;
+	p->n = (size_t)n;
+	return 0;
+}
+
+/* 1: RET filled; 0: not one to be used; -1: *E. */
+static int member(const struct user_pool *p, const char *name, struct user_slot *ret, struct err *e)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (!pw)
+		return err_set(e, ERR_SYSTEM, "the user '%s' in the group '%s' does not exist",
+			       name, p->group);
+	if (pw->pw_uid == p->self || pw->pw_uid == 0)
+		return err_set(e, ERR_SYSTEM, "the Nix user should not be a member of '%s'",
+			       p->group);
+	*ret = (struct user_slot){pw->pw_uid, p->gid, ""};
+	snprintf(ret->lock, sizeof ret->lock, "%u", (unsigned)pw->pw_uid);
+	return pw->pw_uid != HOST_USER;
+}
+
+/* The same of the I-th of a pool. */
+static int slot_at(const struct user_pool *p, size_t i, struct user_slot *ret, struct err *e)
+{
+	if (p->group)
+		return member(p, p->members.items[i], ret, e);
+	ret->uid = ret->gid = (uid_t)(p->start + i * p->count);
+	snprintf(ret->lock, sizeof ret->lock, "slot-%u", (unsigned)i);
+	return 1;
+}
+
+/* As Nix, only the first id of a range is looked up. */
+static int check_clash(const struct user_pool *p, uid_t uid, struct err *e)
+{
+	const struct passwd *pw = p->count > 1 ? getpwuid(uid) : NULL;
+
+	if (!pw)
+		return 0;
+	return err_set(e, ERR_SYSTEM,
+		       "auto-allocated UID %u clashes with existing user account '%s'",
+		       (unsigned)uid, pw->pw_name);
+}
+
+/* A descriptor that holds the lock NAME in DIRFD, or -1: *E, or none where another has it. */
+static int try_lock(int dirfd, const char *dir, const char *name, struct err *e)
+{
+	scoped_fd int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(e, "opening '%s/%s'", dir, name);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return TAKE(fd, -1);
+	if (errno != EWOULDBLOCK && errno != EINTR)
+		err_sys(e, "locking '%s/%s'", dir, name);
+	return -1;
+}
+
+int user_pool_try(const struct user_pool *p, const char *state_dir, struct build_user *ret,
+		  struct err *e)
+{
+	scoped_free char *dir = str_fmt(e, "%s/%s", state_dir, p->dir);
+	bool usable = false;
+
+	if (!dir)
+		return -1;
+	scoped_fd int dirfd = io_mkdir_p(dir, 0755, e);
+	if (dirfd < 0)
+		return -1;
+	for (size_t i = 0; i < p->n; i++) {
+		struct user_slot slot;
+		int r = slot_at(p, i, &slot, e);
+
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			continue;
+		usable = true;
+		scoped_fd int fd = try_lock(dirfd, dir, slot.lock, e);
+		if (err_is_set(e))
+			return -1;
+		if (fd < 0)
+			continue;
+		if (check_clash(p, slot.uid, e) < 0)
+			return -1;
+		*ret = (struct build_user){slot.uid, slot.gid, p->count, TAKE(fd, -1)};
+		return 1;
+	}
+	if (usable)
+		return 0;
+	return err_set(e, ERR_SYSTEM,
+		       "the build users group '%s' has no member but uid %d, which is not used",
+		       p->group, HOST_USER);
+}
+
+bool user_map_has(const char *map, uint64_t first, uint64_t n)
+{
+	unsigned long long inside, outside, count;
+
+	for (const char *p = map;
+	     n && sscanf(p, "%llu %llu %llu", &inside, &outside, &count) == 3;) {
+		if (first >= inside && first - inside < count) {
+			uint64_t here = count - (first - inside);
+			first += here;
+			n -= here < n ? here : n;
+			p = map;
+			continue;
+		}
+		p += strcspn(p, "\n");
+		p += *p == '\n';
+	}
+	return n == 0;
+}
+
+/* What the file PATH of /proc says of our user namespace; nothing where the kernel has none. */
+static int read_proc(const char *path, struct buf *ret, struct err *e)
+{
+	scoped_fd int fd = io_open_input(path, e);
+
+	if (fd >= 0)
+		return buf_read_fd(ret, fd, path, e);
+	if (e->kind != ERR_SYSTEM || e->sys != ENOENT)
+		return -1;
+	err_clear(e);
+	return 0;
+}
+
+/* Whether our user namespace has the ids of the range P. */
+static int range_is_mapped(const struct user_pool *p, bool *ret, struct err *e)
+{
+	static const char *const files[] = {"/proc/self/uid_map", "/proc/self/gid_map"};
+
+	*ret = true;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		scoped_buf struct buf map = BUF_INIT(MAP_MAX);
+		if (read_proc(files[i], &map, e) < 0)
+			return -1;
+		if (map.data)
+			*ret = *ret && user_map_has(map.data, p->start, p->n * p->count);
+	}
+	return 0;
+}
+
+/* Which ids Nix would take them from, or the range where it would take none. */
+static int choose_pool(const struct settings *s, bool uid_range, struct user_pool *p, struct err *e)
+{
+	const char *name = settings_get(s, "build-users-group");
+	const struct group *g = NULL;
+	uint64_t start_id, id_count;
+	bool automatic;
+
+	if (settings_bool(s, "auto-allocate-uids", false, &automatic, e) < 0 ||
+	    settings_u64(s, "start-id", DEFAULT_START_ID, &start_id, e) < 0 ||
+	    settings_u64(s, "id-count", DEFAULT_ID_COUNT, &id_count, e) < 0)
+		return -1;
+	if (!name)
+		name = DEFAULT_GROUP;
+	if (!automatic && !uid_range && *name) {
+		errno = 0;
+		g = getgrnam(name);
+		/* getgrnam(3): these all may mean that there is no such group. */
+		if (!g && errno != 0 && errno != ENOENT && errno != ESRCH && errno != EBADF &&
+		    errno != EPERM)
+			return err_sys(e, "looking up the group '%s'", name);
+	}
+	p->asked = g || automatic || uid_range;
+	if (g)
+		return user_pool_from_group(p, g, getuid(), e);
+	return user_pool_from_range(p, start_id, id_count, e);
+}
+
+static int wait_a_little(int stop_fd, struct err *e)
+{
+	struct pollfd p = {.fd = stop_fd, .events = POLLIN};
+
+	if (poll(&p, 1, RETRY_MS) < 0 && errno != EINTR)
+		return err_sys(e, "waiting for a free build user ID");
+	if (p.revents)
+		return err_set(e, ERR_STOPPED, "stopped while waiting for a free build user ID");
+	return 0;
+}
+
+/* Whether P is ids that nobody has asked for and that we do not have. */
+static int is_out_of_reach(const struct settings *s, bool uid_range, const struct user_pool *p,
+			   bool *ret, struct err *e)
+{
+	bool automatic, mapped;
+
+	*ret = false;
+	if (p->group || uid_range)
+		return 0;
+	if (settings_bool(s, "auto-allocate-uids", false, &automatic, e) < 0)
+		return -1;
+	if (automatic)
+		return 0;
+	if (range_is_mapped(p, &mapped, e) < 0)
+		return -1;
+	*ret = !mapped;
+	return 0;
+}
+
+/*
+ * A build of our own ids has our supplementary groups, unless the runtime can drop them. Nix wants
+ * that of root, too, if not told otherwise.
+ */
+static int check_groups(const struct settings *s, struct err *e)
+{
+	scoped_buf struct buf text = BUF_INIT(16);
+	bool required;
+
+	if (settings_bool(s, "require-drop-supplementary-groups", false, &required, e) < 0)
+		return -1;
+	if (!required)
+		return 0;
+	if (read_proc("/proc/self/setgroups", &text, e) < 0)
+		return -1;
+	if (text.data && strncmp(text.data, "deny", 4) == 0)
+		return err_set(e, ERR_SYSTEM,
+			       "setgroups failed. Set the require-drop-supplementary-groups option "
+			       "to false to skip this step.");
+	return 0;
+}
+
+/*
+ * A process that already has an id of the build could change it, or live on and change the next
+ * one. Ids that nobody asked for may also be in use by a build for another store, whose locks are
+ * elsewhere, and nobody else has them; so no process is killed for those.
+ */
+static int clear_user(const struct user_pool *p, bool uid_range, struct build_user *u,
+		      struct err *e)
+{
+	if (!p->asked)
+		return 0;
+	if (user_kill_all(u->uid, e) == 0 &&
+	    (!uid_range || user_kill_range(u->uid, u->count, e) == 0))
+		return 0;
+	build_user_done(u);
+	return -1;
+}
+
+int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool uid_range,
+		       int stop_fd, struct build_user *ret, struct err *e)
+{
+	scoped_user_pool struct user_pool p = {0};
+	bool own;
+
+	if (geteuid() != 0) {
+		if (uid_range)
+			return err_set(e, ERR_SYSTEM,
+				       "a build with the feature 'uid-range' needs root: 65536 ids "
+				       "cannot be had without");
+		*ret = (struct build_user){geteuid(), getegid(), 1, -1};
+		return 0;
+	}
+	if (choose_pool(s, uid_range, &p, e) < 0 || is_out_of_reach(s, uid_range, &p, &own, e) < 0)
+		return -1;
+	if (own) {
+		if (check_groups(s, e) < 0)
+			return -1;
+		*ret = (struct build_user){geteuid(), getegid(), 1, -1};
+		return 0;
+	}
+	for (;;) {
+		int r = user_pool_try(&p, nix_state_dir, ret, e);
+
+		if (r < 0)
+			return -1;
+		if (r)
+			return clear_user(&p, uid_range, ret, e);
+		if (wait_a_little(stop_fd, e) < 0)
+			return -1;
+	}
+}
+
+void build_user_done(struct build_user *u)
+{
+	if (u->lock_fd >= 0)
+		close(u->lock_fd);
+	*u = (struct build_user)BUILD_USER_INIT;
+}

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ *	DIR/lock               flock: held for a moment to start a run, to pin, to trim
+ *	DIR/entries/<hash>/    an entry; its time is when it was last asked for
+ *	    contents           the tree
+ *	    size               bytes of its NAR, in decimal
+ *	    boot               a link to nowhere: the boot of the machine in which it was made; not
+ *	                       there where the contents are known to be on the disk
+ *	DIR/making/<hash>      flock: held by who unpacks that entry
+ *	DIR/runs/<random>/     a run; flock on the directory: it lives
+ *	    uses               names of the entries it has pinned, one a line
+ *	    <hash>/            an entry on its way in or out
+ *
+ * One lock a run, not one for each entry that it uses: a closure has thousands, a process has not
+ * so many descriptors to spare. So pins are names in a file, which count as long as the flock(2) on
+ * the directory around it is held. The supervisor holds it until no process of the build lives.
+ *
+ * Invariants:
+ * - A run's directory is created and locked, and its pins are written, under DIR/lock. So who has
+ *   DIR/lock sees all pins, and a run that nobody holds is dead, not about to start.
+ * - Entries leave entries/ under DIR/lock and unpinned, or under their making lock and damaged; by
+ *   rename(2) into a run's directory, never bit by bit where others look.
+ * - Entries come into entries/ under their making lock, by rename(2), whole.
+ * - A making lock that is gone from its directory is nobody's: who gets it looks, and tries again.
+ *
+ * The directory around `contents` is there because without root a directory that is read-only
+ * cannot be moved to another parent, and has to keep its time.
+ *
+ * SIGKILL leaves a run's directory and perhaps an empty file in making/; the next run to open the
+ * cache removes both.
+ *
+ * A machine that loses power can lose contents of entries that it had not written back, but not the
+ * order of what was done to directories. To write each entry to the disk as it is made would cost a
+ * flush or two of the disk for each of a thousand inputs. So an entry says in which boot it was
+ * made: as long as that one lasts, what was written is there to be read, on the disk or not. Who
+ * finds an entry of another boot compares its hash, once, under its making lock: what is right then
+ * was read from the disk, so that the link can go; what is not is made anew.
+ */
+#include "hook/conf/conf.h"
+#include "hook/inputs/input_cache_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+#define USES_BYTES_MAX (64u << 20)
+#define BOOT_FILE "/proc/sys/kernel/random/boot_id"
+
+void icache_name(const struct hash *sha256, char ret[ICACHE_NAME_MAX])
+{
+	assert(sha256->algo == HASH_SHA256);
+	nix32_encode(sha256->bytes, hash_size_bytes(HASH_SHA256), ret);
+}
+
+/* HOW as of flock(2). 1: locked; 0: LOCK_NB, and another has it; -1: errno. */
+static int lock_fd(int fd, int how)
+{
+	while (flock(fd, how) < 0) {
+		if (errno == EWOULDBLOCK)
+			return 0;
+		if (errno != EINTR)
+			return -1;
+	}
+	return 1;
+}
+
+int icache_lock(struct icache *c, struct err *e)
+{
+	if (lock_fd(c->lock_fd, LOCK_EX) < 0)
+		return err_sys(e, "locking '%s/lock'", c->dir);
+	return 0;
+}
+
+void icache_unlock(struct icache *c)
+{
+	flock(c->lock_fd, LOCK_UN);
+}
+
+static void scope_unlock(struct icache **c)
+{
+	if (*c)
+		icache_unlock(*c);
+}
+#define scoped_unlock __attribute__((cleanup(scope_unlock), unused))
+
+/* ---- the directory ---- */
+
+static int open_sub(struct icache *c, int dirfd, const char *name, struct err *e)
+{
+	scoped_free char *what = str_fmt(e, "%s/%s", c->dir, name);
+	scoped_fd int fd = -1;
+	bool made;
+
+	if (!what)
+		return -1;
+	made = mkdirat(dirfd, name, 0755) == 0;
+	if (!made && errno != EEXIST)
+		return err_sys(e, "creating '%s'", what);
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "opening '%s'", what);
+	/* Whatever umask says: runtimes may look at entries as another user. */
+	if (made && fchmod(fd, 0755) < 0)
+		return err_sys(e, "setting the mode of '%s'", what);
+	/* What others can write to they could fill with what a build then takes for its inputs. */
+	if (conf_check_dir(fd, what, "cache-dir", e) < 0)
+		return -1;
+	return TAKE(fd, -1);
+}
+
+static int open_dir(struct icache *c, struct err *e)
+{
+	bool there = access(c->dir, F_OK) == 0;
+	scoped_fd int fd = io_mkdir_p(c->dir, 0755, e);
+
+	if (fd < 0)
+		return err_wrap(e, "the cache of inputs (see 'cache-dir')");
+	if (!there && fchmod(fd, 0755) < 0)
+		return err_sys(e, "setting the mode of '%s'", c->dir);
+	if (conf_check_dir(fd, c->dir, "cache-dir", e) < 0 ||
+	    (c->entries_fd = open_sub(c, fd, "entries", e)) < 0 ||
+	    (c->making_fd = open_sub(c, fd, "making", e)) < 0 ||
+	    (c->runs_fd = open_sub(c, fd, "runs", e)) < 0)
+		return -1;
+	c->lock_fd = openat(fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (c->lock_fd < 0)
+		return err_sys(e, "opening '%s/lock'", c->dir);
+	return 0;
+}
+
+/* ---- runs ---- */
+
+int icache_open_run(struct icache *c, const char *name, bool *ret_alive)
+{
+	scoped_fd int fd =
+		openat(c->runs_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int got = fd < 0 ? -1 : lock_fd(fd, LOCK_EX | LOCK_NB);
+
+	if (got < 0)
+		return -1;
+	*ret_alive = got == 0;
+	return TAKE(fd, -1);
+}
+
+/* Under the lock. */
+static int start_run(struct icache *c, struct err *e)
+{
+	uint8_t random[10];
+	char name[2 * sizeof random + 1];
+
+	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+		return err_sys(e, "getting random bytes");
+	base16_encode(random, sizeof random, name);
+	c->run_dir = str_fmt(e, "%s/runs/%s", c->dir, name);
+	if (!c->run_dir)
+		return -1;
+	c->run_fd = io_mkdir(c->runs_fd, name, 0700, e);
+	if (c->run_fd < 0)
+		return err_wrap(e, "the cache of inputs '%s'", c->dir);
+	c->run_name = str_dup(name, e);
+	if (!c->run_name)
+		return -1;
+	if (lock_fd(c->run_fd, LOCK_EX | LOCK_NB) <= 0)
+		return err_sys(e, "locking '%s'", c->run_dir);
+	return 0;
+}
+
+/* Under the lock. What cannot be removed is left to the next: this run can do without. */
+static int remove_dead_runs(struct icache *c, struct err *e)
+{
+	scoped_fd int fd = openat(c->runs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		return err_sys(e, "reading '%s/runs'", c->dir);
+	fd = -1; /* the stream's */
+	for (const struct dirent *de; (de = readdir(d));) {
+		struct err ignored = ERR_INIT;
+		bool alive;
+
+		if (de->d_name[0] == '.' || str_eq(de->d_name, c->run_name))
+			continue;
+		scoped_fd int run = icache_open_run(c, de->d_name, &alive);
+		if (run >= 0 && !alive &&
+		    io_rmtree(c->runs_fd, de->d_name, de->d_name, &ignored) < 0)
+			err_clear(&ignored);
+	}
+	return 0;
+}
+
+/* Locks that nobody has any more: as who made the entry would have done. The same holds. */
+static int remove_dead_locks(struct icache *c, struct err *e)
+{
+	scoped_fd int fd = openat(c->making_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		return err_sys(e, "reading '%s/making'", c->dir);
+	fd = -1; /* the stream's */
+	for (const struct dirent *de; (de = readdir(d));) {
+		if (de->d_name[0] == '.')
+			continue;
+		scoped_fd int lock =
+			openat(c->making_fd, de->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+
+		/* One that has gone meanwhile is another's by now. */
+		if (lock >= 0 && lock_fd(lock, LOCK_EX | LOCK_NB) > 0 && fstat(lock, &st) == 0 &&
+		    st.st_nlink != 0)
+			unlinkat(c->making_fd, de->d_name, 0);
+	}
+	return 0;
+}
+
+/* Where it is not known which boot this is, entries are written to the disk as they are made. */
+static void find_boot(struct icache *c)
+{
+	scoped_fd int fd = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	ssize_t n = fd < 0 ? 0 : io_read(fd, c->boot, sizeof c->boot - 1, BOOT_FILE, &ignored);
+
+	c->boot[n > 0 ? n : 0] = '\0';
+	c->boot[strcspn(c->boot, "\n")] = '\0';
+	if (!c->boot[0])
+		c->sync = true;
+}
+
+struct icache *icache_open(const struct icache_options *o, struct err *e)
+{
+	struct icache *c = mem_new(1, sizeof *c, e);
+	bool ok;
+
+	if (!c)
+		return NULL;
+	assert(o->dir[0] == '/');
+	c->max_bytes = o->max_bytes;
+	c->sync = o->sync;
+	find_boot(c);
+	c->entries_fd = c->making_fd = c->runs_fd = c->lock_fd = c->run_fd = -1;
+	c->dir = str_dup(o->dir, e);
+	ok = c->dir && open_dir(c, e) == 0 && icache_lock(c, e) == 0;
+	if (ok) {
+		ok = start_run(c, e) == 0 && remove_dead_runs(c, e) == 0 &&
+		     remove_dead_locks(c, e) == 0;
+		icache_unlock(c);
+	}
+	if (!ok) {
+		icache_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+int icache_fd(const struct icache *c)
+{
+	return c->run_fd;
+}
+
+const char *icache_run_dir(const struct icache *c)
+{
+	return c->run_dir;
+}
+
+void icache_leave_run_dir(struct icache *c)
+{
+	c->leave_run_dir = true;
+}
+
+void icache_free(struct icache *c)
+{
+	struct err ignored = ERR_INIT;
+	int saved = errno;
+
+	if (!c)
+		return;
+	/* Before the lock goes: else the next run would remove it, too. */
+	if (c->run_name && !c->leave_run_dir &&
+	    io_rmtree(c->runs_fd, c->run_name, c->run_dir, &ignored) < 0)
+		err_clear(&ignored);
+	const int fds[] = {c->entries_fd, c->making_fd, c->runs_fd, c->lock_fd, c->run_fd};
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		scope_close(&fds[i]);
+	free(c->dir);
+	free(c->run_name);
+	free(c->run_dir);
+	free(c);
+	errno = saved;
+}
+
+int icache_pin(struct icache *c, const struct hash *const *hashes, size_t n, struct err *e)
+{
+	scoped_buf struct buf uses = BUF_INIT(USES_BYTES_MAX);
+
+	assert(!c->pinned);
+	for (size_t i = 0; i < n; i++) {
+		char name[ICACHE_NAME_MAX];
+
+		icache_name(hashes[i], name);
+		if (buf_addf(&uses, e, "%s\n", name) < 0)
+			return -1;
+	}
+	if (icache_lock(c, e) < 0)
+		return -1;
+	scoped_unlock struct icache *locked = c;
+	if (io_write_file(c->run_fd, ICACHE_USES, 0600, uses.data, uses.len, e) < 0)
+		return err_wrap(e, "in '%s'", c->run_dir);
+	c->pinned = true;
+	return 0;
+}
+
+/* ---- entries ---- */
+
+char *icache_path(const struct icache *c, const struct hash *sha256, struct err *e)
+{
+	char name[ICACHE_NAME_MAX];
+
+	icache_name(sha256, name);
+	return str_fmt(e, "%s/entries/%s/" ICACHE_CONTENTS, c->dir, name);
+}
+
+/* Nobody has touched the top of it: one who changes a directory or a file changes its time. */
+static bool is_canonical(const struct stat *st)
+{
+	const mode_t mode = st->st_mode & 07777;
+	bool mode_fits = S_ISLNK(st->st_mode) || (S_ISDIR(st->st_mode) && mode == 0555) ||
+			 (S_ISREG(st->st_mode) && (mode == 0444 || mode == 0555));
+
+	return mode_fits && st->st_uid == geteuid() && st->st_mtim.tv_sec == 1 &&
+	       st->st_mtim.tv_nsec == 0;
+}
+
+/* Whether entry NAME may have lost contents with the machine's power. */
+static bool is_of_other_boot(const struct icache *c, const char *name)
+{
+	char path[ICACHE_NAME_MAX + sizeof ICACHE_BOOT], boot[ICACHE_BOOT_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/" ICACHE_BOOT, name);
+	n = readlinkat(c->entries_fd, path, boot, sizeof boot);
+	if (n < 0)
+		return errno != ENOENT;
+	return (size_t)n != strlen(c->boot) || memcmp(boot, c->boot, (size_t)n) != 0;
+}
+
+/* Compare contents of entry NAME, of another boot, with SHA256. 1: right, on the disk; 0: no. */
+static int verify(const struct icache *c, const char *name, const struct hash *sha256)
+{
+	scoped_fd int fd =
+		openat(c->entries_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	struct nar_digest is;
+
+	if (fd < 0 ||
+	    nar_digest(fd, ICACHE_CONTENTS, name, NAR_DEPTH_ANY, NULL, &is, &ignored) < 0 ||
+	    !hash_equal(&is.sha256, sha256))
+		return 0;
+	/* If it stays, the next boot compares again. */
+	unlinkat(fd, ICACHE_BOOT, 0);
+	return 1;
+}
+
+/*
+ * 1: the entry of SHA256, NAME, can be used, which is noted; 0: it is missing or damaged, or (not
+ * COMPARE) it has to be compared first; -1: *E.
+ */
+static int look(struct icache *c, const char *name, const struct hash *sha256, bool compare,
+		struct err *e)
+{
+	char path[ICACHE_NAME_MAX + sizeof ICACHE_CONTENTS];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", name, ICACHE_SIZE);
+	if (fstatat(c->entries_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size == 0)
+		return 0;
+	snprintf(path, sizeof path, "%s/%s", name, ICACHE_CONTENTS);
+	if (fstatat(c->entries_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_canonical(&st))
+		return 0;
+	if (is_of_other_boot(c, name) && (!compare || verify(c, name, sha256) == 0))
+		return 0;
+	if (utimensat(c->entries_fd, name, NULL, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "setting the time of '%s/entries/%s'", c->dir, name);
+	return 1;
+}
+
+int icache_move_away(struct icache *c, const char *name, struct err *e)
+{
+	if (renameat(c->entries_fd, name, c->run_fd, name) < 0 && errno != ENOENT)
+		return err_sys(e, "moving '%s/entries/%s' away", c->dir, name);
+	return 0;
+}
+
+/* Get the lock for making entry NAME. 1: in *RET; 0: another has it, and WAIT is false; -1: *E. */
+static int lock_making(struct icache *c, const char *name, bool wait, int *ret, struct err *e)
+{
+	for (;;) {
+		scoped_fd int fd =
+			openat(c->making_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		struct stat st;
+		int got;
+
+		if (fd < 0)
+			return err_sys(e, "opening '%s/making/%s'", c->dir, name);
+		got = lock_fd(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
+		if (got < 0 || fstat(fd, &st) < 0)
+			return err_sys(e, "locking '%s/making/%s'", c->dir, name);
+		if (got == 0)
+			return 0;
+		if (st.st_nlink == 0)
+			continue; /* of who was here before */
+		*ret = TAKE(fd, -1);
+		return 1;
+	}
+}
+
+static int check_digest(const struct icache_item *item, const struct nar_digest *is, struct err *e)
+{
+	char wanted[HASH_TEXT_MAX], got[HASH_TEXT_MAX];
+
+	if (hash_equal(&is->sha256, &item->sha256) && is->size_bytes == item->size_bytes)
+		return 0;
+	hash_print(&item->sha256, HASH_NIX32, true, wanted);
+	hash_print(&is->sha256, HASH_NIX32, true, got);
+	return err_set(e, ERR_INPUT,
+		       "the contents of '%s' are not what they should be: the hash of its NAR is "
+		       "'%s' (%" PRIu64 " bytes), not '%s' (%" PRIu64 " bytes)",
+		       item->what, got, is->size_bytes, wanted, item->size_bytes);
+}
+
+/* Fill DIRFD, the directory that becomes the entry. */
+static int fill_entry(struct icache *c, int dirfd, const char *name, const struct icache_item *item,
+		      struct err *e)
+{
+	struct nar_digest digest = {.size_bytes = 0};
+	char size[24];
+	scoped_free char *to = str_fmt(e, "%s/%s/" ICACHE_CONTENTS, c->run_dir, name);
+	const int n = snprintf(size, sizeof size, "%" PRIu64 "\n", item->size_bytes);
+
+	if (!to || item->fill(item, dirfd, ICACHE_CONTENTS, to, &digest, e) < 0 ||
+	    check_digest(item, &digest, e) < 0 ||
+	    io_write_file(dirfd, ICACHE_SIZE, 0444, size, (size_t)n, e) < 0)
+		return -1;
+	if (c->sync)
+		return syncfs(dirfd) < 0 ? err_sys(e, "writing '%s' to the disk", to) : 0;
+	if (symlinkat(c->boot, dirfd, ICACHE_BOOT) < 0)
+		return err_sys(e, "creating '%s/%s/" ICACHE_BOOT "'", c->run_dir, name);
+	return 0;
+}
+
+/* Under the making lock. */
+static int make_entry(struct icache *c, const char *name, const struct icache_item *item,
+		      struct err *e)
+{
+	struct err ignored = ERR_INIT;
+
+	/* A damaged one may be there. */
+	if (icache_move_away(c, name, e) < 0 || io_rmtree(c->run_fd, name, name, e) < 0)
+		return -1;
+	scoped_fd int dirfd = io_mkdir(c->run_fd, name, 0755, e);
+	if (dirfd < 0)
+		return err_wrap(e, "in '%s'", c->run_dir);
+	if (fill_entry(c, dirfd, name, item, e) == 0) {
+		if (renameat(c->run_fd, name, c->entries_fd, name) == 0)
+			return 0;
+		err_sys(e, "moving '%s' into '%s/entries'", name, c->dir);
+	}
+	if (io_rmtree(c->run_fd, name, name, &ignored) < 0)
+		err_clear(&ignored); /* the run's directory is removed as a whole later */
+	return -1;
+}
+
+int icache_get(struct icache *c, const struct icache_item *item, bool wait, struct err *e)
+{
+	char name[ICACHE_NAME_MAX];
+	scoped_fd int lock = -1;
+	int rc;
+
+	assert(c->pinned);
+	icache_name(&item->sha256, name);
+	rc = look(c, name, &item->sha256, false, e);
+	if (rc != 0)
+		return rc;
+	rc = lock_making(c, name, wait, &lock, e);
+	if (rc <= 0)
+		return rc;
+	/* Another may have made it, or compared it, while we waited. */
+	rc = look(c, name, &item->sha256, true, e);
+	if (rc == 0) {
+		rc = make_entry(c, name, item, e);
+		if (rc < 0)
+			err_wrap(e, "unpacking '%s'", item->what);
+		else
+			c->grew = true;
+	}
+	/* Before the lock goes, so that none who waits for it keeps it. */
+	unlinkat(c->making_fd, name, 0);
+	return rc < 0 ? -1 : 1;
+}
+
+int icache_has(struct icache *c, const struct hash *sha256, struct err *e)
+{
+	char name[ICACHE_NAME_MAX];
+
+	icache_name(sha256, name);
+	return look(c, name, sha256, true, e);
+}
+
+bool icache_grew(const struct icache *c)
+{
+	return c->grew;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/job/asker.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "hook/run/children.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/* How many descriptors process PID has, but no more than MAX are counted. 0: not known. */
+static rlim_t count_descriptors(pid_t pid, rlim_t max)
+{
+	char path[32];
+	struct stat st;
+	rlim_t n = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	/* The size is their number from Linux 6.2 on, before it is 0. */
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		return (rlim_t)st.st_size;
+	scoped_dir DIR *d = opendir(path);
+	for (const struct dirent *de; d && n <= max && (de = readdir(d));)
+		n += de->d_name[0] != '.';
+	return n;
+}
+
+bool asker_has_room(pid_t pid)
+{
+	struct rlimit limit;
+	pid_t pids[2];
+
+	if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return true;
+	const rlim_t max = limit.rlim_cur - limit.rlim_cur / 8;
+	if (count_descriptors(pid, max) < max)
+		return true;
+	/* One is this process. */
+	const ssize_t children = children_list(pid, pids, ARRAY_SIZE(pids));
+	return children == 0 || children == 1;
+}

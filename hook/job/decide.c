@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/job/decide.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "hook/request/builtin_program.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/*
+ * Features that need no machine of a special kind, only a hook that can do them. The feature
+ * uid-range is none of them: whoever may start a build would be root of 65536 ids with all
+ * capabilities, so it is the machine's to offer (system-features).
+ */
+static const char *const own_features[] = {"ca-derivations"};
+
+static int system_is_ours(const char *system, const struct settings *s, bool *ret, struct err *e)
+{
+	scoped_strv struct strv systems = STRV_INIT;
+
+	if (settings_list(s, "system", &systems, e) < 0 ||
+	    settings_list(s, "extra-platforms", &systems, e) < 0)
+		return -1;
+	*ret = strv_has(&systems, system);
+	return 0;
+}
+
+/* *RET is the first feature that is missing here, or NULL. */
+static int missing_feature(const struct strv *wanted, const struct store *st,
+			   const struct settings *s, const char **ret, struct err *e)
+{
+	scoped_strv struct strv have = STRV_INIT;
+
+	if (store_features(st, s, &have, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(own_features); i++)
+		if (strv_add(&have, own_features[i], e) < 0)
+			return -1;
+	*ret = NULL;
+	for (size_t i = 0; i < wanted->n && !*ret; i++)
+		if (!strv_has(&have, wanted->items[i]))
+			*ret = wanted->items[i];
+	return 0;
+}
+
+/* As store_is_valid(), which has to open the database and is not asked where nothing is at PATH. */
+static int there_and_valid(struct store *st, const char *path, struct err *e)
+{
+	scoped_free char *real = store_real_path(st, path, e);
+	struct stat sb;
+
+	if (!real)
+		return -1;
+	return lstat(real, &sb) < 0 && errno == ENOENT ? 0 : store_is_valid(st, path, e);
+}
+
+/*
+ * With --check and no local jobs, Nix up to 2.26 offers derivations whose outputs are valid
+ * already. There would be nothing to register, and the comparison is Nix's to make.
+ */
+static int all_valid(const struct drv *d, struct store *st, bool *ret, struct err *e)
+{
+	for (size_t i = 0; i < d->n_outputs; i++) {
+		/* Nix itself knows whether a floating one was built before. */
+		int valid = d->outputs[i].path ? there_and_valid(st, d->outputs[i].path, e) : 0;
+
+		if (valid < 0)
+			return -1;
+		if (!valid) {
+			*ret = false;
+			return 0;
+		}
+	}
+	*ret = true;
+	return 0;
+}
+
+/* Whether a derivation whose paths are not known can be built: else WHY not. */
+static int decide_floating(const struct drv *d, struct store *st, struct buf *why, struct err *e)
+{
+	int place;
+
+	/* It looks for its outputs afterwards, and has none on record for an impure derivation. */
+	if (drv_is_impure(d))
+		return buf_addf(why, e, "it is impure, and Nix takes those from no hook");
+	if (!drv_is_floating(d))
+		return buf_addf(why, e, "its output paths are not known before the build");
+	place = store_has_realisations(st, e);
+	if (place < 0)
+		return -1;
+	return place ? 0
+		     : buf_addf(why, e,
+				"Nix's database has no known place for what its outputs turn out "
+				"to be");
+}
+
+/* The first output whose hash cannot be computed here, or NULL. */
+static const struct drv_output *unknown_hash(const struct drv *d)
+{
+	for (size_t i = 0; i < d->n_outputs; i++) {
+		const struct drv_output *o = &d->outputs[i];
+
+		if ((o->kind == DRV_FIXED || o->kind == DRV_FLOATING) && !hash_algo_works(o->algo))
+			return o;
+	}
+	return NULL;
+}
+
+int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
+	   struct store *st, enum decision *ret, struct buf *why, struct err *e)
+{
+	const char *feature = NULL;
+	bool ours = false, valid = false;
+
+	*ret = DECIDE_DECLINE;
+	if (drv_is_builtin(d) && !builtin_name(d))
+		return buf_addf(why, e, "'%s' is a builder of Nix's own", d->builder);
+	if (system_is_ours(t->system, s, &ours, e) < 0)
+		return -1;
+	/* A builtin builder is a part of every machine, whatever system it is for. */
+	if (!ours && !drv_is_builtin(d)) {
+		*ret = DECIDE_FOREIGN;
+		return buf_addf(why, e, "this machine does not build for '%s'", t->system);
+	}
+	/* A feature that Nix may have though the setting does not name it. */
+	if (strv_has(&t->features, "recursive-nix"))
+		return buf_addf(why, e, "it wants Nix inside ('recursive-nix')");
+	if (missing_feature(&t->features, st, s, &feature, e) < 0)
+		return -1;
+	if (feature) {
+		*ret = DECIDE_FOREIGN;
+		return buf_addf(why, e, "the feature '%s' is not in 'system-features'", feature);
+	}
+	if (!drv_paths_known(d) && (decide_floating(d, st, why, e) < 0 || why->len))
+		return err_is_set(e) ? -1 : 0;
+	const struct drv_output *o = unknown_hash(d);
+	if (o)
+		return buf_addf(why, e,
+				"output '%s' is hashed by '%s', and nix-oci-hook was built without "
+				"it",
+				o->name, hash_algo_name(o->algo));
+	if (drv_env_bool(d, "__noChroot"))
+		return buf_addf(why, e, "it asks for no sandbox ('__noChroot')");
+	if (all_valid(d, st, &valid, e) < 0)
+		return -1;
+	if (valid)
+		return buf_addf(why, e, "all its outputs are valid already");
+	*ret = DECIDE_ACCEPT;
+	return 0;
+}

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/job/job.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "hook/base/log.h"
+#include "hook/bundle/bundle.h"
+#include "hook/host/cores.h"
+#include "hook/host/machine.h"
+#include "hook/host/users.h"
+#include "hook/inputs/inputs.h"
+#include "hook/keep/keep_failed.h"
+#include "hook/outputs/outputs.h"
+#include "hook/request/builtin_program.h"
+#include "hook/request/launcher.h"
+#include "hook/request/make.h"
+#include "hook/request/pre_build_hook.h"
+#include "hook/run/record.h"
+#include "hook/runtime/memdir.h"
+#include "nar/base/clock.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/budget.h"
+
+#include "nar/base/banned.h"
+
+/* For a copy of the build directory, after the build's own time. */
+#define KEEP_AT_LEAST_MS 60000
+/* Below that hardly anything can be created. */
+#define NO_ROOM_BYTES (64u << 10)
+#define NO_ROOM_FILES 16
+
+/*
+ * Make PATH, the state directory or one in it. Records in there are lists of what the next run
+ * removes, and of commands that it executes.
+ */
+static int make_state_dir(const char *path, struct err *e)
+{
+	scoped_fd int fd = io_mkdir_p(path, 0755, e);
+
+	if (fd < 0)
+		return err_wrap(e, "the state directory (see 'state-dir')");
+	return conf_check_dir(fd, path, "state-dir", e);
+}
+
+struct slots *job_slots(const struct conf *c, struct err *e)
+{
+	scoped_free char *run_dir = str_fmt(e, "%s/run", c->state_dir);
+	scoped_free char *slot_dir = NULL;
+
+	if (!run_dir || make_state_dir(c->state_dir, e) < 0 || make_state_dir(run_dir, e) < 0)
+		return NULL;
+	slot_dir = str_fmt(e, "%s/slots", c->state_dir);
+	if (!slot_dir)
+		return NULL;
+	return slots_open(slot_dir, (unsigned)(c->max_jobs ? c->max_jobs : cores_of_machine()),
+			  (unsigned)c->max_queued, e);
+}
+
+/* Where a job's files are; all of them are on the supervisor's list before they exist. */
+struct job_paths {
+	char *disk;         /* what of the bundle is on the disk */
+	char *bundle;       /* as the runtime sees it: the same, or where the memdir is mounted */
+	char *state;        /* the same, the runtime's own; short, as runtimes make sockets in it */
+	char *id;           /* the container's name */
+	char *cgroup;       /* what the build may make groups in; NULL: none */
+	char *named_cgroup; /* the same in words for the runtime; NULL: that is started in it */
+	struct record record;
+};
+
+#define JOB_PATHS_INIT ((struct job_paths){.record = RECORD_INIT})
+
+static void job_paths_done(struct job_paths *p)
+{
+	free(p->disk);
+	free(p->bundle);
+	free(p->state);
+	free(p->id);
+	free(p->cgroup);
+	free(p->named_cgroup);
+	record_done(&p->record);
+	*p = JOB_PATHS_INIT;
+}
+#define scoped_paths __attribute__((cleanup(job_paths_done)))
+
+/*
+ * The bundle is `<real store>/<drv>.chroot`, as Nix's own sandbox has it: on the store's mount, so
+ * that outputs move by rename(2), and known to the garbage collector. Another directory is taken
+ * only where the configuration names one. What of it can be IN_MEMORY is mounted, for the runtime
+ * alone, at a directory that all runs share.
+ */
+static int choose_paths(const struct job *j, bool in_memory, struct job_paths *ret, struct err *e)
+{
+	scoped_paths struct job_paths p = JOB_PATHS_INIT;
+	scoped_free char *run_dir = str_fmt(e, "%s/run", j->conf->state_dir);
+	const char *base = str_base(j->drv->path);
+	const char *dir = j->conf->bundle_dir && j->conf->bundle_dir[0] ? j->conf->bundle_dir
+									: j->store->real_dir;
+
+	p.disk = str_fmt(e, "%s/%s.chroot", dir, base);
+	if (!p.disk)
+		return -1;
+	p.bundle = in_memory ? str_fmt(e, "%s/run", j->conf->state_dir) : str_dup(p.disk, e);
+	if (!p.bundle)
+		return -1;
+	/* The store path's hash and our pid: unique on this machine, and readable in `ps`. */
+	p.id = str_fmt(e, "nix-%.*s-%ld", STORE_HASH_LEN, base, (long)getpid());
+	if (!p.id)
+		return -1;
+	if (!run_dir || record_enter(run_dir, &p.record, e) < 0)
+		return -1;
+	p.state = in_memory ? str_fmt(e, "%s/state", p.bundle) : str_dup(p.record.dir, e);
+	if (!p.state)
+		return -1;
+	*ret = p;
+	p = JOB_PATHS_INIT;
+	return 0;
+}
+
+/*
+ * A build that is root of a range of ids may be a container manager, and those want to make control
+ * groups. So Nix gives it one of its own, in which it can. runsc shows it some of gVisor's.
+ */
+static int choose_cgroup(const struct job *j, const struct request *req, struct job_paths *p,
+			 struct err *e)
+{
+	if (!req->constraints.uid_range || j->conf->cgroups == CGROUPS_OFF ||
+	    j->runtime->kind == RUNTIME_RUNSC)
+		return 0;
+	const bool named = !runtime_keeps_cgroup(j->runtime);
+	p->cgroup = cgroup_place(p->id, named, e);
+	if (!p->cgroup)
+		return err_wrap(e, "a build with the feature 'uid-range' needs a control group of "
+				   "its own (see 'cgroups')");
+	return named && !(p->named_cgroup = str_fmt(e, "/%s", p->id)) ? -1 : 0;
+}
+
+static int make_cgroup(const struct job_paths *p, struct run *run, const struct build_user *user,
+		       struct err *e)
+{
+	if (!p->cgroup)
+		return 0;
+	if (record_cgroup(&p->record, p->cgroup, e) < 0 || run_own_cgroup(run, p->cgroup, e) < 0)
+		return -1;
+	return cgroup_make(p->cgroup, user->uid, user->gid, e);
+}
+
+/* Nix's setPersonality(): who asks for a 32-bit system sees one; addresses are not randomised. */
+static int choose_personality(const struct job *j, unsigned long *ret, struct err *e)
+{
+	static const char *const systems_32[] = {"i686-linux", "armv7l-linux", "armv6l-linux",
+						 "armv5tel-linux"};
+	unsigned long p = PER_LINUX;
+	bool linux26;
+
+	if (settings_bool(j->settings, "impersonate-linux-26", false, &linux26, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(systems_32); i++)
+		if (str_eq(j->drv->system, systems_32[i]))
+			p = PER_LINUX32;
+	if (linux26 &&
+	    (str_eq(j->drv->system, "i686-linux") || str_eq(j->drv->system, "x86_64-linux")))
+		p |= UNAME26;
+	*ret = p | ADDR_NO_RANDOMIZE;
+	return 0;
+}
+
+static int choose_limits(const struct job *j, struct run_limits *ret, struct err *e)
+{
+	if (settings_u64(j->settings, "timeout", 0, &ret->timeout_s, e) < 0 ||
+	    settings_u64(j->settings, "max-silent-time", 0, &ret->max_silent_s, e) < 0)
+		return -1;
+	return choose_personality(j, &ret->personality, e);
+}
+
+/* Nix's hint (decideWhetherDiskFull): less than 8 MiB left where the build wrote. */
+static bool disk_is_full(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 &&
+	       (uint64_t)st.f_bavail * st.f_bsize < UINT64_C(8) * 1024 * 1024;
+}
+
+/* Almost nothing can be created there any more. */
+static bool disk_has_no_room(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 && ((uint64_t)st.f_bavail * st.f_bsize < NO_ROOM_BYTES ||
+					   (st.f_files && st.f_favail < NO_ROOM_FILES));
+}
+
+/* Nix's words for a builder that took too long. */
+static int report_timeout(const struct job *j, const char *setting, const char *more, struct err *e)
+{
+	uint64_t s = 0;
+
+	if (settings_u64(j->settings, setting, 0, &s, e) < 0)
+		return -1;
+	if (settings_of_2_32(j->settings))
+		return err_set(e, ERR_BUILD, "timed out after %" PRIu64 " seconds", s);
+	return err_set(e, ERR_BUILD,
+		       "building of '%s' from .drv file timed out after %" PRIu64 " seconds%s",
+		       j->drv->path, s, more);
+}
+
+/* Nix's words for how a builder ended. */
+static int report_end(const struct job *j, const char *bundle, bool in_memory,
+		      const struct run_result *r, struct err *e)
+{
+	const char *drv = j->drv->path;
+	/* Of a runtime whose log does not fit in it only the exit code is left. */
+	const bool no_log = !in_memory && disk_has_no_room(j->conf->state_dir);
+	const char *note = disk_is_full(j->store->real_dir) || disk_is_full(bundle) || no_log
+				   ? "\nnote: build failure may have been caused by lack of free "
+				     "disk space"
+				   : "";
+	/* Of the builder's children: it may well have gone on without. */
+	const char *oom = r->oom_killed
+				  ? "\nnote: a process of the build was killed because it ran "
+				    "out of memory (see 'memory-max')"
+				  : "";
+
+	switch (r->end) {
+	case RUN_EXITED:
+		if (r->status == 0)
+			return 0;
+		return err_set(e, ERR_BUILD, "builder for '%s' failed with exit code %d%s%s", drv,
+			       r->status, oom, note);
+	case RUN_SIGNALED:
+		return err_set(e, ERR_BUILD, "builder for '%s' failed due to signal %d (%s)%s", drv,
+			       r->status, strsignal(r->status), note);
+	case RUN_OOM:
+		return err_set(e, ERR_BUILD,
+			       "builder for '%s' ran out of memory and was killed by signal %d "
+			       "(see 'memory-max')",
+			       drv, r->status);
+	case RUN_TIMED_OUT:
+		return report_timeout(j, "timeout", "", e);
+	case RUN_SILENT:
+		return report_timeout(j, "max-silent-time", " of silence", e);
+	}
+	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
+}
+
+/* A job with all that it holds while it runs. */
+struct attempt {
+	const struct job *j;
+	const struct drvrequest_in *in; /* what the request was made of */
+	const struct build_user *user;
+	struct request *req;
+	struct job_paths *paths;
+	const struct memdir *mem;
+	struct inputs *inputs;
+	struct run *run;
+};
+
+/* Have the inputs of the request where they are mounted from. */
+static int prepare_inputs(const struct attempt *a, struct machine *m, struct err *e)
+{
+	const struct inputs_job in = {a->j->store, a->req, m, a->run, a->j->stop_fd};
+
+	return inputs_prepare(a->inputs, &in, e);
+}
+
+/* Describe the machine, and have what the request names ready. */
+static int prepare(const struct attempt *a, struct machine *m, struct err *e)
+{
+	const struct job *j = a->j;
+	const char *where = a->paths->bundle;
+
+	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0 ||
+	    (!prebuild_is_set(j->settings) && prepare_inputs(a, m, e) < 0))
+		return -1;
+	if (inputs_dir(a->inputs) && bundle_reachable(where))
+		where = inputs_dir(a->inputs);
+	bundle_fit_host(&m->host, j->runtime->kind, where);
+	m->host.cgroups_path = a->paths->named_cgroup;
+	m->host.own_null = true;
+	return 0;
+}
+
+/* What can be asked only when there is a root directory: the pre-build hook. */
+struct asking {
+	const struct attempt *a;
+	struct machine *m;
+};
+
+static int ask_for_more(void *ctx, const char *root, struct err *e)
+{
+	const struct asking *asking = ctx;
+	const struct attempt *a = asking->a;
+
+	if (prebuild_run(a->in, root, a->j->log_fd, a->req, e) < 0)
+		return -1;
+	return prepare_inputs(a, asking->m, e);
+}
+
+static int make_top(void *ctx, const char *path, struct err *e)
+{
+	const struct asking *asking = ctx;
+
+	return run_make_dir(asking->a->run, path, e);
+}
+
+static int create_bundle(const struct attempt *a, struct machine *m, struct bundle *ret,
+			 struct err *e)
+{
+	const struct job *j = a->j;
+	const char *path = a->paths->disk;
+	struct asking asking = {a, m};
+	const bool asks = prebuild_is_set(j->settings);
+	const struct bundle_calls calls = {&asking, make_top, asks ? ask_for_more : NULL};
+
+	if (bundle_create_by(path, a->mem->dirfd, a->req, j->conf->profile, &m->host, a->user,
+			     &calls, ret, e) < 0)
+		return asks ? -1 : err_wrap(e, "creating the bundle '%s'", path);
+	return 0;
+}
+
+/*
+ * The build has failed, by whatever; its error comes after what is said here. The build's clock
+ * goes on, but a copy has a minute also where it was the clock that ended the build.
+ */
+static void keep_failed(const struct attempt *a, const struct keep_plan *plan,
+			const char *build_dir, struct budget budget)
+{
+	const char *quote = settings_quote(a->j->settings);
+	const int64_t soon_ms = clock_now_ms() + KEEP_AT_LEAST_MS;
+	const struct keep_list list = {a->run, run_own_tree, run_disown};
+	struct err e = ERR_INIT;
+	scoped_free char *kept = NULL;
+
+	budget.left_bytes = UINT64_MAX; /* it may be another disk */
+	if (budget.deadline_ms && budget.deadline_ms < soon_ms)
+		budget.deadline_ms = soon_ms;
+	if (keep_move(plan, build_dir, &list, &budget, &kept, &e) < 0)
+		log_warn("the build directory is not kept: %s", e.msg);
+	else
+		log_msg(LOG_ERROR, "note: keeping build directory %s%s%s", quote, kept, quote);
+}
+
+/* The runtime's own directory, in memory or not. */
+static int make_state(const struct attempt *a, struct err *e)
+{
+	const char *exe = str_base(a->j->runtime->path);
+	int fd;
+
+	if (a->mem->dirfd < 0)
+		fd = io_mkdir(AT_FDCWD, a->paths->state, 0700, e);
+	else
+		fd = io_mkdir(a->mem->dirfd, "state", 0700, e);
+	if (fd < 0)
+		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
+	/* Something to mount the runtime on. */
+	if (a->mem->dirfd >= 0 && mknodat(fd, exe, S_IFREG | 0755, 0) < 0) {
+		err_sys(e, "creating '%s' in memory", exe);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
+		  const struct run_limits *lim, struct run_result *ret, struct err *e)
+{
+	const struct job_paths *p = a->paths;
+	scoped_free char *scratch = str_fmt(e, "%s/scratch", p->disk);
+
+	if (!scratch)
+		return -1;
+	const struct run_place at = {
+		.bundle = p->bundle,
+		.state_dir = p->state,
+		.state_fd = state_fd,
+		.mount_fd = a->mem->mount_fd,
+		.scratch = scratch,
+		.cgroup = p->named_cgroup ? NULL : p->cgroup,
+		.mounts_null = b->lacks_null,
+	};
+	if (run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
+			  a->user->uid, lim, a->j->log_fd, ret, e) == 0)
+		return 0;
+	/* Runtimes have many words for it. */
+	if (e->kind == ERR_SYSTEM && a->mem->dirfd < 0 && disk_has_no_room(p->state))
+		return err_wrap(e, "no space left on the file system of '%s' (see 'state-dir')",
+				p->state);
+	return -1;
+}
+
+/* The build is over, and all that it needs to be kept is done here. */
+static void end_keeping(const struct attempt *a, const struct keep_plan *plan,
+			const char *build_dir, struct budget budget, bool failed)
+{
+	struct err e = ERR_INIT;
+
+	if (failed)
+		keep_failed(a, plan, build_dir, budget);
+	if (run_forget_failed(a->run, &e) < 0)
+		log_warn("the build directory may be kept: %s", e.msg);
+}
+
+/* What is done with the outputs has the clock of the build. It starts now. */
+static struct budget budget_of(const struct job *j, const struct run_limits *lim)
+{
+	struct budget b = BUDGET_INIT;
+
+	b.stop_fd = j->stop_fd;
+	if (lim->timeout_s && lim->timeout_s < INT32_MAX)
+		b.deadline_ms = clock_now_ms() + (int64_t)lim->timeout_s * 1000;
+	return b;
+}
+
+/* Everything between a complete bundle and registered outputs. */
+static int run_bundle(const struct attempt *a, const struct bundle *b, int state_fd,
+		      const struct run_limits *lim, struct budget *budget, struct run_result *ret,
+		      struct err *e)
+{
+	const struct job *j = a->j;
+
+	if (run_in(a, b, state_fd, lim, ret, e) < 0)
+		return -1;
+	if (report_end(j, a->paths->disk, a->mem->dirfd >= 0, ret, e) < 0)
+		return -1;
+	const struct out_job out = {
+		.drv = j->drv,
+		.wanted = j->wanted,
+		.inputs = j->inputs,
+		.store = j->store,
+		.settings = j->settings,
+		.user = a->user,
+		.output_dir = b->output_dir,
+		.output_dirfd = b->output_dirfd,
+		.run = a->run,
+		.own = run_own_tree,
+		.disown = run_disown,
+		.make_dir = run_make_dir,
+		.budget = budget,
+	};
+	if (out_register(&out, e) == 0)
+		return 0;
+	if (!budget->timed_out)
+		return -1;
+	err_clear(e);
+	ret->end = RUN_TIMED_OUT;
+	return report_timeout(j, "timeout", "", e);
+}
+
+/* Everything between the supervisor's start and its end. */
+static int run_supervised(const struct attempt *a, struct run_result *ret, struct err *e)
+{
+	scoped_machine struct machine m = {0};
+	scoped_bundle struct bundle b = BUNDLE_INIT;
+	scoped_keep_plan struct keep_plan plan = KEEP_PLAN_INIT;
+	const struct job *j = a->j;
+	struct job_paths *p = a->paths;
+	struct run_limits lim;
+
+	if (prepare(a, &m, e) < 0 || choose_limits(j, &lim, e) < 0 ||
+	    keep_plan(j->drv, j->settings, j->store->state_dir, a->user, &plan, e) < 0)
+		return -1;
+	lim.builder = a->req->args.items[0];
+	run_stop_on(a->run, j->stop_fd);
+	if (run_keep_record(a->run, &p->record, e) < 0 ||
+	    (a->mem->dirfd < 0 && run_own_tree(a->run, p->state, e) < 0))
+		return -1;
+	scoped_fd int state_fd = make_state(a, e);
+	if (state_fd < 0)
+		return -1;
+	if (create_bundle(a, &m, &b, e) < 0)
+		return -1;
+	if (record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
+	    make_cgroup(p, a->run, a->user, e) < 0)
+		return -1;
+	if (plan.dir && run_keep_failed(a->run, &plan, b.build_dir, e) < 0)
+		return -1;
+	struct budget budget = budget_of(j, &lim);
+	const int rc = run_bundle(a, &b, state_fd, &lim, &budget, ret, e);
+	/* When stopped there is no time: the supervisor keeps it then. */
+	if (plan.dir && (rc == 0 || e->kind != ERR_STOPPED))
+		end_keeping(a, &plan, b.build_dir, budget, rc < 0);
+	return rc;
+}
+
+/* The supervisor, which holds what must be held until the end. */
+static struct run *start_run(const struct job *j, const struct build_user *user,
+			     const struct inputs *inputs, const struct job_paths *paths,
+			     struct err *e)
+{
+	const int held[] = {j->slot_fd, user->lock_fd, inputs_fd(inputs), paths->record.fd};
+	int fds[ARRAY_SIZE(held) + JOB_KEEP_MAX + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(held); i++)
+		if (held[i] >= 0)
+			fds[n++] = held[i];
+	for (const int *fd = j->keep_fds; *fd >= 0; fd++) {
+		assert(n < ARRAY_SIZE(fds) - 1);
+		fds[n++] = *fd;
+	}
+	fds[n] = -1;
+	return run_start(fds, e);
+}
+
+static uint32_t launch_flags(const struct runtime *rt)
+{
+	return (runtime_is_parent(rt) ? LAUNCH_DIE_WITH_PARENT : 0u) |
+	       (runtime_cuts_output(rt) ? LAUNCH_RELAY : 0u);
+}
+
+/* The job's own request, or the one of its derivation, which is made in OWN. NULL: *E. */
+static struct request *get_request(const struct job *j, const struct drvrequest_in *in,
+				   struct builtin_program *builtin, struct request *own,
+				   struct err *e)
+{
+	struct request *req = j->request ? j->request : own;
+
+	if (!j->request && ((drv_is_builtin(j->drv) && builtin_find(j->conf, builtin, e) < 0) ||
+			    drvrequest_make(in, own, e) < 0))
+		return NULL;
+	return launch_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
+}
+
+int job_run(const struct job *j, struct run_result *ret, struct err *e)
+{
+	scoped_build_user struct build_user user = BUILD_USER_INIT;
+	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
+	scoped_request struct request own = {0};
+	scoped_paths struct job_paths paths = JOB_PATHS_INIT;
+	scoped_memdir struct memdir mem = MEMDIR_INIT;
+	scoped_inputs struct inputs inputs = INPUTS_INIT;
+	struct err cleanup = ERR_INIT;
+	const struct drvrequest_in in = {
+		.drv = j->drv,
+		.settings = j->settings,
+		.store = j->store,
+		.inputs = j->inputs,
+		.environ = environ,
+		.secrets_allowed = &j->conf->impure_env_secrets,
+		.builtin = &builtin,
+		.builtin_secrets = true,
+	};
+	struct request *req = get_request(j, &in, &builtin, &own, e);
+	int rc;
+
+	if (!req)
+		return -1;
+	const bool in_memory = !(j->conf->bundle_dir && j->conf->bundle_dir[0]) &&
+			       runtime_takes_memory(j->runtime) && !prebuild_is_set(j->settings) &&
+			       bundle_fits_memory(req, j->conf->profile) && memdir_new(&mem);
+	/* Before ids are chosen: a dead run may have left processes that have one. */
+	if (choose_paths(j, in_memory, &paths, e) < 0 || choose_cgroup(j, req, &paths, e) < 0)
+		return -1;
+	if (build_user_acquire(j->settings, j->store->state_dir, req->constraints.uid_range,
+			       j->stop_fd, &user, e) < 0)
+		return -1;
+	if (inputs_open(&inputs, j->conf, j->store, e) < 0)
+		return -1;
+	struct run *run = start_run(j, &user, &inputs, &paths, e);
+	if (!run)
+		return -1;
+	const struct attempt a = {j, &in, &user, req, &paths, &mem, &inputs, run};
+	rc = run_supervised(&a, ret, e);
+	if (run_finish(run, &cleanup) < 0) {
+		/* The build stands; what could not be removed is said, and is no secret. */
+		log_warn("%s", cleanup.msg);
+	}
+	return rc;
+}

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A walk that goes through a directory at once: whatever is no directory is dealt with, the names
+ * of those that are wait until the directory is done. So it is read once, and where it is closed
+ * for a while because the tree is deep (nar/base/dirstack.h) there is no place in it to be found
+ * again.
+ *
+ * Hard links: of a file that has more names than one, the first copy is also linked to a directory
+ * of ours, under its inode's number. Whoever finds it there links instead of copying. That takes no
+ * memory, and no path that could be too long.
+ */
+#include "hook/keep/keep_tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "nar/base/buf.h"
+#include "nar/base/dirstack.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/sparse.h"
+
+#include "nar/base/banned.h"
+
+#define NAMES_MAX_BYTES (256 << 20)
+/* What an entry takes of a disk beside its contents, more or less. */
+#define ENTRY_BYTES 4096
+#define SET_ID (S_ISUID | S_ISGID)
+/* Beside a mode, whatever gives rights. */
+static const char *const rights[] = {"system.posix_acl_access", "system.posix_acl_default",
+				     "system.richacl", "security.capability"};
+#define XATTR_NAMES_MAX 65536
+
+struct level {
+	char *name;
+	struct stat st;   /* of the directory, as the build left it */
+	struct buf names; /* of directories to go into, each ended by NUL */
+	size_t next;
+};
+
+struct walk {
+	const struct keeptree *k;
+	const char *what;
+	bool copies;
+	struct dirstack from, to; /* the same levels; `to` is empty if nothing is copied */
+	int from_fd, to_fd;       /* the directory at hand, in both */
+	struct level *levels;
+	size_t n, cap;
+	size_t waiting_bytes; /* of the names of all levels */
+	dev_t dev;
+	bool no_xattrs; /* the file system of FROM has none */
+	int root_to;    /* where the copy goes, -1: nothing is copied */
+	int links_fd;   /* our directory of links, -1: none */
+	char links_name[32];
+	char *xattrs; /* XATTR_NAMES_MAX bytes */
+};
+
+/* An entry that is pinned. */
+struct entry {
+	int fd;
+	char proc[32]; /* "/proc/self/fd/N": what does not take such a descriptor takes this */
+	const char *name;
+	struct stat st;
+};
+
+static void level_done(struct level *l)
+{
+	free(l->name);
+	buf_done(&l->names);
+}
+
+static void walk_done(struct walk *w)
+{
+	const int saved = errno;
+
+	dirstack_done(&w->from);
+	dirstack_done(&w->to);
+	while (w->n)
+		level_done(&w->levels[--w->n]);
+	free(w->levels);
+	free(w->xattrs);
+	scope_close(&w->links_fd);
+	errno = saved;
+}
+#define scoped_walk __attribute__((cleanup(walk_done)))
+
+static const char *level_name(void *ctx, size_t level)
+{
+	const struct walk *w = ctx;
+
+	return w->levels[level].name;
+}
+
+/* The path of NAME in the directory at hand, as far as it fits a message. */
+static const char *path_of(const struct walk *w, const char *name, struct buf *b)
+{
+	struct err ignored = ERR_INIT;
+
+	if (buf_adds(b, w->what, &ignored) < 0)
+		return w->what;
+	for (size_t i = 1; i < w->n && b->len < ERR_MSG_MAX; i++)
+		if (buf_addf(b, &ignored, "/%s", w->levels[i].name) < 0)
+			break;
+	if (*name && !err_is_set(&ignored) && buf_addf(b, &ignored, "/%s", name) < 0)
+		err_clear(&ignored);
+	return b->data;
+}
+
+/* errno's error about NAME in the directory at hand. */
+static int failed(const struct walk *w, const char *verb, const char *name, struct err *e)
+{
+	const int saved = errno;
+	scoped_buf struct buf b = BUF_INIT(2 * ERR_MSG_MAX);
+	const char *path = path_of(w, name, &b);
+
+	errno = saved;
+	return err_sys(e, "%s '%s'", verb, path);
+}
+
+/* *E has no path of NAME's directory, as to make it takes longer than most of the work. */
+static int wrapped(const struct walk *w, const char *verb, const char *name, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(2 * ERR_MSG_MAX);
+
+	return err_wrap(e, "%s '%s'", verb, path_of(w, name, &b));
+}
+
+/* ---- rights ---- */
+
+static bool has_xattr(const char *names, ssize_t n, const char *name)
+{
+	for (const char *p = names; p < names + n; p += strlen(p) + 1)
+		if (str_eq(p, name))
+			return true;
+	return false;
+}
+
+/* 1: there were some. An ACL's mask is in the mode's group bits, so what it gave stands there. */
+static int drop_rights(struct walk *w, const char *proc, const char *name, struct err *e)
+{
+	const ssize_t n = w->no_xattrs ? 0 : listxattr(proc, w->xattrs, XATTR_NAMES_MAX);
+	int found = 0;
+
+	w->no_xattrs = w->no_xattrs || (n < 0 && errno == ENOTSUP);
+	if (n < 0)
+		return errno == ENOTSUP || errno == ENODATA
+			       ? 0
+			       : failed(w, "querying extended attributes of", name, e);
+	for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+		if (!has_xattr(w->xattrs, n, rights[i]))
+			continue;
+		if (removexattr(proc, rights[i]) < 0)
+			return failed(w, "removing the access control list or capabilities of",
+				      name, e);
+		found = 1;
+	}
+	return found;
+}
+
+static mode_t harmless(mode_t mode, bool had_acl)
+{
+	return mode & 07777 & ~(mode_t)(SET_ID | (had_acl ? S_IRWXG : 0));
+}
+
+/* Where it is, also before it is copied, as it goes then. Links have neither mode nor ACL. */
+static int strip(struct walk *w, struct entry *en, struct err *e)
+{
+	if (S_ISLNK(en->st.st_mode))
+		return 0;
+	const int had_acl = drop_rights(w, en->proc, en->name, e);
+	if (had_acl < 0)
+		return -1;
+	const mode_t want = harmless(en->st.st_mode, had_acl);
+	if ((en->st.st_mode & 07777) != want && chmod(en->proc, want) < 0)
+		return failed(w, "removing set-id bits from", en->name, e);
+	en->st.st_mode = (en->st.st_mode & S_IFMT) | want;
+	return 0;
+}
+
+/* ---- copying ---- */
+
+/* Mode last: a change of the owner takes bits away. */
+int keeptree_like(int to, const struct stat *st, const char *what, struct err *e)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+
+	if (geteuid() == 0 && fchown(to, st->st_uid, st->st_gid) < 0)
+		return err_sys(e, "setting the owner of a copy of '%s'", what);
+	if (fchmod(to, harmless(st->st_mode, false)) < 0 || futimens(to, times) < 0)
+		return err_sys(e, "setting mode and time of a copy of '%s'", what);
+	return 0;
+}
+
+static int like(const struct walk *w, int to, const struct entry *en, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	/* Only for the path: the usual case needs none. */
+	if (keeptree_like(to, &en->st, en->name, &why) == 0)
+		return 0;
+	errno = why.sys;
+	return failed(w, "setting owner, mode and time of a copy of", en->name, e);
+}
+
+/* The same for what is not opened. MODE 0: a link, which has none. */
+static int like_at(const struct walk *w, int to, const struct entry *en, mode_t mode, struct err *e)
+{
+	const struct timespec times[2] = {en->st.st_atim, en->st.st_mtim};
+
+	if ((geteuid() == 0 &&
+	     fchownat(to, en->name, en->st.st_uid, en->st.st_gid, AT_SYMLINK_NOFOLLOW) < 0) ||
+	    (mode && fchmodat(to, en->name, harmless(mode, false), 0) < 0) ||
+	    utimensat(to, en->name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return failed(w, "setting owner, mode and time of a copy of", en->name, e);
+	return 0;
+}
+
+/* Open what is pinned, to be read; without rights of their own, its owner gives them to himself. */
+static int open_pinned(const struct walk *w, const struct entry *en, int flags, struct err *e)
+{
+	flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = open(en->proc, flags);
+	if (fd < 0 && errno == EACCES && chmod(en->proc, S_IRWXU) == 0)
+		fd = open(en->proc, flags);
+	return fd < 0 ? failed(w, "opening", en->name, e) : fd;
+}
+
+/* 1: it is there under this name, too, 0: it is not there yet. */
+static int link_again(const struct walk *w, const struct entry *en, const char *number,
+		      struct err *e)
+{
+	if (w->links_fd < 0)
+		return 0;
+	if (linkat(w->links_fd, number, w->to_fd, en->name, 0) == 0)
+		return 1;
+	/* EMLINK: this file system allows fewer. The next ones are links to a second copy. */
+	if (errno == EMLINK && unlinkat(w->links_fd, number, 0) == 0)
+		return 0;
+	return errno == ENOENT ? 0 : failed(w, "linking a copy of", en->name, e);
+}
+
+static int note_link(struct walk *w, const struct entry *en, const char *number, struct err *e)
+{
+	if (w->links_fd < 0)
+		w->links_fd = io_mkdir(w->root_to, w->links_name, 0700, e);
+	if (w->links_fd < 0)
+		return -1;
+	return linkat(w->to_fd, en->name, w->links_fd, number, 0) < 0 && errno != EMLINK
+		       ? failed(w, "linking a copy of", en->name, e)
+		       : 0;
+}
+
+static int copy_file(struct walk *w, const struct entry *en, struct err *e)
+{
+	char number[24];
+
+	snprintf(number, sizeof number, "%" PRIu64, (uint64_t)en->st.st_ino);
+	const int linked = en->st.st_nlink > 1 ? link_again(w, en, number, e) : 0;
+	if (linked)
+		return linked < 0 ? -1 : 0;
+	scoped_fd int in = open_pinned(w, en, 0, e);
+	if (in < 0)
+		return -1;
+	scoped_fd int out = openat(w->to_fd, en->name,
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (out < 0)
+		return failed(w, "creating a copy of", en->name, e);
+	if (sparse_copy(in, out, (uint64_t)en->st.st_size, w->k->budget, en->name, e) < 0)
+		return wrapped(w, "copying", en->name, e);
+	if (like(w, out, en, e) < 0 || io_close(&out, en->name, e) < 0)
+		return -1;
+	return en->st.st_nlink > 1 ? note_link(w, en, number, e) : 0;
+}
+
+static int copy_link(const struct walk *w, const struct entry *en, struct err *e)
+{
+	char target[4096];
+	const ssize_t n = readlinkat(en->fd, "", target, sizeof target - 1);
+
+	if (n < 0)
+		return failed(w, "reading the link", en->name, e);
+	target[n] = '\0';
+	if (symlinkat(target, w->to_fd, en->name) < 0)
+		return failed(w, "creating a copy of", en->name, e);
+	return like_at(w, w->to_fd, en, 0, e);
+}
+
+static int copy_special(const struct walk *w, const struct entry *en, struct err *e)
+{
+	const int to = w->to_fd;
+
+	if (mknodat(to, en->name, (en->st.st_mode & S_IFMT) | 0600, 0) < 0)
+		return failed(w, "creating a copy of", en->name, e);
+	return like_at(w, to, en, en->st.st_mode, e);
+}
+
+static int copy(struct walk *w, const struct entry *en, struct err *e)
+{
+	if (budget_spend(w->k->budget, ENTRY_BYTES, e) < 0)
+		return wrapped(w, "copying", en->name, e);
+	switch (en->st.st_mode & S_IFMT) {
+	case S_IFREG:
+		return copy_file(w, en, e);
+	case S_IFLNK:
+		return copy_link(w, en, e);
+	case S_IFIFO:
+	case S_IFSOCK:
+		return copy_special(w, en, e);
+	}
+	return 0; /* a device, which no build can make */
+}
+
+/* ---- the walk ---- */
+
+static bool is_ours(const struct walk *w, const struct stat *st)
+{
+	return st->st_dev == w->dev && st->st_uid >= w->k->uid_min && st->st_uid <= w->k->uid_max;
+}
+
+/* 1: pinned, 0: not there, or nothing of ours; -1: *E. */
+static int pin(const struct walk *w, const char *name, struct entry *ret, struct err *e)
+{
+	scoped_fd int fd = openat(w->from_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	*ret = (struct entry){.fd = -1, .name = name};
+	if (fd < 0 || fstat(fd, &ret->st) < 0)
+		return errno == ENOENT ? 0 : failed(w, "opening", name, e);
+	if (!is_ours(w, &ret->st))
+		return 0;
+	snprintf(ret->proc, sizeof ret->proc, "/proc/self/fd/%d", fd);
+	ret->fd = TAKE(fd, -1);
+	return 1;
+}
+
+/* A directory to go into later. */
+static int remember(struct walk *w, const char *name, struct err *e)
+{
+	const size_t n = strlen(name) + 1;
+
+	w->waiting_bytes += n;
+	if (w->waiting_bytes > NAMES_MAX_BYTES)
+		return err_set(e, ERR_LIMIT, "'%s' has too many directories", w->what);
+	return buf_add(&w->levels[w->n - 1].names, name, n, e);
+}
+
+/* One entry of the directory at hand. */
+static int visit(struct walk *w, const char *name, struct err *e)
+{
+	struct entry en;
+	const int pinned = budget_check(w->k->budget, e) < 0 ? -1 : pin(w, name, &en, e);
+
+	if (pinned <= 0)
+		return pinned;
+	scoped_fd int fd = en.fd;
+	if (strip(w, &en, e) < 0)
+		return -1;
+	if (S_ISDIR(en.st.st_mode))
+		return remember(w, name, e);
+	return w->copies ? copy(w, &en, e) : 0;
+}
+
+/* Go through the directory at hand, which is the last level. */
+static int visit_all(struct walk *w, struct err *e)
+{
+	scoped_fd int fd = openat(w->from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		return failed(w, "reading directory", "", e);
+	(void)TAKE(fd, -1); /* D's */
+	for (;;) {
+		errno = 0;
+		const struct dirent *de = readdir(d);
+
+		if (!de)
+			return errno ? failed(w, "reading directory", "", e) : 0;
+		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
+		    visit(w, de->d_name, e) < 0)
+			return -1;
+	}
+}
+
+/* A level of FROM and TO, which are taken over; TO is -1 if nothing is copied. */
+static int push(struct walk *w, int from, int to, const char *name, const struct stat *st,
+		struct err *e)
+{
+	scoped_fd int mine = to;
+	struct level l = {.st = *st, .names = BUF_INIT(NAMES_MAX_BYTES)};
+
+	if (dirstack_push(&w->from, from, e) < 0)
+		return -1;
+	if (to >= 0 && dirstack_push(&w->to, TAKE(mine, -1), e) < 0)
+		return -1;
+	if (mem_grow(&w->levels, &w->cap, w->n + 1, sizeof *w->levels, e) < 0)
+		return -1;
+	l.name = str_dup(name, e);
+	if (!l.name)
+		return -1;
+	w->levels[w->n++] = l;
+	w->from_fd = from;
+	w->to_fd = to;
+	return visit_all(w, e);
+}
+
+/* Into a directory of the one at hand; it is looked at again, as it was only known by its name. */
+static int go_down(struct walk *w, const char *name, struct err *e)
+{
+	struct entry en;
+	const int pinned = pin(w, name, &en, e);
+
+	if (pinned <= 0)
+		return pinned;
+	scoped_fd int fd = en.fd;
+	scoped_fd int from = S_ISDIR(en.st.st_mode) ? open_pinned(w, &en, O_DIRECTORY, e) : -1;
+	if (from < 0)
+		return err_is_set(e) ? -1 : 0;
+	scoped_fd int to = w->copies ? io_mkdir(w->to_fd, name, 0700, e) : -1;
+	if (w->copies && to < 0)
+		return -1;
+	return push(w, TAKE(from, -1), TAKE(to, -1), name, &en.st, e);
+}
+
+/* The directory at hand is done; but for the root, whose rights are the caller's matter. */
+static int go_up(struct walk *w, struct err *e)
+{
+	struct level *l = &w->levels[--w->n];
+	int rc = 0;
+
+	w->waiting_bytes -= l->names.len;
+	if (w->n) {
+		const struct entry en = {.st = l->st, .name = ""};
+		/* Where it was opened up to be read, it is as it was again. */
+		const int fd = w->copies ? w->to_fd : w->from_fd;
+		const mode_t mode = l->st.st_mode & 07777;
+
+		if (w->copies ? like(w, fd, &en, e) < 0 : geteuid() != 0 && fchmod(fd, mode) < 0)
+			rc = err_is_set(e) ? -1 : failed(w, "setting the mode of", "", e);
+	}
+	level_done(l);
+	dirstack_pop(&w->from);
+	if (w->copies)
+		dirstack_pop(&w->to);
+	if (rc < 0 || !w->n)
+		return rc;
+	w->from_fd = dirstack_fd(&w->from);
+	w->to_fd = w->copies ? dirstack_fd(&w->to) : -1;
+	return w->from_fd < 0 || (w->copies && w->to_fd < 0) ? failed(w, "opening directory", "", e)
+							     : 0;
+}
+
+/* A name for our directory that the build has not in the root of its own. */
+static int choose_links_name(struct walk *w, int from, struct err *e)
+{
+	for (unsigned n = 0; n < 1000; n++) {
+		snprintf(w->links_name, sizeof w->links_name, ".links-%u", n);
+		if (faccessat(from, w->links_name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+		    errno == ENOENT)
+			return 0;
+	}
+	return err_set(e, ERR_LIMIT, "'%s' has all names that hard links could be kept under",
+		       w->what);
+}
+
+static int drop_links(struct walk *w, int to, struct err *e)
+{
+	if (w->links_fd < 0)
+		return 0;
+	return io_rmtree(to, w->links_name, w->links_name, e);
+}
+
+/* The root is stripped, too. */
+static int enter_root(struct walk *w, int from, int to, struct err *e)
+{
+	struct entry en = {.name = ""};
+	scoped_fd int a = fcntl(from, F_DUPFD_CLOEXEC, 0);
+	scoped_fd int b = w->copies ? fcntl(to, F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (a < 0 || (w->copies && b < 0) || fstat(a, &en.st) < 0)
+		return err_sys(e, "reading directory '%s'", w->what);
+	w->dev = en.st.st_dev;
+	if (!is_ours(w, &en.st))
+		return err_set(e, ERR_BUILD, "'%s' belongs to user %u, not to the build", w->what,
+			       (unsigned)en.st.st_uid);
+	snprintf(en.proc, sizeof en.proc, "/proc/self/fd/%d", a);
+	if (strip(w, &en, e) < 0)
+		return -1;
+	return push(w, TAKE(a, -1), TAKE(b, -1), "", &en.st, e);
+}
+
+static int walk(int from, int to, const char *what, const struct keeptree *k, struct err *e)
+{
+	scoped_walk struct walk w = {
+		.k = k,
+		.what = what,
+		.copies = to >= 0,
+		.root_to = to,
+		.links_fd = -1,
+	};
+
+	w.from = w.to = (struct dirstack){.name_of = level_name, .ctx = &w};
+	w.xattrs = mem_bytes(XATTR_NAMES_MAX, e);
+	if (!w.xattrs || (w.copies && choose_links_name(&w, from, e) < 0))
+		return -1;
+	if (enter_root(&w, from, to, e) < 0)
+		return -1;
+	while (w.n) {
+		struct level *l = &w.levels[w.n - 1];
+		const char *name = l->names.data + l->next;
+
+		if (l->next == l->names.len) {
+			if (go_up(&w, e) < 0)
+				return -1;
+			continue;
+		}
+		l->next += strlen(name) + 1;
+		if (budget_check(k->budget, e) < 0 || go_down(&w, name, e) < 0)
+			return -1;
+	}
+	return drop_links(&w, to, e);
+}
+
+int keeptree_strip(int fd, const char *what, const struct keeptree *k, struct err *e)
+{
+	return walk(fd, -1, what, k, e);
+}
+
+int keeptree_copy(int from, int to, const char *what, const struct keeptree *k, struct err *e)
+{
+	return walk(from, to, what, k, e);
+}

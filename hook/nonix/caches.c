@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/nonix/caches.h"
+
+#include <inttypes.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hook/base/log.h"
+#include "hook/drv/derivation.h"
+#include "nar/base/scope.h"
+#include "nar/reader.h"
+#include "nar/restore.h"
+
+#include "nar/base/banned.h"
+
+/* How many of what is missing are named. */
+#define NAMED_MAX 20
+
+static const char *const *list_of(const struct strv *v)
+{
+	return (const char *const *)v->items;
+}
+
+/* ---- derivations ---- */
+
+/* A derivation on its way; filled in a thread of the cache library's. */
+struct coming_drv {
+	const char *path, *store_dir;
+	struct drv *ret;
+};
+
+/* The NAR of one file that is not executable, as a derivation is. */
+static int read_file_nar(const struct nar_source *nar, const char *path, struct buf *b,
+			 struct err *e)
+{
+	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(nar, NULL, e);
+	struct nar_event ev;
+	int rc;
+
+	if (!r)
+		return -1;
+	while ((rc = nar_next(r, &ev, e)) > 0) {
+		if (ev.type != NAR_FILE && ev.type != NAR_DATA)
+			return err_set(e, ERR_INPUT, "'%s' is not a file", path);
+		if (ev.type == NAR_DATA && buf_add(b, ev.data, ev.size_bytes, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+static int consume_drv(struct cache_item *item, const struct nar_source *nar, struct err *e)
+{
+	const struct coming_drv *c = item->ctx;
+	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
+	scoped_drv struct drv d = DRV_INIT;
+	scoped_free char *is = NULL;
+
+	if (read_file_nar(nar, c->path, &text, e) < 0 ||
+	    drv_parse(text.data ? text.data : "", text.len, c->path, c->store_dir, &d, e) < 0)
+		return -1;
+	is = drv_text_path(&d, c->store_dir, e);
+	if (!is)
+		return -1;
+	if (!str_eq(is, c->path))
+		return err_set(e, ERR_INPUT, "the derivation that is called '%s' is '%s'", c->path,
+			       is);
+	drv_done(c->ret); /* of an attempt before */
+	*c->ret = d;
+	d = (struct drv)DRV_INIT;
+	return 0;
+}
+
+static int add_drv_size(struct build_cache *c, const struct cache_info *info, struct err *e)
+{
+	if (info->info.nar_size_bytes > BUILD_DRV_BYTES_MAX - c->drv_bytes)
+		return err_set(e, ERR_LIMIT,
+			       "the derivations of one build are larger than %" PRIu64 " bytes",
+			       BUILD_DRV_BYTES_MAX);
+	c->drv_bytes += info->info.nar_size_bytes;
+	return 0;
+}
+
+/* Get PATHS, of which all narinfos were asked for. RET[i] is to be filled with PATHS[i]. */
+static int fetch_drvs(struct build_cache *c, const struct strv *paths, struct drv **ret,
+		      struct err *e)
+{
+	scoped_free struct cache_item *items = mem_new(paths->n, sizeof *items, e);
+	scoped_free struct coming_drv *coming = items ? mem_new(paths->n, sizeof *coming, e) : NULL;
+
+	if (!coming)
+		return -1;
+	for (size_t i = 0; i < paths->n; i++) {
+		const struct cache_info *info = cache_find(c->set, paths->items[i]);
+
+		if (!info)
+			return err_set(e, ERR_INPUT,
+				       "derivation '%s' is in none of the caches; derivations get "
+				       "there by: nix copy --derivation --to URL DRV",
+				       paths->items[i]);
+		if (add_drv_size(c, info, e) < 0)
+			return -1;
+		coming[i] = (struct coming_drv){paths->items[i], c->store_dir, ret[i]};
+		items[i] = (struct cache_item){
+			.info = info, .consume = consume_drv, .ctx = &coming[i]};
+	}
+	return paths->n ? cache_fetch(c->set, items, paths->n, e) : 0;
+}
+
+/* ---- reading ahead ---- */
+
+/* A derivation that was read ahead. */
+struct ahead {
+	char *path;
+	struct drv drv; /* without a path: it did not come, or was loaded */
+};
+
+static int compare_ahead(const void *a, const void *b)
+{
+	return strcmp(((const struct ahead *)a)->path, ((const struct ahead *)b)->path);
+}
+
+static void ahead_free(void *p)
+{
+	struct ahead *a = p;
+
+	drv_done(&a->drv);
+	free(a->path);
+	free(a);
+}
+
+void build_cache_done(struct build_cache *c)
+{
+	tdestroy(TAKE(c->ahead, NULL), ahead_free);
+}
+
+static struct ahead *find_ahead(const struct build_cache *c, const char *path)
+{
+	const struct ahead key = {.path = (char *)(uintptr_t)path};
+	struct ahead *const *found = tfind(&key, &c->ahead, compare_ahead);
+
+	return found ? *found : NULL;
+}
+
+static struct ahead *add_ahead(struct build_cache *c, const char *path, struct err *e)
+{
+	struct ahead *a = mem_new(1, sizeof *a, e);
+
+	if (!a)
+		return NULL;
+	*a = (struct ahead){.path = str_dup(path, e), .drv = DRV_INIT};
+	if (a->path && tsearch(a, &c->ahead, compare_ahead))
+		return a;
+	if (a->path)
+		err_memory(e);
+	ahead_free(a);
+	return NULL;
+}
+
+/* Get what of ALL are derivations that were not got before. */
+static int fetch_ahead(struct build_cache *c, const struct strv *all, struct err *e)
+{
+	scoped_free struct drv **to = mem_new(all->n ? all->n : 1, sizeof *to, e);
+	scoped_strv struct strv paths = STRV_INIT;
+
+	if (!to)
+		return -1;
+	for (size_t i = 0; i < all->n; i++) {
+		const char *path = all->items[i];
+		struct ahead *a;
+
+		if (!str_ends(path, ".drv") || find_ahead(c, path))
+			continue;
+		a = add_ahead(c, path, e);
+		if (!a || strv_add(&paths, path, e) < 0)
+			return -1;
+		to[paths.n - 1] = &a->drv;
+	}
+	return fetch_drvs(c, &paths, to, e);
+}
+
+/* Get all derivations below PATHS. What of them does not come is asked for again when needed. */
+static int read_ahead(struct build_cache *c, const struct strv *paths, struct err *e)
+{
+	scoped_strv struct strv all = STRV_INIT;
+	const uint64_t bytes_before = c->drv_bytes;
+
+	if (cache_query(c->set, list_of(paths), paths->n, CACHE_DERIVATIONS, e) < 0 ||
+	    cache_closure(c->set, list_of(paths), paths->n, &all, NULL, e) < 0)
+		return -1;
+	if (fetch_ahead(c, &all, e) == 0)
+		return 0;
+	if (e->kind == ERR_STOPPED || e->kind == ERR_MEMORY)
+		return -1;
+	err_clear(e);
+	c->drv_bytes = bytes_before;
+	c->read_ahead = false;
+	return 0;
+}
+
+/* Of PATHS, take what was read ahead; the others are left in RET_REST, with where they go. */
+static int take_ahead(struct build_cache *c, const struct strv *paths, struct drv *ret,
+		      struct strv *ret_rest, struct drv **ret_to, struct err *e)
+{
+	for (size_t i = 0; i < paths->n; i++) {
+		struct ahead *a = find_ahead(c, paths->items[i]);
+
+		if (a && a->drv.path) {
+			ret[i] = TAKE(a->drv, (struct drv)DRV_INIT);
+			continue;
+		}
+		ret_to[ret_rest->n] = &ret[i];
+		if (strv_add(ret_rest, paths->items[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_ahead(const struct build_cache *c, const struct strv *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (!find_ahead(c, paths->items[i]))
+			return false;
+	return true;
+}
+
+static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err *e)
+{
+	struct build_cache *c = ctx;
+	scoped_free struct drv **to = mem_new(paths->n, sizeof *to, e);
+	scoped_strv struct strv rest = STRV_INIT;
+
+	if (!to || (c->read_ahead && !is_ahead(c, paths) && read_ahead(c, paths, e) < 0) ||
+	    take_ahead(c, paths, ret, &rest, to, e) < 0)
+		return -1;
+	if (rest.n && cache_query(c->set, list_of(&rest), rest.n, 0, e) < 0)
+		return -1;
+	return rest.n ? fetch_drvs(c, &rest, to, e) : 0;
+}
+
+/* ---- paths ---- */
+
+static int query(void *ctx, const struct strv *paths, struct err *e)
+{
+	struct build_cache *c = ctx;
+	scoped_strv struct strv found = STRV_INIT, all = STRV_INIT, missing = STRV_INIT;
+
+	if (cache_query(c->set, list_of(paths), paths->n, CACHE_CLOSURE, e) < 0)
+		return -1;
+	for (size_t i = 0; i < paths->n; i++)
+		if (cache_find(c->set, paths->items[i]) && strv_add(&found, paths->items[i], e) < 0)
+			return -1;
+	if (found.n && cache_closure(c->set, list_of(&found), found.n, &all, &missing, e) < 0)
+		return -1;
+	c->incomplete |= missing.n != 0;
+	return 0;
+}
+
+static int has(void *ctx, const char *path, struct err *e)
+{
+	const struct build_cache *c = ctx;
+	scoped_strv struct strv all = STRV_INIT, missing = STRV_INIT;
+
+	if (!cache_find(c->set, path))
+		return 0;
+	if (!c->incomplete)
+		return 1;
+	if (cache_closure(c->set, &path, 1, &all, &missing, e) < 0)
+		return -1;
+	return missing.n == 0;
+}
+
+struct build_source build_cache_source(struct build_cache *c)
+{
+	return (struct build_source){load, query, has, c};
+}
+
+int build_cache_closure(const struct build_cache *c, const struct strv *paths, struct strv *ret,
+			struct err *e)
+{
+	scoped_strv struct strv all = STRV_INIT, missing = STRV_INIT;
+	scoped_buf struct buf names = BUF_INIT(ERR_MSG_MAX * 4);
+
+	if (paths->n && cache_closure(c->set, list_of(paths), paths->n, &all, &missing, e) < 0)
+		return -1;
+	for (size_t i = 0; i < missing.n && i < NAMED_MAX; i++)
+		if (buf_addf(&names, e, "\n  '%s'", missing.items[i]) < 0)
+			return -1;
+	if (missing.n)
+		return err_set(e, ERR_INPUT, "%zu path%s in none of the caches:%s", missing.n,
+			       missing.n == 1 ? " is" : "s are", names.data);
+	strv_sort(&all);
+	return strv_copy(ret, &all, e);
+}
+
+/* ---- into the cache of inputs ---- */
+
+/* Entries are known by the SHA-256 of their NARs. */
+static int check_hash(const struct cache_info *i, struct err *e)
+{
+	if (i->info.nar_hash.algo == HASH_SHA256)
+		return 0;
+	return err_set(e, ERR_INPUT, "the NAR hash of '%s' in '%s' is not a SHA-256",
+		       i->info.store_path, i->from);
+}
+
+void build_fetch_done(struct build_fetch *f)
+{
+	strv_done(&f->paths);
+	*f = (struct build_fetch){.download_bytes = 0};
+}
+
+int build_cache_missing(const struct build_cache *c, const struct strv *paths, struct icache *ic,
+			struct build_fetch *ret, struct err *e)
+{
+	scoped_build_fetch struct build_fetch f = {.download_bytes = 0};
+
+	for (size_t i = 0; i < paths->n; i++) {
+		const struct cache_info *info = cache_find(c->set, paths->items[i]);
+		const uint64_t size = info->info.file_size_bytes ? info->info.file_size_bytes
+								 : info->info.nar_size_bytes;
+		int there;
+
+		if (check_hash(info, e) < 0)
+			return -1;
+		there = ic ? icache_has(ic, &info->info.nar_hash, e) : 0;
+		if (there < 0)
+			return -1;
+		if (there)
+			continue;
+		if (__builtin_add_overflow(f.download_bytes, size, &f.download_bytes) ||
+		    __builtin_add_overflow(f.nar_bytes, info->info.nar_size_bytes, &f.nar_bytes))
+			return err_set(e, ERR_LIMIT, "the inputs have no size that fits");
+		if (strv_add(&f.paths, paths->items[i], e) < 0)
+			return -1;
+	}
+	*ret = f;
+	f = (struct build_fetch){.download_bytes = 0};
+	return 0;
+}
+
+static int learn(const struct build_cache *c, const char *path, struct store *st, struct err *e)
+{
+	const struct narinfo *n = &cache_find(c->set, path)->info;
+	scoped_strv struct strv refs = STRV_INIT;
+	scoped_free char *deriver = NULL;
+
+	if (n->deriver) {
+		deriver = str_fmt(e, "%s/%s", c->store_dir, n->deriver);
+		if (!deriver)
+			return -1;
+	}
+	for (size_t i = 0; i < n->refs.n; i++)
+		if (strv_addf(&refs, e, "%s/%s", c->store_dir, n->refs.items[i]) < 0)
+			return -1;
+	const struct store_registration reg = {
+		.path = path,
+		.nar_sha256 = n->nar_hash,
+		.nar_size_bytes = n->nar_size_bytes,
+		.deriver = deriver,
+		.refs = &refs,
+		.ca = n->ca,
+		.sigs = &n->sigs,
+	};
+	return store_mem_add(st, &reg, e);
+}
+
+int build_cache_learn(const struct build_cache *c, const struct strv *paths, struct store *st,
+		      struct err *e)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (learn(c, paths->items[i], st, e) < 0)
+			return -1;
+	return 0;
+}
+
+struct fetching {
+	struct icache *ic;
+	bool announce;
+};
+
+/* A path that is unpacked. */
+struct coming_path {
+	struct icache *ic;
+	const struct cache_info *info;
+	const struct nar_source *nar;
+	bool announce;
+};
+
+/* The source ends only where the NAR was the right one, so its digest is the promised one. */
+static int fill_entry(const struct icache_item *item, int dirfd, const char *name, const char *to,
+		      struct nar_digest *ret, struct err *e)
+{
+	const struct coming_path *c = item->ctx;
+	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(c->nar, NULL, e);
+
+	/* One write(2), so that it does not mix with what other threads say. */
+	if (c->announce)
+		log_msg(LOG_INFO, "copying path '%s' from '%s'...", item->what, c->info->from);
+	if (!r || nar_restore(r, dirfd, name, to, NAR_RESTORE_CANONICAL, e) < 0)
+		return -1;
+	*ret = (struct nar_digest){item->sha256, item->size_bytes};
+	return 0;
+}
+
+/* Where another process has it by now, or two paths are the same, the NAR is not even asked for. */
+static int consume_path(struct cache_item *item, const struct nar_source *nar, struct err *e)
+{
+	const struct fetching *f = item->ctx;
+	const struct coming_path c = {f->ic, item->info, nar, f->announce};
+	const struct narinfo *n = &item->info->info;
+	const struct icache_item entry = {
+		.what = n->store_path,
+		.sha256 = n->nar_hash,
+		.size_bytes = n->nar_size_bytes,
+		.fill = fill_entry,
+		.ctx = &c,
+	};
+
+	return icache_get(f->ic, &entry, true, e) < 0 ? -1 : 0;
+}
+
+int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct icache *ic,
+		      struct err *e)
+{
+	scoped_free struct cache_item *items = mem_new(paths->n ? paths->n : 1, sizeof *items, e);
+	struct fetching f = {ic, c->announce};
+
+	if (!items)
+		return -1;
+	for (size_t i = 0; i < paths->n; i++)
+		items[i] = (struct cache_item){
+			.info = cache_find(c->set, paths->items[i]),
+			.consume = consume_path,
+			.ctx = &f,
+		};
+	return paths->n ? cache_fetch(c->set, items, paths->n, e) : 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A fixed output with another hash than declared is what its own hash says it is, and as such a
+ * good store path: Nix keeps it, so that who corrects the hash need not download again.
+ *
+ * Nix, which asked us, holds no lock on that path, so it is taken here. Whoever has it now is
+ * making that very path, and there is nothing to keep.
+ */
+#include "hook/outputs/outputs_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hook/base/log.h"
+#include "hook/store/path_lock.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/* OUT is at PATH from now on, by another name. */
+static int rename_copy(struct outs *o, struct out *out, const char *path, struct err *e)
+{
+	const char *base = str_base(path);
+
+	if (renameat(out->dirfd, out->base, o->copies_fd, base) < 0)
+		return err_sys(e, "renaming '%s' to '%s'", out->what, base);
+	out->path = path;
+	out->base = base;
+	out->ca = storepath_ca_text(out->decl->method, &out->actual, e);
+	return out->ca ? 0 : -1;
+}
+
+static int keep_locked(struct outs *o, struct out *out, const char *path, const struct out_job *job,
+		       struct err *e)
+{
+	int valid = store_is_valid(job->store, path, e);
+
+	if (valid)
+		return valid < 0 ? -1 : 0;
+	if (rename_copy(o, out, path, e) < 0 || outs_sign(o, job->settings, e) < 0 ||
+	    outs_publish(o, job, e) < 0)
+		return -1;
+	return 0;
+}
+
+static int keep(struct outs *o, struct out *out, const struct out_job *job, struct err *e)
+{
+	const struct store *st = job->store;
+	scoped_free char *path = storepath_make_ca(out->decl->method, &out->actual, NULL, false,
+						   st->dir, storepath_name(out->base), e);
+	if (!path)
+		return -1;
+	scoped_free char *real = store_real_path(st, path, e);
+	if (!real)
+		return -1;
+	scoped_pathlock struct pathlock lock = PATHLOCK_INIT;
+	int rc = pathlock_take(real, false, &lock, e);
+	if (rc <= 0)
+		return rc;
+	rc = keep_locked(o, out, path, job, e);
+	/* PATH is gone at the end of this scope. */
+	out->path = out->decl->path;
+	out->base = str_base(out->path);
+	return rc;
+}
+
+void outs_keep_mismatched(struct outs *o, const struct out_job *job)
+{
+	struct err e = ERR_INIT;
+
+	/* There is only one, which refers to nothing. */
+	if (o->n != 1 || !o->items[0].mismatched || o->copies_fd < 0)
+		return;
+	if (keep(o, &o->items[0], job, &e) < 0)
+		log_warn("what was built is not kept under its own hash: %s", e.msg);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/outputs/optimise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+#include "nar/dump.h"
+#include "nar/tree.h"
+
+#include "nar/base/banned.h"
+
+#define LINKS_NAME ".links"
+/* Others make and remove the same links; nobody does so for long. */
+#define TRIES_MAX 100
+
+struct optimise {
+	int links_fd;
+	int tmp_fd; /* where a new link stands before it is moved into place */
+};
+
+/* A link to .links/KEY in the temporary directory. 1: NAME is it; 0: there can be none; -1: *E. */
+static int make_temporary(const struct optimise *o, const char *key, char *name, size_t size,
+			  struct err *e)
+{
+	for (unsigned n = 0; n < TRIES_MAX; n++) {
+		snprintf(name, size, ".tmp-link-%ld-%u", (long)getpid(), n);
+		if (linkat(o->links_fd, key, o->tmp_fd, name, 0) == 0)
+			return 1;
+		/* EMLINK: as many links as the file system allows. ENOENT: just collected. */
+		if (errno == EMLINK || errno == ENOENT)
+			return 0;
+		if (errno != EEXIST)
+			return err_sys(e, "linking '%s' from '" LINKS_NAME "'", key);
+	}
+	return 0;
+}
+
+/* Put .links/KEY in the place of DIRFD/NAME. */
+static int replace(const struct optimise *o, const char *key, int dirfd, const char *name,
+		   const char *what, bool *ret_changed, struct err *e)
+{
+	char tmp[64];
+	int rc = make_temporary(o, key, tmp, sizeof tmp, e);
+
+	if (rc <= 0)
+		return rc;
+	if (renameat(o->tmp_fd, tmp, dirfd, name) == 0) {
+		*ret_changed = true;
+		return 0;
+	}
+	err_sys(e, "replacing '%s' by an equal file", what);
+	unlinkat(o->tmp_fd, tmp, 0);
+	return -1;
+}
+
+/* A file or a symbolic link, ST. *RET_CHANGED is set where the entry is another one now. */
+static int optimise_file(const struct optimise *o, int dirfd, const char *name, const char *what,
+			 const struct stat *st, bool *ret_changed, struct err *e)
+{
+	char key[HASH_TEXT_MAX];
+	struct stat there;
+	struct hash h;
+
+	if (nar_hash(dirfd, name, what, 1, HASH_SHA256, NULL, &h, NULL, e) < 0)
+		return -1;
+	hash_print(&h, HASH_NIX32, false, key);
+	for (unsigned n = 0; n < TRIES_MAX; n++) {
+		if (fstatat(o->links_fd, key, &there, AT_SYMLINK_NOFOLLOW) == 0) {
+			if (there.st_ino == st->st_ino && there.st_dev == st->st_dev)
+				return 0;
+			if (there.st_size == st->st_size)
+				return replace(o, key, dirfd, name, what, ret_changed, e);
+			/* Damaged: not what its name says. */
+			if (unlinkat(o->links_fd, key, 0) < 0 && errno != ENOENT)
+				return err_sys(e, "removing the damaged link '" LINKS_NAME "/%s'",
+					       key);
+		} else if (errno != ENOENT) {
+			return err_sys(e, "getting status of '" LINKS_NAME "/%s'", key);
+		}
+		if (linkat(dirfd, name, o->links_fd, key, 0) == 0)
+			return 0;
+		/* A directory can be full long before its disk is. */
+		if (errno == ENOSPC || errno == EMLINK)
+			return 0;
+		if (errno != EEXIST)
+			return err_sys(e, "linking '%s' to '" LINKS_NAME "/%s'", what, key);
+	}
+	return 0;
+}
+
+/* The mode and the time of a directory are canonical again, whatever was changed in it. */
+static int close_dir(int fd, const char *what, bool unlocked, bool changed, struct err *e)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1}};
+
+	if (unlocked && fchmod(fd, 0555) < 0)
+		return err_sys(e, "setting the mode of '%s'", what);
+	if (changed && futimens(fd, times) < 0)
+		return err_sys(e, "setting the time of '%s'", what);
+	return 0;
+}
+
+struct walk {
+	const struct optimise *o;
+	struct tree *tree;
+	bool *changed; /* of the directories that are entered */
+	size_t cap;
+	bool unlocked; /* not root: directories are made writable */
+};
+
+static int enter_dir(struct walk *w, int dirfd, const char *name, const char *what, struct err *e)
+{
+	size_t depth = tree_depth(w->tree);
+	scoped_fd int fd = io_opendir(dirfd, name, e);
+
+	if (fd < 0 || mem_grow(&w->changed, &w->cap, depth + 1, sizeof *w->changed, e) < 0)
+		return -1;
+	w->changed[depth] = false;
+	if (w->unlocked && fchmod(fd, 0755) < 0)
+		return err_sys(e, "making '%s' writable", what);
+	return tree_enter(w->tree, TAKE(fd, -1), e);
+}
+
+static int optimise_entry(struct walk *w, int dirfd, const char *name, const char *what,
+			  struct err *e)
+{
+	struct stat st;
+	bool root_changed;
+	size_t depth = tree_depth(w->tree);
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "getting status of '%s'", what);
+	if (S_ISDIR(st.st_mode))
+		return enter_dir(w, dirfd, name, what, e);
+	return optimise_file(w->o, dirfd, name, what, &st,
+			     depth ? &w->changed[depth - 1] : &root_changed, e);
+}
+
+/* The next entry of the directory at hand, or its end. */
+static int step(struct walk *w, const char *root, struct err *e)
+{
+	scoped_buf struct buf what = BUF_INIT(1u << 20);
+	struct tree_entry at;
+	int fd = -1;
+
+	if (tree_at_end(w->tree)) {
+		fd = tree_fd(w->tree, e);
+		if (fd < 0 ||
+		    close_dir(fd, root, w->unlocked, w->changed[tree_depth(w->tree) - 1], e) < 0)
+			return -1;
+	}
+	int rc = tree_next(w->tree, &at, e);
+	if (rc <= 0)
+		return rc;
+	if (tree_path(w->tree, &what, e) < 0)
+		return -1;
+	return optimise_entry(w, at.dirfd, at.name, what.data, e);
+}
+
+static void walk_done(struct walk *w)
+{
+	tree_free(w->tree);
+	free(w->changed);
+}
+
+int optimise_tree(int store_fd, int dirfd, const char *name, const char *what, struct err *e)
+{
+	if (mkdirat(store_fd, LINKS_NAME, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, "creating '" LINKS_NAME "' in the store");
+	scoped_fd int links = io_opendir(store_fd, LINKS_NAME, e);
+	if (links < 0)
+		return -1;
+	const struct optimise o = {links, dirfd};
+	__attribute__((cleanup(walk_done))) struct walk w = {.o = &o, .unlocked = geteuid() != 0};
+	w.tree = tree_new(what, e);
+	if (!w.tree || optimise_entry(&w, dirfd, name, what, e) < 0)
+		return -1;
+	while (tree_depth(w.tree))
+		if (step(&w, what, e) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * All or none, whatever happens in between. A transaction is opened, which refuses what cannot be
+ * registered and what is valid already. Then what lies at a final path is removed: it is not valid,
+ * a build that died left it, and Nix, which asked us, holds the lock on that path. Each path is put
+ * on the supervisor's list and the output renamed to it; and the transaction is committed. Until
+ * then nobody takes the paths for valid. On failure they are removed again here; after SIGKILL, by
+ * the supervisor.
+ *
+ * A power cut must not leave a path that is valid and lacks its contents: on the disk, contents
+ * come before names in the store and those before the row. SQLite does not write a row at once
+ * (WAL, synchronous = normal), but from the commit on the kernel may do so at any time. So contents
+ * are written to the disk before the transaction begins, as that can take long, and in it there is
+ * only the store directory to be written: the lock is held for one flush.
+ *
+ * The supervisor's list is cleared just before the commit, not after it: between the two a kill
+ * leaves files that are not valid, which Nix removes before the next build and the garbage
+ * collector at any time. The other way round it would leave a valid path without its files.
+ */
+#include "hook/outputs/outputs_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "nar/base/durable.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+struct publish {
+	const struct outs *o;
+	const struct out_job *job;
+	int store_fd;
+	size_t moved; /* up to where the outputs are at their final path */
+};
+
+static int each_real_path(const struct publish *p,
+			  int (*tell)(struct run *, const char *, struct err *), struct err *e)
+{
+	for (size_t i = 0; tell && i < p->o->n; i++) {
+		if (p->o->items[i].skip)
+			continue;
+		scoped_free char *real = store_real_path(p->job->store, p->o->items[i].path, e);
+
+		if (!real || tell(p->job->run, real, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int remove_leftovers(const struct publish *p, struct err *e)
+{
+	for (size_t i = 0; i < p->o->n; i++)
+		if (!p->o->items[i].skip &&
+		    io_rmtree(p->store_fd, p->o->items[i].base, p->o->items[i].path, e) < 0)
+			return -1;
+	return 0;
+}
+
+/*
+ * Without root, moving a directory needs the right to write to it, for its "..". The mode it gets
+ * back is the canonical one.
+ */
+static int rename_out(struct publish *p, const struct out *out, struct err *e)
+{
+	bool unlock = geteuid() != 0 && S_ISDIR(out->left.st_mode);
+
+	if (unlock && fchmodat(out->dirfd, out->base, 0755, 0) < 0)
+		return err_sys(e, "making '%s' movable", out->what);
+	if (renameat2(out->dirfd, out->base, p->store_fd, out->base, RENAME_NOREPLACE) < 0 &&
+	    ((errno != EINVAL && errno != ENOSYS) ||
+	     renameat(out->dirfd, out->base, p->store_fd, out->base) < 0))
+		return err_sys(e, "moving output '%s' from '%s' to '%s'", out->decl->name,
+			       out->what, out->path);
+	p->moved = (size_t)(out - p->o->items) + 1;
+	if (unlock && fchmodat(p->store_fd, out->base, 0555, 0) < 0)
+		return err_sys(e, "setting the mode of '%s'", out->path);
+	return 0;
+}
+
+static int move_all(struct publish *p, struct err *e)
+{
+	for (size_t i = 0; i < p->o->n; i++)
+		if (!p->o->items[i].skip && rename_out(p, &p->o->items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* The first error stays; what cannot be removed here is invalid, so Nix removes it. */
+static void take_back(const struct publish *p)
+{
+	for (size_t i = 0; i < p->moved; i++) {
+		struct err ignored = ERR_INIT;
+
+		/* Valid, and not ours. */
+		if (p->o->items[i].skip)
+			continue;
+		if (io_rmtree(p->store_fd, p->o->items[i].base, p->o->items[i].path, &ignored) < 0)
+			continue;
+	}
+}
+
+/* Contents, wherever the outputs lie before they are moved. */
+static int write_contents(const struct publish *p, struct err *e)
+{
+	scoped_free struct durable_tree *trees = mem_new(p->o->n, sizeof *trees, e);
+	uint64_t bytes = 0;
+	size_t n = 0;
+
+	if (!trees)
+		return -1;
+	for (size_t i = 0; i < p->o->n; i++) {
+		const struct out *out = &p->o->items[i];
+
+		if (out->skip)
+			continue;
+		trees[n++] = (struct durable_tree){out->dirfd, out->base, out->what};
+		if (__builtin_add_overflow(bytes, out->digest.size_bytes, &bytes))
+			bytes = UINT64_MAX;
+	}
+	return durable_trees(trees, n, bytes, e);
+}
+
+static int move_and_commit(struct publish *p, struct store_txn *t, struct err *e)
+{
+	const struct out_job *job = p->job;
+
+	if (remove_leftovers(p, e) < 0 || each_real_path(p, job->own, e) < 0 ||
+	    move_all(p, e) < 0 ||
+	    (job->store->durable && durable_fd(p->store_fd, job->store->real_dir, e) < 0) ||
+	    each_real_path(p, job->disown, e) < 0)
+		return -1;
+	if (store_commit(t, e) < 0)
+		return err_wrap(e, "registering the outputs of '%s'", job->drv->path);
+	return 0;
+}
+
+int outs_publish(const struct outs *o, const struct out_job *job, struct err *e)
+{
+	scoped_fd int store_fd = io_opendir(AT_FDCWD, job->store->real_dir, e);
+	scoped_free struct store_registration *regs = NULL;
+	struct publish p = {o, job, store_fd, 0};
+
+	if (store_fd < 0)
+		return -1;
+	regs = mem_new(o->n, sizeof *regs, e);
+	if (!regs)
+		return -1;
+	size_t n = 0;
+	for (size_t i = 0; i < o->n; i++)
+		if (!o->items[i].skip)
+			regs[n++] = out_registration(&o->items[i], job->drv->path);
+	if (job->store->durable && write_contents(&p, e) < 0)
+		return -1;
+	struct store_txn *t = store_begin(job->store, regs, n, e);
+	if (!t)
+		return err_wrap(e, "registering the outputs of '%s'", job->drv->path);
+	int rc = store_txn_realise(t, o->reals, o->n_reals, e);
+	if (rc == 0)
+		rc = move_and_commit(&p, t, e);
+	store_txn_free(t);
+	if (rc < 0)
+		take_back(&p);
+	return rc;
+}

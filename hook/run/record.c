@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A record is strings, each ended by NUL and added by one write(2): `boot=ID`, `kind=N`,
+ * `layout=N`, `id=NAME`, `delete=WORD` for each word of a command, `cgroup=PATH`,
+ * `intend=TIME PATH`, `bundle=IDENTITY PATH`. A last one without its NUL is of a run that died in
+ * the middle of it, before the thing was made.
+ *
+ * The directory itself is locked while records are looked at and made. So nobody finds one that is
+ * made but not locked yet; and who is about to make a bundle waits until that of a dead run, maybe
+ * at the same path, is gone.
+ */
+#include "hook/run/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hook/base/environment.h"
+#include "hook/base/log.h"
+#include "hook/cgroup/cgroup.h"
+#include "hook/run/run.h"
+#include "hook/run/tenants.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+#define SUFFIX ".run"
+#define RECORD_MAX (1u << 20)
+#define NAMES_MAX 1000
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+/* ---- writing ---- */
+
+static int add(struct buf *b, const char *key, const char *value, struct err *e)
+{
+	return buf_addf(b, e, "%s=%s", key, value) < 0 ? -1 : buf_addc(b, '\0', e);
+}
+
+static int add_number(struct buf *b, const char *key, unsigned value, struct err *e)
+{
+	char text[16];
+
+	snprintf(text, sizeof text, "%u", value);
+	return add(b, key, text, e);
+}
+
+static int append(const struct record *r, const struct buf *b, struct err *e)
+{
+	return io_write(r->fd, b->data, b->len, r->path, e);
+}
+
+/* Of this start of the machine; empty where it cannot be told. */
+static int boot_id(struct buf *b, struct err *e)
+{
+	scoped_fd int fd = open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
+
+	if (buf_reserve(b, 0, e) < 0 || (fd >= 0 && buf_read_fd(b, fd, BOOT_ID_FILE, e) < 0))
+		return -1;
+	while (b->len && b->data[b->len - 1] == '\n')
+		b->data[--b->len] = '\0';
+	return 0;
+}
+
+/* 1: *RET is that of the directory DIRFD/PATH; 0: it is none, or has no time of birth; -1: *E. */
+static int stat_directory(int dirfd, const char *path, struct statx *ret, struct err *e)
+{
+	const unsigned want = STATX_INO | STATX_BTIME | STATX_TYPE;
+	const int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
+	unsigned tries = 0;
+
+	while (statx(dirfd, path, flags, want | STATX_UID, ret) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		if (!io_again(&tries))
+			return err_sys(e, "getting status of '%s'", path);
+	}
+	return (ret->stx_mask & want) == want && S_ISDIR(ret->stx_mode);
+}
+
+/* What no other directory will ever be, on this file system. */
+static void identity(const struct statx *st, char ret[128])
+{
+	snprintf(ret, 128, "%u:%u:%" PRIu64 ":%" PRId64 ".%u", st->stx_dev_major, st->stx_dev_minor,
+		 (uint64_t)st->stx_ino, (int64_t)st->stx_btime.tv_sec, st->stx_btime.tv_nsec);
+}
+
+int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
+		   bool keeps_state, struct err *e)
+{
+	scoped_free char *state_dir = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, r->dir);
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX), boot = BUF_INIT(128);
+	scoped_strv struct strv argv = STRV_INIT;
+
+	if (!state_dir || boot_id(&boot, e) < 0 ||
+	    (keeps_state && runtime_delete_argv(rt, state_dir, id, &argv, e) < 0) ||
+	    add(&b, "boot", boot.data, e) < 0 || add(&b, "id", id, e) < 0 ||
+	    add_number(&b, "kind", rt->kind, e) < 0 || add_number(&b, "layout", rt->cgroups, e) < 0)
+		return -1;
+	for (size_t i = 0; i < argv.n; i++)
+		if (add(&b, "delete", argv.items[i], e) < 0)
+			return -1;
+	return append(r, &b, e);
+}
+
+int record_cgroup(const struct record *r, const char *dir, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+
+	return add(&b, "cgroup", dir, e) < 0 ? -1 : append(r, &b, e);
+}
+
+int record_intend(const struct record *r, const char *path, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+	struct timespec now;
+
+	/* The clock that file systems take times from: of its last tick. */
+	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0)
+		return err_sys(e, "reading the clock");
+	if (buf_addf(&b, e, "intend=%" PRId64 ".%09ld %s", (int64_t)now.tv_sec, now.tv_nsec, path) <
+		    0 ||
+	    buf_addc(&b, '\0', e) < 0)
+		return -1;
+	return append(r, &b, e);
+}
+
+int record_made(const struct record *r, int fd, const char *path, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+	struct statx st;
+	char id[128];
+
+	const int rc = stat_directory(fd, "", &st, e);
+	if (rc < 0)
+		return err_wrap(e, "'%s'", path);
+	/*
+	 * On a file system that keeps no time of birth: the next run that makes a bundle at that
+	 * path removes it, and so does Nix's garbage collector.
+	 */
+	if (rc == 0)
+		return 0;
+	identity(&st, id);
+	if (buf_addf(&b, e, "bundle=%s %s", id, path) < 0 || buf_addc(&b, '\0', e) < 0)
+		return -1;
+	return append(r, &b, e);
+}
+
+/* ---- what dead runs left ---- */
+
+struct dead {
+	const char *boot, *id;
+	unsigned kind, layout;
+	struct strv delete, intended, bundles, cgroups;
+};
+
+static void dead_done(struct dead *d)
+{
+	strv_done(&d->delete);
+	strv_done(&d->intended);
+	strv_done(&d->bundles);
+	strv_done(&d->cgroups);
+}
+#define scoped_dead __attribute__((cleanup(dead_done)))
+
+/* A directory that was made: what was intended at its path is done. */
+static int add_made(struct dead *d, const char *entry, struct err *e)
+{
+	const char *path = strchrnul(entry, ' ');
+
+	for (size_t i = d->intended.n; i-- > 0;)
+		if (str_eq(strchrnul(d->intended.items[i], ' '), path))
+			strv_remove(&d->intended, d->intended.items[i]);
+	return strv_add(&d->bundles, entry, e);
+}
+
+/* One of its strings; what is not known is of another version and passed over. */
+static int parse_entry(const char *s, struct dead *ret, struct err *e)
+{
+	const char *eq = strchr(s, '=');
+	const size_t n = eq ? (size_t)(eq - s) : 0;
+	uint64_t number;
+
+	if (!eq)
+		return 0;
+	if (n == 4 && strncmp(s, "boot", n) == 0)
+		ret->boot = eq + 1;
+	else if (n == 2 && strncmp(s, "id", n) == 0)
+		ret->id = eq + 1;
+	else if (n == 6 && strncmp(s, "delete", n) == 0)
+		return strv_add(&ret->delete, eq + 1, e);
+	else if (n == 6 && strncmp(s, "intend", n) == 0)
+		return strv_add(&ret->intended, eq + 1, e);
+	else if (n == 6 && strncmp(s, "bundle", n) == 0)
+		return add_made(ret, eq + 1, e);
+	else if (n == 6 && strncmp(s, "cgroup", n) == 0)
+		return strv_add(&ret->cgroups, eq + 1, e);
+	else if (num_parse_u64(eq + 1, strlen(eq + 1), UINT8_MAX, &number))
+		*(n == 4 ? &ret->kind : &ret->layout) = (unsigned)number;
+	return 0;
+}
+
+/* ARGV, as the supervisor would start it; how it ends is no matter: there may be no container. */
+static int run_delete(const struct dead *d, struct err *e)
+{
+	const struct runtime_view view = {.layout = (enum cgroup_layout)d->layout, .mount_fd = -1};
+	const char *program = d->delete.items[0];
+	scoped_free char **env = environment_for(ENVIRONMENT_RUNTIME, e);
+	int status;
+
+	if (!env)
+		return -1;
+	const pid_t pid = fork();
+	if (pid < 0)
+		return err_sys(e, "starting '%s'", d->delete.items[0]);
+	if (pid == 0) {
+		const int null = open("/dev/null", O_RDWR);
+
+		for (int fd = 0; fd < 3; fd++)
+			if (dup2(null, fd) < 0)
+				_exit(127);
+		if (runtime_prepare_child((enum runtime_kind)d->kind, &view, &program, e) == 0)
+			execve(program, d->delete.items, env);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return errno == ECHILD ? 0 : err_sys(e, "waiting for a runtime");
+	return 0;
+}
+
+static int kill_dead(const struct dead *d, struct err *e)
+{
+	scoped_buf struct buf boot = BUF_INIT(128);
+	scoped_strv struct strv cgroups = STRV_INIT;
+
+	if (boot_id(&boot, e) < 0)
+		return -1;
+	if (!d->id || !d->boot || !str_eq(boot.data, d->boot))
+		return 0; /* it ran before the machine was started again */
+	if (d->delete.n && run_delete(d, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->cgroups.n; i++) {
+		if (!str_eq(str_base(d->cgroups.items[i]), d->id))
+			continue;
+		cgroup_kill(d->cgroups.items[i]);
+		if (strv_add(&cgroups, d->cgroups.items[i], e) < 0)
+			return -1;
+	}
+	return cgroup_guess(d->id, &cgroups, e) < 0 ? -1 : cgroup_remove(&cgroups, e);
+}
+
+/* Where the error of another step goes: the first one stays in E. */
+static struct err *first(struct err *e, int rc)
+{
+	static struct err later;
+
+	err_clear(&later);
+	return rc < 0 ? &later : e;
+}
+
+/* *RET: the path of an entry's directory if that is still there, else NULL. */
+static int bundle_of(const char *entry, const char **ret, struct err *e)
+{
+	const char *path = strchr(entry, ' ');
+	struct statx st;
+	char id[128];
+
+	*ret = NULL;
+	if (!path || path[1] != '/')
+		return 0;
+	const int rc = stat_directory(AT_FDCWD, path + 1, &st, e);
+	if (rc <= 0)
+		return rc;
+	identity(&st, id);
+	if (strlen(id) == (size_t)(path - entry) && strncmp(entry, id, strlen(id)) == 0)
+		*ret = path + 1;
+	return 0;
+}
+
+/*
+ * A run that died between making the directory and recording that it is made left an empty one,
+ * which rmdir(2) removes. It may also be another's, which that has made a moment ago.
+ */
+static int remove_intended(const char *entry, struct err *e)
+{
+	const char *path = strchr(entry, ' ');
+	unsigned tries = 0;
+	struct statx st;
+	char born[64];
+
+	if (!path || path[1] != '/')
+		return 0;
+	const int rc = stat_directory(AT_FDCWD, path + 1, &st, e);
+	if (rc <= 0 || st.stx_uid != geteuid())
+		return rc;
+	/* Times of one length compare as their texts do. */
+	snprintf(born, sizeof born, "%" PRId64 ".%09u", (int64_t)st.stx_btime.tv_sec,
+		 st.stx_btime.tv_nsec);
+	if (strlen(born) != (size_t)(path - entry) || strncmp(born, entry, strlen(born)) < 0)
+		return 0;
+	while (rmdir(path + 1) < 0) {
+		if (errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST)
+			return 0;
+		if (!io_again(&tries))
+			return err_sys(e, "removing '%s'", path + 1);
+	}
+	return 0;
+}
+
+/* Everything of a dead run that the record tells of. */
+static int end_dead(const struct dead *d, struct err *e)
+{
+	const char *bundle;
+	int rc = 0;
+
+	/* First of all: control groups with processes cannot be removed. */
+	for (size_t i = 0; i < d->bundles.n; i++)
+		if (bundle_of(d->bundles.items[i], &bundle, e) < 0 ||
+		    (bundle && tenants_kill(bundle, "scratch", e) < 0))
+			return -1;
+	if (kill_dead(d, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->bundles.n; i++)
+		if (bundle_of(d->bundles.items[i], &bundle, first(e, rc)) < 0 ||
+		    (bundle && io_rmtree(AT_FDCWD, bundle, bundle, first(e, rc)) < 0))
+			rc = -1;
+	for (size_t i = 0; i < d->intended.n; i++)
+		if (remove_intended(d->intended.items[i], first(e, rc)) < 0)
+			rc = -1;
+	return rc;
+}
+
+/* FD is the record of a dead run at DIRFD/NAME, and ours now. */
+static int remove_dead(int dirfd, const char *name, int fd, struct err *e)
+{
+	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
+	scoped_dead struct dead d = {0};
+	scoped_free char *dir = str_ndup(name, strlen(name) - strlen(SUFFIX), e);
+
+	if (!dir || buf_read_fd(&b, fd, name, e) < 0 || buf_reserve(&b, 0, e) < 0)
+		return -1;
+	for (const char *p = b.data, *nul;
+	     p && (nul = memchr(p, '\0', b.len - (size_t)(p - b.data))); p = nul + 1)
+		if (parse_entry(p, &d, e) < 0)
+			return -1;
+	if (end_dead(&d, e) < 0 || io_rmtree(dirfd, dir, dir, e) < 0)
+		return -1;
+	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "removing '%s'", name);
+	return 0;
+}
+
+static void look_at(int dirfd, const char *name)
+{
+	scoped_fd int fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_mode & (S_IWGRP | S_IWOTH) || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	log_debug("removing what a killed build left ('%s')", name);
+	if (remove_dead(dirfd, name, fd, &e) < 0)
+		log_warn("what a killed build left is not removed: %s", e.msg);
+}
+
+static int look_at_all(int dirfd, const char *run_dir, struct err *e)
+{
+	const int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		err_sys(e, "reading '%s'", run_dir);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	for (const struct dirent *de; (de = readdir(d));)
+		if (str_ends(de->d_name, SUFFIX))
+			look_at(dirfd, de->d_name);
+	return 0;
+}
+
+/* ---- ours ---- */
+
+/* The record of FD, which takes NAME. FD is closed where that fails. */
+static int take_name(int dirfd, const char *run_dir, const char *name, int fd, bool named,
+		     struct record *ret, struct err *e)
+{
+	scoped_record struct record r = {.fd = fd, .named = named};
+
+	r.dir = str_fmt(e, "%s/%s", run_dir, name);
+	r.path = r.dir ? str_fmt(e, "%s" SUFFIX, r.dir) : NULL;
+	if (!r.path)
+		return -1;
+	while (flock(r.fd, LOCK_EX | LOCK_NB) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "locking '%s'", r.path);
+	/* Of an older version, which made no records. */
+	if (io_rmtree(dirfd, name, r.dir, e) < 0)
+		return -1;
+	*ret = r;
+	r = (struct record)RECORD_INIT;
+	return 0;
+}
+
+/*
+ * A file that has no name yet. It gets that of its inode: no two that exist have one. 1: *RET
+ * filled; 0: this file system has no such files.
+ */
+static int enter_unnamed(int dirfd, const char *run_dir, struct record *ret, struct err *e)
+{
+	char name[24];
+	struct stat st;
+	const int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) < 0) {
+		close(fd);
+		return 0;
+	}
+	snprintf(name, sizeof name, "%" PRIu64, (uint64_t)st.st_ino);
+	return take_name(dirfd, run_dir, name, fd, false, ret, e) < 0 ? -1 : 1;
+}
+
+/* The name is our pid, which is that of a living run only where that sees other pids than we. */
+static int enter_named(int dirfd, const char *run_dir, struct record *ret, struct err *e)
+{
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		char name[48], file[64];
+
+		snprintf(name, sizeof name, i ? "%ld-%u" : "%ld", (long)getpid(), i);
+		snprintf(file, sizeof file, "%s" SUFFIX, name);
+		const int fd =
+			openat(dirfd, file,
+			       O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			return take_name(dirfd, run_dir, name, fd, true, ret, e);
+		if (errno != EEXIST)
+			return err_sys(e, "creating '%s/%s'", run_dir, file);
+	}
+	return err_set(e, ERR_SYSTEM, "'%s' has too many runs of pid %ld", run_dir, (long)getpid());
+}
+
+int record_enter(const char *run_dir, struct record *ret, struct err *e)
+{
+	scoped_fd int dirfd = io_opendir(AT_FDCWD, run_dir, e);
+	struct stat st;
+
+	if (dirfd < 0)
+		return -1;
+	if (fstat(dirfd, &st) < 0)
+		return err_sys(e, "getting status of '%s'", run_dir);
+	while (flock(dirfd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "locking '%s'", run_dir);
+	if (st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
+	    look_at_all(dirfd, run_dir, e) < 0)
+		return -1;
+	const int rc = enter_unnamed(dirfd, run_dir, ret, e);
+	return rc ? (rc < 0 ? -1 : 0) : enter_named(dirfd, run_dir, ret, e);
+}
+
+int record_appear(struct record *r, struct err *e)
+{
+	char self[64];
+
+	if (r->named)
+		return 0;
+	snprintf(self, sizeof self, "/proc/self/fd/%d", r->fd);
+	if (linkat(AT_FDCWD, self, AT_FDCWD, r->path, AT_SYMLINK_FOLLOW) < 0)
+		return err_sys(e, "creating '%s'", r->path);
+	r->named = true;
+	return 0;
+}
+
+void record_done(struct record *r)
+{
+	if (r->fd >= 0 && r->named && !r->left)
+		unlink(r->path);
+	scope_close(&r->fd);
+	free(r->path);
+	free(r->dir);
+	*r = (struct record)RECORD_INIT;
+}

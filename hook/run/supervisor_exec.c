@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs in: the child of the supervisor that becomes the runtime.
+ */
+#include "hook/run/supervisor_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hook/cgroup/cgroup.h"
+#include "hook/runtime/runtime.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+/* In the child. Handlers are the hook's and must not run here. */
+static void reset_handlers(void)
+{
+	struct sigaction sa;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN &&
+		    sa.sa_handler != SIG_DFL) {
+			sa = (struct sigaction){.sa_handler = SIG_DFL};
+			sigaction(sig, &sa, NULL);
+		}
+}
+
+/*
+ * Standard input: a null device. runsc gives what is there to nobody, and crun, where root is
+ * mapped, to the build's user; the machine's would then be theirs to close for all. So it is the
+ * bundle's own where it has one (hook/bundle/bundle.h), and for runsc else a pipe at its end; crun
+ * without root mapped has no power over the machine's, which we have there already.
+ */
+static int give_stdin(const struct sup *s, struct err *e)
+{
+	struct stat st;
+	int ends[2] = {-1, -1};
+	char null[4096];
+
+	/* runc leaves a null device alone. */
+	if (s->how.kind == RUNTIME_RUNC)
+		return 0;
+	if ((size_t)snprintf(null, sizeof null, "%s/root/dev/null", s->words.items[WORD_BUNDLE]) >=
+	    sizeof null)
+		return err_set(e, ERR_LIMIT, "the bundle's path is too long");
+	scoped_fd int fd = open(null, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
+		return dup2(fd, STDIN_FILENO) < 0 ? err_sys(e, "giving the runtime its input") : 0;
+	if (s->how.kind != RUNTIME_RUNSC)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0 || dup2(ends[0], STDIN_FILENO) < 0)
+		return err_sys(e, "giving the runtime its input");
+	close(ends[0]);
+	close(ends[1]);
+	return 0;
+}
+
+/* Where the runtime finds what, and its program if that is another then. */
+static int enter_view(const struct sup *s, char *exe, size_t exe_size, const char **program,
+		      struct err *e)
+{
+	const struct runtime_view v = {
+		.layout = (enum cgroup_layout)s->how.layout,
+		.makes_cgroups = s->how.makes_cgroups,
+		.mount_fd = s->mount_fd,
+		.mounts_null = s->how.mounts_null,
+		.bundle = s->words.items[WORD_BUNDLE],
+		.scratch = s->words.items[WORD_SCRATCH],
+		.exe = exe,
+	};
+
+	/* Under its own name, which is what `ps` shows. */
+	if ((size_t)snprintf(exe, exe_size, "%s/%s", s->words.items[WORD_STATE],
+			     str_base(*program)) >= exe_size)
+		return err_set(e, ERR_LIMIT, "the state directory's path is too long");
+	return runtime_prepare_child((enum runtime_kind)s->how.kind, &v, program, e);
+}
+
+/*
+ * Standard output and error: the terminal, or the pipe that runsc gets, opened twice then. gVisor
+ * makes each of a container's descriptors non-blocking and waits itself where the builder has to,
+ * unless the descriptor was non-blocking when gVisor first saw it (NewFD() in
+ * pkg/sentry/fsimpl/host/host.go). If both were one open file description, gVisor would do so to
+ * the second by itself: a builder that writes faster than its log is read would get EAGAIN.
+ */
+static int give_output(const struct sup *s, int tty, struct err *e)
+{
+	if (dup2(tty, STDOUT_FILENO) < 0 || dup2(tty, STDERR_FILENO) < 0)
+		return err_sys(e, "connecting the runtime to its terminal");
+	if (s->how.kind != RUNTIME_RUNSC)
+		return 0;
+	scoped_fd int again = open("/proc/self/fd/1", O_WRONLY | O_CLOEXEC);
+	if (again < 0 || dup2(again, STDERR_FILENO) < 0)
+		return err_sys(e, "opening the pipe for the build's log a second time, by "
+				  "'/proc/self/fd/1'");
+	return 0;
+}
+
+int become_runtime(const struct sup *s, int tty, char *const *env, struct err *e)
+{
+	char *const *argv = s->words.items + WORD_ARGV;
+	const char *program = argv[0];
+	char exe[4096];
+
+	if (give_output(s, tty, e) < 0)
+		return -1;
+	/* While it can be seen: crun finds no v2 beside v1. */
+	if (*s->words.items[WORD_CGROUP] && cgroup_enter(s->words.items[WORD_CGROUP], e) < 0)
+		return -1;
+	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
+		return -1;
+	if (s->how.personality && personality(s->how.personality) < 0)
+		return err_sys(e, "setting the personality to 0x%lx", s->how.personality);
+	/* As we may have stopped it, it could not even end by itself without us. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->self)
+		return err_sys(e, "tying the runtime to its supervisor process");
+	reset_handlers();
+	sigprocmask(SIG_SETMASK, &s->mask, NULL);
+	execve(program, argv, env);
+	return err_sys(e, "executing '%s'", argv[0]);
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/runtime/runtime.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <parson.h>
+
+#include "hook/runtime/memdir.h"
+#include "nar/base/io.h"
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+#define LOG_MAX (1 << 20)
+#define CGROUPS "/sys/fs/cgroup"
+#define UNIFIED CGROUPS "/unified"
+/* Linux's admin-guide/devices.txt. */
+#define NULL_MAJOR 1
+#define NULL_MINOR 3
+
+/* In the order in which they are looked for. */
+static const struct {
+	const char *name;
+	enum runtime_kind kind;
+} known[] = {
+	{"crun", RUNTIME_CRUN},
+	{"runc", RUNTIME_RUNC},
+	{"youki", RUNTIME_YOUKI},
+	{"runsc", RUNTIME_RUNSC},
+};
+static_assert(ARRAY_SIZE(known) == RUNTIME_OTHER, "a runtime is missing");
+
+/* Looked at after PATH: Nix's daemon may have none, and a user's may be without sbin. */
+static const char usual_dirs[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"
+				 "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* The absolute path of NAME in one of DIRS. NULL with *E, or without: it is not there. */
+static char *find_program(const char *name, const struct strv *dirs, struct err *e)
+{
+	for (size_t i = 0; i < dirs->n; i++) {
+		if (dirs->items[i][0] != '/')
+			continue;
+		scoped_free char *path = str_fmt(e, "%s/%s", dirs->items[i], name);
+		if (!path)
+			return NULL;
+		if (is_program(path))
+			return TAKE(path, NULL);
+	}
+	return NULL;
+}
+
+/* "crun", "crun-1.8" and "crun.real" are crun, "crunchy" is not. */
+static enum runtime_kind kind_of(const char *base)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (str_starts(base, known[i].name) &&
+		    !isalnum((unsigned char)base[strlen(known[i].name)]))
+			return known[i].kind;
+	return RUNTIME_OTHER;
+}
+
+static int find_any(const struct strv *dirs, char **ret_path, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		*ret_path = find_program(known[i].name, dirs, e);
+		if (*ret_path || err_is_set(e))
+			return *ret_path ? 0 : -1;
+	}
+	return err_set(e, ERR_SYSTEM,
+		       "no OCI runtime was found in PATH: install crun (or runc, youki, runsc), or "
+		       "set 'runtime' in the configuration to the path of one");
+}
+
+static int find_named(const char *name, const struct strv *dirs, char **ret_path, struct err *e)
+{
+	if (strchr(name, '/')) {
+		if (name[0] != '/' || !is_program(name))
+			return err_set(e, ERR_SYSTEM,
+				       "the runtime '%s' is not the absolute path of a program",
+				       name);
+		*ret_path = str_dup(name, e);
+		return *ret_path ? 0 : -1;
+	}
+	*ret_path = find_program(name, dirs, e);
+	if (*ret_path || err_is_set(e))
+		return *ret_path ? 0 : -1;
+	return err_set(
+		e, ERR_SYSTEM,
+		"the runtime '%s' was not found in PATH: install it, or set 'runtime' in the "
+		"configuration to another or to an absolute path",
+		name);
+}
+
+/* A limit that is not kept would be worse than none. */
+static int check_limits(const struct conf *c, const struct runtime *rt, struct err *e)
+{
+	const char *key = c->memory_max ? "memory-max" : "pids-max";
+
+	if (!c->memory_max && !c->pids_max)
+		return 0;
+	if (c->cgroups == CGROUPS_OFF)
+		return err_set(e, ERR_INPUT,
+			       "the limit '%s' needs control groups, and 'cgroups' is off", key);
+	if ((c->memory_max && !cgroup_has_controller("memory")) ||
+	    (c->pids_max && !cgroup_has_controller("pids")))
+		return err_set(e, ERR_SYSTEM,
+			       "the limit '%s' cannot be kept: this machine has no such control "
+			       "group",
+			       key);
+	if (rt->kind == RUNTIME_RUNSC &&
+	    (rt->cgroups == CGROUP_HYBRID || rt->cgroups == CGROUP_NONE))
+		return err_set(e, ERR_SYSTEM,
+			       "the limit '%s' cannot be kept: runsc takes no control groups of "
+			       "this machine's kind (v1 and v2 at once)",
+			       key);
+	/*
+	 * crun (1.8), where it may not create a group, goes on without; runc says that it cannot.
+	 */
+	if (rt->kind == RUNTIME_CRUN && ((c->memory_max && !cgroup_may_create("memory")) ||
+					 (c->pids_max && !cgroup_may_create("pids"))))
+		return err_set(e, ERR_SYSTEM,
+			       "the limit '%s' cannot be kept: this user may not create control "
+			       "groups; builds with a limit need a hook that root starts",
+			       key);
+	return 0;
+}
+
+int runtime_find(const struct conf *c, struct runtime *ret, struct err *e)
+{
+	scoped_strv struct strv dirs = STRV_INIT;
+	const char *path = getenv("PATH");
+	struct runtime rt = {0};
+
+	if ((path && strv_split(&dirs, path, ":", e) < 0) ||
+	    strv_split(&dirs, usual_dirs, ":", e) < 0)
+		return -1;
+	if ((!c->runtime || !*c->runtime || str_eq(c->runtime, "auto")
+		     ? find_any(&dirs, &rt.path, e)
+		     : find_named(c->runtime, &dirs, &rt.path, e)) < 0)
+		return -1;
+	rt.kind = kind_of(str_base(rt.path));
+	rt.name = str_dup(rt.kind == RUNTIME_OTHER ? str_base(rt.path) : known[rt.kind].name, e);
+	if (!rt.name || strv_copy(&rt.extra_args, &c->runtime_args, e) < 0) {
+		runtime_done(&rt);
+		return -1;
+	}
+	rt.cgroups = cgroup_layout_detect();
+	rt.own_cgroups = c->cgroups == CGROUPS_ON || c->memory_max || c->pids_max;
+	rt.rootless = geteuid() != 0;
+	if (check_limits(c, &rt, e) < 0) {
+		runtime_done(&rt);
+		return -1;
+	}
+	*ret = rt;
+	return 0;
+}
+
+void runtime_done(struct runtime *rt)
+{
+	free(rt->path);
+	free(rt->name);
+	strv_done(&rt->extra_args);
+	*rt = (struct runtime){0};
+}
+
+bool runtime_detaches(const struct runtime *rt)
+{
+	return rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_YOUKI ||
+	       (rt->kind == RUNTIME_CRUN && rt->own_cgroups);
+}
+
+static int add_all(struct strv *v, const char *const *args, struct err *e)
+{
+	for (; *args; args++)
+		if (strv_add(v, *args, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Options before the verb that only this runtime has. */
+static int add_special(const struct runtime *rt, bool network, struct strv *v, struct err *e)
+{
+	switch (rt->kind) {
+	case RUNTIME_CRUN:
+		/* A cgroup is 2 ms of 9; without a limit it has no use, as Nix's builds show. */
+		if (!rt->own_cgroups && strv_add(v, "--cgroup-manager=disabled", e) < 0)
+			return -1;
+		return 0;
+	case RUNTIME_RUNSC:
+		/* It knows pure v1 and v2 only, and may fail to set up what there is of them. */
+		if ((!rt->own_cgroups || rt->cgroups == CGROUP_HYBRID ||
+		     rt->cgroups == CGROUP_NONE) &&
+		    strv_add(v, "--ignore-cgroups", e) < 0)
+			return -1;
+		if (rt->rootless && strv_add(v, "--rootless", e) < 0)
+			return -1;
+		/* Without it the configuration's system call filter is passed over. */
+		if (strv_add(v, "--oci-seccomp", e) < 0)
+			return -1;
+		return strv_add(v, network ? "--network=host" : "--network=none", e);
+	case RUNTIME_RUNC:
+	case RUNTIME_YOUKI:
+	case RUNTIME_OTHER:
+		return 0;
+	}
+	return 0;
+}
+
+int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *state_dir,
+		     const char *log_path, const char *pid_file, const char *id, bool network,
+		     struct strv *ret, struct err *e)
+{
+	/*
+	 * What crun says when the builder cannot be executed after all ends up in the build's log
+	 * (its own is closed by then), in the format of its log. So for crun it is text.
+	 */
+	const char *format = rt->kind == RUNTIME_CRUN ? "text" : "json";
+	const char *const global[] = {rt->path, "--root",       state_dir, "--log",
+				      log_path, "--log-format", format,    NULL};
+	const char *const run[] = {"run", "--bundle", bundle, NULL};
+	const char *const detach[] = {"--detach", "--pid-file", pid_file, NULL};
+
+	if (add_all(ret, global, e) < 0 || add_special(rt, network, ret, e) < 0 ||
+	    (rt->kind == RUNTIME_RUNSC &&
+	     strv_addf(ret, e, "--panic-log=%s" RUNTIME_CRASH_SUFFIX, log_path) < 0) ||
+	    strv_copy(ret, &rt->extra_args, e) < 0 || add_all(ret, run, e) < 0)
+		return -1;
+	if (runtime_detaches(rt) && add_all(ret, detach, e) < 0)
+		return -1;
+	return strv_add(ret, id, e);
+}
+
+int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
+			struct strv *ret, struct err *e)
+{
+	const char *const global[] = {rt->path, "--root", state_dir, NULL};
+	const char *const delete[] = {"delete", "--force", id, NULL};
+
+	if (add_all(ret, global, e) < 0 || add_special(rt, false, ret, e) < 0 ||
+	    strv_copy(ret, &rt->extra_args, e) < 0)
+		return -1;
+	return add_all(ret, delete, e);
+}
+
+/* crun wants to see one of the layouts, also when it is to use no cgroups; an empty one does. */
+static int mount_empty_cgroups(struct err *e)
+{
+	struct stat st;
+
+	if (stat(CGROUPS, &st) < 0) {
+		if (mount("tmpfs", "/sys", "tmpfs", 0, "mode=755") < 0)
+			return err_sys(e, "mounting a tmpfs on /sys for the runtime");
+		if (mkdir("/sys/fs", 0755) < 0 || mkdir(CGROUPS, 0755) < 0)
+			return err_sys(e, "creating '%s' for the runtime", CGROUPS);
+	}
+	if (mount("tmpfs", CGROUPS, "tmpfs", 0, "mode=755") < 0)
+		return err_sys(e, "mounting a tmpfs on '%s' for the runtime", CGROUPS);
+	return 0;
+}
+
+/* A layout that crun takes. */
+static int change_cgroups(const struct runtime_view *v, struct err *e)
+{
+	if (v->layout == CGROUP_NONE)
+		return mount_empty_cgroups(e);
+	/*
+	 * It refuses to start where the cgroup2 mount beside the v1 ones has controllers: "cgroups
+	 * in hybrid mode not supported". But it makes a directory there for each group of v1, which
+	 * would be the machine's, below its mount, if nothing else were there.
+	 */
+	if (v->makes_cgroups)
+		return mount("tmpfs", UNIFIED, "tmpfs", 0, "mode=755") < 0
+			       ? err_sys(e, "mounting a tmpfs on '%s' for the runtime", UNIFIED)
+			       : 0;
+	if (umount2(UNIFIED, MNT_DETACH) == 0)
+		return 0;
+	/* To the root of a user namespace the machine's mounts are locked together. */
+	return errno == EINVAL ? mount_empty_cgroups(e)
+			       : err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
+}
+
+bool runtime_keeps_cgroup(const struct runtime *rt)
+{
+	/* Where there is v1 as well, they make theirs in that. */
+	return rt->cgroups != CGROUP_V2 || (rt->kind == RUNTIME_CRUN && !rt->own_cgroups);
+}
+
+bool runtime_takes_memory(const struct runtime *rt)
+{
+	/* Others may leave the work to a process that was there before and sees no such mount. */
+	return !rt->rootless &&
+	       (rt->kind == RUNTIME_CRUN || rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_RUNSC);
+}
+
+static int mount_bundle(const struct runtime_view *v, struct err *e)
+{
+	char at[4096];
+
+	if (memdir_attach(v->mount_fd, v->bundle, e) < 0)
+		return -1;
+	if ((size_t)snprintf(at, sizeof at, "%s/scratch", v->bundle) >= sizeof at)
+		return err_set(e, ERR_LIMIT, "the path '%s' is too long", v->bundle);
+	if (mount(v->scratch, at, NULL, MS_BIND, NULL) < 0)
+		return err_sys(e, "mounting '%s' at '%s'", v->scratch, at);
+	return 0;
+}
+
+/*
+ * A null device for a bundle on a file system without devices. It comes from a tmpfs that is in the
+ * place of the bundle's root/proc while it is mounted on root/dev/null.
+ */
+static int mount_null(const struct runtime_view *v, struct err *e)
+{
+	char dir[4096], from[4096], at[4096];
+
+	if ((size_t)snprintf(dir, sizeof dir, "%s/root/proc", v->bundle) >= sizeof dir ||
+	    (size_t)snprintf(from, sizeof from, "%s/null", dir) >= sizeof from ||
+	    (size_t)snprintf(at, sizeof at, "%s/root/dev/null", v->bundle) >= sizeof at)
+		return err_set(e, ERR_LIMIT, "the path '%s' is too long", v->bundle);
+	if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") < 0)
+		return err_sys(e, "mounting a tmpfs on '%s' for the runtime", dir);
+	/* By chmod(2), as there is a umask. */
+	if (mknod(from, S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) < 0 ||
+	    chmod(from, 0666) < 0)
+		return err_sys(e, "making a null device for the bundle '%s'", v->bundle);
+	if (mount(from, at, NULL, MS_BIND, NULL) < 0 || umount2(dir, MNT_DETACH) < 0)
+		return err_sys(e, "mounting a null device on '%s'", at);
+	return 0;
+}
+
+/*
+ * Make all mounts nosuid from which the runtime binds into the container. The configuration asks
+ * for that mount by mount, but crun 1.8 passes the option over for a writable bind mount where
+ * there is a user namespace: it clones the source by open_tree(2) and changes no flag of the clone.
+ *
+ * Nothing depends on success: where this system call is missing (before Linux 5.12) or forbidden,
+ * it is so for crun, too, which then mounts by mount(2) and with all options.
+ */
+static void forbid_set_id(void)
+{
+#ifdef SYS_mount_setattr
+	/* struct mount_attr, which not every C library has. */
+	const struct {
+		uint64_t set, clear, propagation, userns_fd;
+	} attr = {.set = 2 /* MOUNT_ATTR_NOSUID */};
+
+	(void)syscall(SYS_mount_setattr, AT_FDCWD, "/", 0x8000 /* AT_RECURSIVE */, &attr,
+		      sizeof attr);
+#endif
+}
+
+int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
+			  const char **program, struct err *e)
+{
+	const bool crun = kind == RUNTIME_CRUN;
+	const bool cgroups = crun && (v->layout == CGROUP_HYBRID || v->layout == CGROUP_NONE);
+
+	/* Without root no id but the caller's is mapped, and no set-id program of another works. */
+	if (geteuid() != 0 && !cgroups && v->mount_fd < 0 && !v->mounts_null)
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0)
+		return errno == EPERM && geteuid() != 0
+			       ? 0 /* crun then says so in its own words, or does without */
+			       : err_sys(e, "making a mount namespace");
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_sys(e, "keeping mounts to the runtime's namespace");
+	if ((cgroups && change_cgroups(v, e) < 0) || (v->mounts_null && mount_null(v, e) < 0))
+		return -1;
+	if (v->mount_fd >= 0 && mount_bundle(v, e) < 0)
+		return -1;
+	forbid_set_id();
+	if (crun && v->mount_fd >= 0 && memdir_bind_readonly(*program, v->exe))
+		*program = v->exe;
+	return 0;
+}
+
+/* The message of one line of a log, if it is an error. Heap; NULL: it is none. */
+static char *line_error(const char *line, size_t len)
+{
+	struct err ignored = ERR_INIT;
+	scoped_free char *copy = str_ndup(line, len, &ignored);
+	char *found = NULL;
+
+	if (!copy || !*copy)
+		return NULL;
+	if (*copy != '{')
+		return TAKE(copy, NULL);
+	JSON_Value *v = json_parse_string(copy);
+	const JSON_Object *o = json_value_get_object(v);
+	const char *level = json_object_get_string(o, "level");
+	const char *msg = json_object_get_string(o, "msg");
+	if (msg && level && (str_eq(level, "error") || str_eq(level, "fatal")))
+		found = str_dup(msg, &ignored);
+	json_value_free(v);
+	return found;
+}
+
+char *runtime_log_error(int dirfd, const char *name)
+{
+	scoped_buf struct buf b = BUF_INIT(LOG_MAX);
+	struct err ignored = ERR_INIT;
+	char *last = NULL;
+
+	if (io_read_file(dirfd, name, &b, &ignored) < 0 || !b.data)
+		return NULL;
+	for (const char *p = b.data, *end = b.data + b.len; p < end;) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		char *found = line_error(p, (size_t)((nl ? nl : end) - p));
+
+		if (found) {
+			free(last);
+			last = found;
+		}
+		p = nl ? nl + 1 : end;
+	}
+	return last;
+}
+
+char *runtime_crash(int dirfd, const char *name)
+{
+	static const char *const marks[] = {"panic: ", "fatal error: "};
+	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	char text[1024]; /* it goes on with the stacks of all its threads */
+	const ssize_t n = fd < 0 ? -1 : io_read(fd, text, sizeof text - 1, name, &ignored);
+
+	if (n <= 0)
+		return NULL;
+	text[n] = '\0';
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+			if (str_starts(p, marks[i]))
+				return str_ndup(p, strcspn(p, "\n"), &ignored);
+	return NULL;
+}
+
+const char *runtime_exec_failure(const char *msg)
+{
+	/* crun twice, runc, runsc; youki */
+	static const char *const marks[] = {
+		"executable file `",
+		"open executable: ",
+		"unable to start container process: exec: ",
+		"creating process: failed to load ",
+		"executable '",
+	};
+	static const int reasons[] = {ENOENT, EACCES, EPERM, ENOEXEC, ENOTDIR, ELOOP, EISDIR};
+	bool is_exec = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		is_exec = is_exec || strstr(msg, marks[i]);
+	if (!is_exec)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (strcasestr(msg, strerror(reasons[i])))
+			return strerror(reasons[i]);
+	return strrchr(msg, ':') ? strrchr(msg, ':') + strspn(strrchr(msg, ':'), ": ") : msg;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Opening Nix's database as Nix does it (src/libstore/local-store.cc, sqlite.cc): a shared lock on
+ * db/big-lock as long as it is open, so that no schema upgrade runs; foreign keys on; synchronous
+ * "normal", or "off" without fsync-metadata; the WAL checkpointed as rarely as Nix does.
+ *
+ * Nothing here creates, migrates or repairs: a database that is not exactly as known is left to
+ * `nix-store`, which is always right about its own.
+ */
+#include "hook/store/sqlite_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "nar/base/scope.h"
+
+#include "nar/base/banned.h"
+
+#define SCHEMA_KNOWN "10"
+/* As Nix: whoever holds the write lock is at most a garbage collector, which lets go in time. */
+#define BUSY_TIMEOUT_MS (60 * 60 * 1000)
+
+void store_db_free(struct store_db *db)
+{
+	if (!db)
+		return;
+	for (size_t i = 0; i < STMT_COUNT; i++)
+		sqlite3_finalize(db->stmts[i]);
+	sqlite3_close(db->sql);
+	if (db->big_lock_fd >= 0)
+		close(db->big_lock_fd);
+	free(db->path);
+	free(db);
+}
+
+static void scope_db(struct store_db **db)
+{
+	store_db_free(*db);
+}
+#define scoped_db __attribute__((cleanup(scope_db)))
+
+static int why(char **ret_why, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static int why(char **ret_why, struct err *e, const char *fmt, ...)
+{
+	char text[ERR_MSG_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	*ret_why = str_dup(text, e);
+	return *ret_why ? 0 : -1;
+}
+
+/* Whether db/schema holds the known number, of which Nix makes "10" without a line feed. */
+static int schema_check(const char *state_dir, char **ret_why, struct err *e)
+{
+	scoped_free char *path = str_fmt(e, "%s/db/schema", state_dir);
+	char text[32];
+
+	if (!path)
+		return -1;
+	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return why(ret_why, e, "'%s': %s", path, strerror(errno));
+	ssize_t n = read(fd, text, sizeof text - 1);
+	if (n < 0)
+		return why(ret_why, e, "'%s': %s", path, strerror(errno));
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	text[n] = '\0';
+	if (!str_eq(text, SCHEMA_KNOWN))
+		return why(ret_why, e, "'%s' says '%s', and only schema " SCHEMA_KNOWN " is known",
+			   path, text);
+	return 1;
+}
+
+/* Like Nix's own processes: shared, so that only a schema upgrade is kept out. */
+static int big_lock(const char *state_dir, int *ret_fd, char **ret_why, struct err *e)
+{
+	scoped_free char *path = str_fmt(e, "%s/db/big-lock", state_dir);
+
+	if (!path)
+		return -1;
+	scoped_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return why(ret_why, e, "'%s': %s", path, strerror(errno));
+	while (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		if (errno != EINTR)
+			return why(ret_why, e, "locking '%s': %s", path, strerror(errno));
+	*ret_fd = TAKE(fd, -1);
+	return 1;
+}
+
+static void stmt_finalize(sqlite3_stmt *const *s)
+{
+	sqlite3_finalize(*s);
+}
+
+/*
+ * Whether the tables have just the columns that are known. A statement that is prepared tells; to
+ * ask by pragma_table_info() takes three times as long.
+ */
+static int columns_check(struct store_db *db, char **ret_why, struct err *e)
+{
+	static const char *const known[] = {
+		"id",       "path", "hash", "registrationTime", "deriver",   "narSize",
+		"ultimate", "sigs", "ca",   "referrer",         "reference",
+	};
+	__attribute__((cleanup(stmt_finalize))) sqlite3_stmt *s = NULL;
+	size_t n;
+
+	if (sqlite3_prepare_v2(db->sql, "select * from ValidPaths, Refs", -1, &s, NULL) !=
+	    SQLITE_OK)
+		return why(ret_why, e, "'%s': %s", db->path, sqlite3_errmsg(db->sql));
+	n = (size_t)sqlite3_column_count(s);
+	for (size_t i = 0; i < n || i < ARRAY_SIZE(known); i++)
+		if (i >= n || i >= ARRAY_SIZE(known) ||
+		    !str_eq(sqlite3_column_name(s, (int)i), known[i]))
+			return why(ret_why, e,
+				   "the tables in '%s' have other columns than those known",
+				   db->path);
+	return 1;
+}
+
+static int db_setup(const struct store *st, struct store_db *db, char **ret_why, struct err *e)
+{
+	/*
+	 * Without WAL Nix locks by dot files, as it does on NFS; all users of a database must do
+	 * it the same way.
+	 */
+	int rc = sqlite3_open_v2(db->path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+				 st->use_sqlite_wal ? NULL : "unix-dotfile");
+
+	if (!db->sql)
+		return err_memory(e);
+	if (rc != SQLITE_OK)
+		return why(ret_why, e, "'%s': %s", db->path, sqlite3_errmsg(db->sql));
+	if (sqlite3_db_readonly(db->sql, "main") != 0)
+		return why(ret_why, e, "'%s' may not be written", db->path);
+	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
+	rc = columns_check(db, ret_why, e);
+	if (rc <= 0)
+		return rc;
+	if (store_db_exec(db, "pragma foreign_keys = 1", e) < 0 ||
+	    store_db_exec(db,
+			  st->fsync_metadata ? "pragma synchronous = normal"
+					     : "pragma synchronous = off",
+			  e) < 0 ||
+	    store_db_exec(db, "pragma wal_autocheckpoint = 40000", e) < 0)
+		return -1;
+	/* Nix keeps the files of the WAL for readers that may not write (2.26). */
+	int persist = 1;
+	if (st->use_sqlite_wal)
+		sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
+	return 1;
+}
+
+int store_db_open(const struct store *st, struct store_db **ret, char **ret_why, struct err *e)
+{
+	scoped_db struct store_db *db = NULL;
+	scoped_fd int lock = -1;
+	int rc;
+
+	rc = schema_check(st->state_dir, ret_why, e);
+	if (rc <= 0)
+		return rc;
+	rc = big_lock(st->state_dir, &lock, ret_why, e);
+	if (rc <= 0)
+		return rc;
+	db = mem_new(1, sizeof *db, e);
+	if (!db)
+		return -1;
+	db->big_lock_fd = TAKE(lock, -1);
+	db->path = str_fmt(e, "%s/db/db.sqlite", st->state_dir);
+	if (!db->path)
+		return -1;
+	rc = db_setup(st, db, ret_why, e);
+	if (rc <= 0)
+		return rc;
+	*ret = TAKE(db, NULL);
+	return 1;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nar/base/err.h: errors as values.
+ *
+ *	int thing_open(const char *path, struct err *e)
+ *	{
+ *		if (open(...) < 0)
+ *			return err_sys(e, "opening '%s'", path);
+ *		if (other_step(e) < 0)
+ *			return err_wrap(e, "preparing '%s'", path);
+ *
+ * One struct err a thread, made by main(), passed down as the last parameter. It owns nothing:
+ * no heap to fail, nothing to free. A message says what failed, on which path and what to do next;
+ * it is wrapped only by a caller that adds knowledge. Control bytes in it are replaced by '?'
+ * (newline and tab stay), as names come from strangers.
+ *
+ * err_set, err_sys and err_wrap return -1 always, so that they can be returned. Setting an error
+ * twice, or wrapping none, is a bug in this program and asserts.
+ */
+#ifndef NAR_BASE_ERR_H
+#define NAR_BASE_ERR_H
+
+#include <stdbool.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* What to do about an error; chosen where it arises, read where the exit code is chosen. */
+enum err_kind {
+	ERR_NONE = 0,
+	ERR_SYSTEM,      /* the machine said no; `sys` is the errno, or 0 */
+	ERR_INPUT,       /* what we were given is wrong: a .drv, a NAR, a request, a setting */
+	ERR_LIMIT,       /* larger than a limit allows */
+	ERR_MEMORY,      /* out of memory */
+	ERR_UNSUPPORTED, /* nothing is wrong with it, but here it cannot be done */
+	ERR_BUILD,       /* the build itself failed; the machine and the input are fine */
+	ERR_STOPPED,     /* told to stop: a signal, or whoever asked has gone */
+};
+
+#define ERR_MSG_MAX 4096
+
+struct err {
+	enum err_kind kind;
+	int sys;
+	char msg[ERR_MSG_MAX];
+};
+
+#define ERR_INIT                \
+	{                       \
+		ERR_NONE, 0, "" \
+	}
+
+/* Set *E to KIND with a message. Always -1. */
+int err_set(struct err *e, enum err_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Set *E from errno, taken at once: "MESSAGE: strerror". ENOMEM becomes ERR_MEMORY. Always -1. */
+int err_sys(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Put "MESSAGE: " before what *E says. Always -1. */
+int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Set *E to ERR_MEMORY with a fixed text. Always -1. */
+int err_memory(struct err *e);
+/* Forget *E, to go on after a failure that was dealt with. */
+void err_clear(struct err *e);
+static inline bool err_is_set(const struct err *e)
+{
+	return e->kind != ERR_NONE;
+}
+
+#endif

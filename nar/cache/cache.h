@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nar/cache/cache.h: get store paths from a set of binary caches, and put files into one.
+ *
+ *	set = cache_set_open(urls, n, &options, e);
+ *	cache_query(set, paths, n, CACHE_CLOSURE, e);     narinfos, all at once
+ *	info = cache_find(set, path)                      ... what was found
+ *	items[i] = (struct cache_item){.info = info, .consume = restore};
+ *	cache_fetch(set, items, n, e);                    NARs, some at a time
+ *
+ * URLs are `file:///dir`, `http://..` and `https://..`, with Nix's `?priority=N` and `?trusted=1`;
+ * other parameters are kept for the caller (cache_dest_param). Caches are asked in the order of
+ * their priorities, those of the same one as they were given. An answer, also a negative one, holds
+ * as long as the set.
+ *
+ * One pool of connections for all, HTTP/2 where a server has it. What may pass (a cut connection,
+ * a timeout, 408, 429, 5xx) is tried again after a while that doubles each time; a NAR goes on from
+ * where it broke off, and so does its consumer, who does not notice. 403, 404 and 410 mean that a
+ * cache does not have it. Redirects lead to http and https only, from https to https only, and at
+ * most ten times. A cache that cannot be used (unreachable, of another store directory, without
+ * nix-cache-info) is noted and passed over: who finds a path nowhere should show cache_trouble(),
+ * too.
+ *
+ * A set belongs to one thread, which drives all transfers in cache_query() and cache_fetch();
+ * consumers run in threads of the library's, which have ended when cache_fetch() returns. Memory
+ * does not depend on the sizes of NARs: at most 1 MiB a NAR that is being fetched, beside what
+ * libcurl and the decompressors take. No global state but libcurl's own.
+ */
+#ifndef NAR_CACHE_CACHE_H
+#define NAR_CACHE_CACHE_H
+
+#include <stdint.h>
+
+#include "nar/base/buf.h"
+#include "nar/base/err.h"
+#include "nar/base/sink.h"
+#include "nar/ed25519.h"
+#include "nar/narinfo.h"
+
+struct cache_item;
+
+struct cache_progress {
+	size_t infos, infos_done; /* narinfos of the query that runs: known of, answered */
+	size_t nars, nars_done;   /* of the fetch that runs */
+	/* Compressed; of a NAR whose FileSize is not known its NarSize counts. */
+	uint64_t bytes, bytes_done;
+	const struct cache_item *const *active; /* those that are being fetched, n_active of them */
+	size_t n_active;
+};
+
+/*
+ * All strings and keys stay the caller's, and have to live as long as the set. 0, NULL: defaults.
+ */
+struct cache_options {
+	const char *store_dir; /* STORE_DIR_DEFAULT */
+	/*
+	 * Paths that are not signed by one of TRUSTED are taken only if ANY_SIGNATURE, or if their
+	 * cache is ?trusted=1, or if they are content-addressed (then that hash is checked too).
+	 */
+	const struct ed25519_keys *trusted;
+	bool any_signature;
+	const char *netrc_file;
+	const char *ca_file;         /* certificates in PEM; libcurl's own */
+	const char *user_agent;      /* "nix-oci-hook" */
+	unsigned connect_timeout_ms; /* 15,000 */
+	unsigned stall_timeout_ms;   /* 60,000: without a byte */
+	unsigned attempts;           /* 5, of which the last counts; begins anew after each MiB */
+	unsigned retry_ms;           /* 250: before the second attempt */
+	unsigned connections;        /* 24: at most, a server */
+	unsigned nars;               /* fetched at once; by the number of processors, 4 to 16 */
+	unsigned paths_max;          /* 1,048,576: asked for, as what strangers refer to is, too */
+	bool no_http2;
+	bool no_sync; /* a file: cache that is written need not outlast a power cut */
+	/*
+	 * Both are called in the caller's thread. PROGRESS: when something changed, at most each
+	 * 100 ms, and each second where nothing does; not 0: stop, with ERR_STOPPED. NOTE: what
+	 * went wrong and was got over, a line for a person.
+	 */
+	int (*progress)(void *ctx, const struct cache_progress *p);
+	void (*note)(void *ctx, const char *text);
+	void *ctx;
+};
+
+struct cache_set;
+
+/*
+ * Open caches and read their nix-cache-info, all at once. At least one has to be usable. NULL: *E.
+ */
+struct cache_set *cache_set_open(const char *const *urls, size_t n, const struct cache_options *o,
+				 struct err *e) MUST_CHECK;
+void cache_set_free(struct cache_set *s); /* NULL is fine */
+
+static inline void scope_cache_set(struct cache_set **s)
+{
+	cache_set_free(*s);
+}
+#define scoped_cache_set __attribute__((cleanup(scope_cache_set), unused))
+
+/* ---- narinfos ---- */
+
+struct cache_info {
+	struct narinfo info; /* trusted, and of the path that was asked for */
+	const char *from;    /* the cache's URL, without a password */
+	size_t cache;        /* the set's own number of it */
+	bool by_ca;          /* trusted for the hash of its contents only */
+};
+
+enum cache_query_flags {
+	CACHE_CLOSURE = 1 << 0,     /* also ask for all that is referenced */
+	CACHE_DERIVATIONS = 1 << 1, /* ... or of that for what is called *.drv */
+};
+
+/*
+ * Ask for the narinfos of N store paths (full ones), as many as can be at a time. A path that no
+ * cache has is no error: cache_find() knows.
+ */
+int cache_query(struct cache_set *s, const char *const *paths, size_t n, unsigned flags,
+		struct err *e) MUST_CHECK;
+/* What is known of PATH; valid as long as the set. NULL: nobody has it, or it was not asked for. */
+const struct cache_info *cache_find(const struct cache_set *s, const char *path);
+/* Why a cache could not be asked, the first time; NULL: all have answered. */
+const char *cache_trouble(const struct cache_set *s);
+/*
+ * Append the closure of PATHS, which was asked for before, to RET: each path once, what a path
+ * refers to before itself; and what of it nobody has to RET_MISSING (full paths; may be NULL).
+ */
+int cache_closure(const struct cache_set *s, const char *const *paths, size_t n, struct strv *ret,
+		  struct strv *ret_missing, struct err *e) MUST_CHECK;
+
+/* ---- NARs ---- */
+
+struct cache_item {
+	const struct cache_info *info; /* that of another cache afterwards, where one was needed */
+	/*
+	 * Read NAR to its end, in a thread that is not the caller's; nothing else of this set may
+	 * be called there. NAR is decompressed, and ends (read gives 0) only when NarHash, NarSize,
+	 * FileHash and FileSize were right and, where that is what it is trusted by, the hash of
+	 * its contents: what was made of it before is void if any read fails, so nar_restore(),
+	 * which reads to the end, leaves nothing of a wrong NAR. Nothing is asked for before the
+	 * first read; who has no need of the NAR any more returns 0 without any.
+	 *
+	 * Called again from the beginning where another cache has the same NAR and this one failed.
+	 */
+	int (*consume)(struct cache_item *item, const struct nar_source *nar, struct err *e);
+	void *ctx;
+
+	/* For the caller to read: in consume(), progress() and afterwards. */
+	bool done;           /* consume() returned 0 */
+	uint64_t file_bytes; /* of the (compressed) file that have come */
+};
+
+/*
+ * Fetch N NARs, the largest first, and have them consumed. The first failure that cannot be got
+ * over ends the others; those that were done before are.
+ */
+int cache_fetch(struct cache_set *s, struct cache_item *items, size_t n, struct err *e) MUST_CHECK;
+
+/* ---- a cache that is written to ---- */
+
+struct cache_dest;
+
+/*
+ * Open a cache for writing: `file://` (the directory is made) or HTTP, by PUT. A nix-cache-info is
+ * written where there is none, and where an upload of one was cut off. Of O, what concerns
+ * signatures, caches and NARs does not count. NULL: *E.
+ */
+struct cache_dest *cache_dest_open(const char *url, const struct cache_options *o,
+				   struct err *e) MUST_CHECK;
+const char *cache_dest_url(const struct cache_dest *d); /* without a password and parameters */
+/* The value of a parameter of its URL ("compression", "secret-key", ...), decoded; NULL: none. */
+const char *cache_dest_param(const struct cache_dest *d, const char *name);
+
+/* A file that should be in the cache, compared with what is there. */
+enum cache_likeness {
+	CACHE_NONE,    /* there is no such file */
+	CACHE_DAMAGED, /* it has another size or hash: an upload was cut off, or a disk failed */
+	CACHE_UNSAID,  /* it is there, and the server says neither its size nor its hash */
+	CACHE_SAME,    /* its size is right, and so is its hash where the server says one */
+};
+/*
+ * Compare file NAME, relative to the cache's URL, with its size and, where that is known, its
+ * SHA-256 (else NULL). Of `file:` the contents are hashed; of HTTP the headers of an answer to
+ * HEAD count. Returns an enum cache_likeness; -1: *E.
+ */
+int cache_dest_compare(struct cache_dest *d, const char *name, uint64_t size_bytes,
+		       const struct hash *sha256, struct err *e) MUST_CHECK;
+/* Read a small file, of at most B's maximum. Returns 1; 0: there is none of this name; -1: *E. */
+int cache_dest_get(struct cache_dest *d, const char *name, struct buf *b, struct err *e) MUST_CHECK;
+/* Make or replace a file: whole, or not at all. */
+int cache_dest_put(struct cache_dest *d, const char *name, const void *data, size_t n,
+		   struct err *e) MUST_CHECK;
+/*
+ * A power cut leaves no file of a file: cache cut, as contents are on the disk before they get
+ * their name. After this call, files that have their name by now keep it, too: to be called before
+ * a file that tells of others is put.
+ */
+int cache_dest_settle(struct cache_dest *d, struct err *e) MUST_CHECK;
+void cache_dest_free(struct cache_dest *d); /* NULL is fine */
+
+static inline void scope_cache_dest(struct cache_dest **d)
+{
+	cache_dest_free(*d);
+}
+#define scoped_cache_dest __attribute__((cleanup(scope_cache_dest), unused))
+
+/*
+ * The same for a large file, whose name may depend on its contents:
+ *
+ *	u = cache_upload_new(d, e);
+ *	... write to cache_upload_fd(u) ...
+ *	cache_upload_commit(u, name, e);
+ *
+ * It is written to the cache's own directory, or for HTTP to one in TMPDIR; where the file system
+ * can do that, to a file without a name, of which nothing is left if this process is killed.
+ */
+struct cache_upload;
+
+struct cache_upload *cache_upload_new(struct cache_dest *d, struct err *e) MUST_CHECK;
+int cache_upload_fd(const struct cache_upload *u); /* stays the upload's */
+int cache_upload_commit(struct cache_upload *u, const char *name, struct err *e) MUST_CHECK;
+/* Removes what was not committed. NULL is fine. */
+void cache_upload_free(struct cache_upload *u);
+
+static inline void scope_cache_upload(struct cache_upload **u)
+{
+	cache_upload_free(*u);
+}
+#define scoped_cache_upload __attribute__((cleanup(scope_cache_upload), unused))
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nar/cache/compress.h: a sink that sends what it gets compressed to another sink, hashed and
+ * counted.
+ *
+ *	c = compress_new(&o, &to, e);
+ *	struct nar_sink sink = compress_sink(c);
+ *	nar_dump(dirfd, name, what, &sink, e);
+ *	compress_finish(c, &file_hash, &file_size, e);
+ *
+ * By libarchive's filters in its raw format. Of two runs with the same options and the same version
+ * of the libraries the output is the same.
+ */
+#ifndef NAR_CACHE_COMPRESS_H
+#define NAR_CACHE_COMPRESS_H
+
+#include <stdint.h>
+
+#include "nar/base/err.h"
+#include "nar/base/sink.h"
+#include "nar/cache/compression.h"
+#include "nar/hash.h"
+
+struct compress_options {
+	enum compression compression;
+	int level;        /* -1: the compression's own default */
+	unsigned threads; /* xz and zstd only; 0 and 1: none but the caller's */
+};
+
+struct compress;
+
+/* TO is copied; its ctx stays the caller's. NULL: *E. */
+struct compress *compress_new(const struct compress_options *o, const struct nar_sink *to,
+			      struct err *e) MUST_CHECK;
+struct nar_sink compress_sink(struct compress *c);
+/* Send what is left, and tell the SHA-256 and the size of all that was sent: FileHash, FileSize. */
+int compress_finish(struct compress *c, struct hash *ret_hash, uint64_t *ret_size_bytes,
+		    struct err *e) MUST_CHECK;
+void compress_free(struct compress *c); /* NULL is fine; sends nothing more */
+
+static inline void scope_compress(struct compress **c)
+{
+	compress_free(*c);
+}
+#define scoped_compress __attribute__((cleanup(scope_compress), unused))
+
+/* A sink that writes to FD, and its counterpart; *FD has to live as long. */
+struct nar_sink sink_of_fd(const int *fd);
+struct nar_source source_of_fd(const int *fd);
+
+#endif
