@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "hook/cmd/preview.h"
+#include "hook/request/load.h"
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"

@@ -1,123 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/cmd/preview.h"
 
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hook/bundle/bundle.h"
-#include "hook/drv/derivation.h"
-#include "hook/request/builtin_program.h"
-#include "hook/request/make.h"
-#include "hook/store/store.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
-#include "nar/storepath.h"
 
 #include "nar/base/banned.h"
-
-int derivation_from_file(const char *arg, const char *store_dir, struct drv *ret, struct err *e)
-{
-	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
-	scoped_fd int fd = io_open_input(arg, e);
-	scoped_free char *called = fd < 0 ? NULL : str_fmt(e, "%s/%s", store_dir, str_base(arg));
-	const char *base;
-	struct err not_a_path = ERR_INIT;
-
-	if (!called || buf_read_fd(&text, fd, arg, e) < 0)
-		return -1;
-	const char *path =
-		storepath_check(called, store_dir, &base, &not_a_path) == 0 ? called : NULL;
-	if (drv_parse(text.data ? text.data : "", text.len, path, store_dir, ret, e) < 0)
-		return err_wrap(e, "reading '%s'", arg);
-	scoped_free char *is = drv_text_path(ret, store_dir, e);
-	if (!is)
-		return -1;
-	if (path && !str_eq(path, is))
-		return err_set(e, ERR_INPUT, "the derivation in '%s' is '%s'", arg, is);
-	free(ret->path);
-	ret->path = TAKE(is, NULL);
-	return 0;
-}
-
-/* The input derivation PATH, as it is in the store CTX. */
-static int read_from_store(void *ctx, const char *path, struct drv *ret, struct err *e)
-{
-	const struct store *st = ctx;
-	scoped_free char *real = store_real_path(st, path, e);
-
-	return real ? drv_read(path, real, st->dir, ret, e) : -1;
-}
-
-/*
- * The derivation ARG: a path in ST or its base name there, else a file from elsewhere, of which
- * nobody has checked what its outputs are called.
- */
-static int read_derivation(const char *arg, struct store *st, struct drv *ret, struct err *e)
-{
-	const bool has_slash = strchr(arg, '/') != NULL;
-	scoped_free char *path = has_slash ? str_dup(arg, e) : str_fmt(e, "%s/%s", st->dir, arg);
-	struct err ignored = ERR_INIT;
-	const char *base;
-	struct stat is;
-
-	if (!path)
-		return -1;
-	const bool is_file = stat(arg, &is) == 0 && S_ISREG(is.st_mode);
-	if (storepath_check(path, st->dir, &base, &ignored) == 0) {
-		scoped_free char *real = store_real_path(st, path, e);
-
-		if (!real)
-			return -1;
-		if (!is_file || access(real, F_OK) == 0)
-			return drv_read(path, real, st->dir, ret, e);
-	}
-	if (derivation_from_file(arg, st->dir, ret, e) < 0)
-		return -1;
-	return drv_check_invariants(ret, st->dir, read_from_store, st, e);
-}
-
-static int from_derivation(const char *arg, const struct conf *c, const struct settings *s,
-			   bool unbuilt, struct request *ret, struct err *e)
-{
-	scoped_store struct store store = {0};
-	scoped_drv struct drv drv = DRV_INIT;
-	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
-	scoped_strv struct strv inputs = STRV_INIT;
-
-	if (store_open(&store, s, REG_AUTO, e) < 0 || read_derivation(arg, &store, &drv, e) < 0 ||
-	    drvrequest_inputs(&drv, &store, unbuilt, &inputs, e) < 0)
-		return -1;
-	if (drv_is_builtin(&drv) && builtin_find(c, &builtin, e) < 0)
-		return -1;
-	const struct drvrequest_in in = {&drv, s, &store, &inputs, environ, &builtin, false};
-	return drvrequest_make(&in, ret, e);
-}
-
-int request_from_file(const char *arg, struct request *ret, struct err *e)
-{
-	scoped_buf struct buf text = BUF_INIT(REQ_JSON_MAX);
-	scoped_fd int fd =
-		str_eq(arg, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : io_open_input(arg, e);
-
-	if (fd < 0)
-		return err_is_set(e) ? -1 : err_sys(e, "reading standard input");
-	if (buf_read_fd(&text, fd, arg, e) < 0)
-		return -1;
-	if (req_parse(text.data ? text.data : "", text.len, ret, e) < 0)
-		return err_wrap(e, "reading '%s'", arg);
-	return 0;
-}
-
-int request_from_argument(const char *arg, const struct request_args *a, const struct conf *c,
-			  struct settings *s, struct request *ret, struct err *e)
-{
-	if (a->store && settings_set(s, "store", a->store, e) < 0)
-		return -1;
-	return str_ends(arg, ".drv") ? from_derivation(arg, c, s, a->unbuilt, ret, e)
-				     : request_from_file(arg, ret, e);
-}
 
 static int parse_runtime(const char *name, enum runtime_kind *ret, struct err *e)
 {

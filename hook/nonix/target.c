@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "hook/cmd/preview.h"
 #include "hook/drv/attrs.h"
 #include "hook/job/decide.h"
+#include "hook/request/load.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/storepath.h"
