@@ -153,4 +153,11 @@ static inline bool drv_is_builtin(const struct drv *d)
 
 #define scoped_drv __attribute__((cleanup(drv_done)))
 
+/*
+ * Where the builder has to write output O: its path, or where that is known only after the build,
+ * a path made from the derivation's own (as Nix makes it), to be renamed later. Heap.
+ */
+char *drv_build_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
+		     struct err *e) MUST_CHECK;
+
 #endif

@@ -391,3 +391,26 @@ char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e)
 	strv_uniq(&refs); /* a derivation may be an input as a file, too: exportReferencesGraph */
 	return storepath_make_ca(CA_TEXT, &h, &refs, false, store_dir, name, e);
 }
+
+char *drv_build_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
+		     struct err *e)
+{
+	/* Nix's makeFallbackPath(): the hash is of no contents, but all zeroes. */
+	const struct hash zeroes = {.algo = HASH_SHA256};
+
+	if (o->path)
+		return str_dup(o->path, e);
+	if (!d->path) {
+		err_set(e, ERR_INPUT,
+			"output '%s' has no path yet, and the derivation none to make one from",
+			o->name);
+		return NULL;
+	}
+	scoped_free char *name = storepath_output_name(d->name, o->name, e);
+	if (!name)
+		return NULL;
+	scoped_free char *type = str_fmt(e, "rewrite:%s:name:%s", str_base(d->path), o->name);
+	if (!type)
+		return NULL;
+	return storepath_make(type, &zeroes, store_dir, name, e);
+}

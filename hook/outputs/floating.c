@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Floating outputs: content-addressed, so their paths are known only now. The build wrote to paths
- * made up for it (drvrequest_output_path()); what it wrote may name those, its own or those of
+ * made up for it (drv_build_path()); what it wrote may name those, its own or those of
  * other outputs. In the order of references, each output gets
  *
  *	hash	of its contents, with the made-up hash of other outputs replaced by that of their
@@ -21,7 +21,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hook/request/make.h"
 #include "hook/store/sign.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -58,7 +57,7 @@ int float_open(struct outs *o, const struct out_job *job, struct err *e)
 int float_collect(struct outs *o, const struct out_job *job, const struct drv_output *decl,
 		  char **ret_path, struct err *e)
 {
-	scoped_free char *made_up = drvrequest_output_path(job->drv, decl, job->store->dir, e);
+	scoped_free char *made_up = drv_build_path(job->drv, decl, job->store->dir, e);
 	scoped_free char *known = NULL;
 	int rc = 0;
 

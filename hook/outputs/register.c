@@ -10,7 +10,6 @@
 #include "hook/outputs/canon.h"
 #include "hook/outputs/optimise.h"
 #include "hook/outputs/outputs_internal.h"
-#include "hook/request/make.h"
 #include "hook/store/sign.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -155,8 +154,7 @@ static int needles(const struct out_job *job, struct strv *paths, struct refscan
 	const struct drv *d = job->drv;
 
 	for (size_t i = 0; i < d->n_outputs; i++) {
-		scoped_free char *path =
-			drvrequest_output_path(d, &d->outputs[i], job->store->dir, e);
+		scoped_free char *path = drv_build_path(d, &d->outputs[i], job->store->dir, e);
 		if (!path || strv_add(paths, path, e) < 0)
 			return -1;
 	}

@@ -190,7 +190,7 @@ static int add_params(struct maker *m, const char *name, const char *path, struc
 	if (buf_reserve(&b, 0, e) < 0)
 		return -1;
 	if (o) {
-		scoped_free char *out = drvrequest_output_path(m->in->drv, o, m->in->store->dir, e);
+		scoped_free char *out = drv_build_path(m->in->drv, o, m->in->store->dir, e);
 
 		if (!out || add_param(&b, "out", out, e) < 0)
 			return -1;

@@ -120,7 +120,7 @@ static int add_outputs(struct maker *m, struct err *e)
 
 	for (size_t i = 0; i < d->n_outputs; i++) {
 		const struct drv_output *o = &d->outputs[i];
-		scoped_free char *path = drvrequest_output_path(d, o, m->in->store->dir, e);
+		scoped_free char *path = drv_build_path(d, o, m->in->store->dir, e);
 
 		if (!path || req_add_output(m->r, o->name, path + 1, e) < 0 ||
 		    add_needle(m, path, e) < 0)

@@ -45,13 +45,6 @@ int drvrequest_add_host_paths(const struct drvrequest_in *in, const struct strv 
 			      struct request *r, struct err *e) MUST_CHECK;
 
 /*
- * Where the builder has to write output O: its path, or where that is known only after the build,
- * a path made from the derivation's own (as Nix makes it), to be renamed later. Heap.
- */
-char *drvrequest_output_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
-			     struct err *e) MUST_CHECK;
-
-/*
  * The input closure of a derivation, for callers that Nix did not tell: sources and the wanted
  * outputs of input derivations (their .drv files are read), and all that these refer to. An input
  * that is not valid is ERR_INPUT, with the command that would make it; or, where UNBUILT, it is

@@ -15,29 +15,6 @@
 
 #include "nar/base/banned.h"
 
-char *drvrequest_output_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
-			     struct err *e)
-{
-	/* Nix's makeFallbackPath(): the hash is of no contents, but all zeroes. */
-	const struct hash zeroes = {.algo = HASH_SHA256};
-
-	if (o->path)
-		return str_dup(o->path, e);
-	if (!d->path) {
-		err_set(e, ERR_INPUT,
-			"output '%s' has no path yet, and the derivation none to make one from",
-			o->name);
-		return NULL;
-	}
-	scoped_free char *name = storepath_output_name(d->name, o->name, e);
-	if (!name)
-		return NULL;
-	scoped_free char *type = str_fmt(e, "rewrite:%s:name:%s", str_base(d->path), o->name);
-	if (!type)
-		return NULL;
-	return storepath_make(type, &zeroes, store_dir, name, e);
-}
-
 static int rewrite_cmp(const void *pa, const void *pb)
 {
 	const struct rewrite *a = pa, *b = pb;
@@ -58,7 +35,7 @@ int rewrites_of(const struct drv *d, const char *store_dir, struct rewrites *ret
 		r->from = storepath_placeholder(d->outputs[i].name, e);
 		if (!r->from)
 			return -1;
-		r->to = drvrequest_output_path(d, &d->outputs[i], store_dir, e);
+		r->to = drv_build_path(d, &d->outputs[i], store_dir, e);
 		if (!r->to)
 			return -1;
 	}

@@ -328,12 +328,12 @@ static void makes_a_path_for_an_output_that_has_none(void **state)
 	const struct drv nowhere = {.name = name};
 	const struct drv_output out = {.name = out_name}, lib = {.name = lib_name};
 	struct err e = ERR_INIT;
-	scoped_free char *out_path = drvrequest_output_path(&d, &out, "/nix/store", &e);
-	scoped_free char *lib_path = drvrequest_output_path(&d, &lib, "/nix/store", &e);
+	scoped_free char *out_path = drv_build_path(&d, &out, "/nix/store", &e);
+	scoped_free char *lib_path = drv_build_path(&d, &lib, "/nix/store", &e);
 
 	assert_string_equal(out_path, "/nix/store/0x1zrfvaffdp8vnh9imgxwbl4i58cs4w-floating");
 	assert_string_equal(lib_path, "/nix/store/zqy9q18sy1hpq46sybv1xq55y2cmy9nk-floating-lib");
-	assert_null(drvrequest_output_path(&nowhere, &out, "/nix/store", &e));
+	assert_null(drv_build_path(&nowhere, &out, "/nix/store", &e));
 	assert_non_null(strstr(e.msg, "output 'out' has no path yet"));
 }
 
