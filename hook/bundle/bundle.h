@@ -23,7 +23,6 @@
 #define HOOK_BUNDLE_BUNDLE_H
 
 #include "hook/host/users.h"
-#include "hook/runtime/runtime.h"
 #include "nar/base/buf.h"
 #include "nar/base/err.h"
 #include "specgen/request.h"
@@ -41,16 +40,6 @@ struct bundle {
 	{                                       \
 		NULL, -1, NULL, NULL, -1, false \
 	}
-
-/*
- * Make H, which maps the build's ids only (or is spec_host_init()'s), fit for a runtime of KIND and
- * a bundle at BUNDLE_PATH: docs/profiles.md, "Ids". Fills in what H says of this machine's kernel
- * (has_kvm, ram_bytes, last_cap, mount_flags) as well. RUNTIME_OTHER: for whatever will run it.
- */
-void bundle_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bundle_path);
-
-/* Everybody may pass through all directories on the way to PATH. */
-bool bundle_reachable(const char *path);
 
 /* Whether a bundle for R may be in memory: nothing that its build can fill would be. */
 bool bundle_fits_memory(const struct request *r, enum spec_profile profile);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "hook/bundle/bundle.h"
+#include "hook/runtime/fit.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 
@@ -46,7 +47,7 @@ static int describe(struct preview *p, const struct preview_args *a, enum runtim
 			     &p->machine, e) < 0)
 		return -1;
 	p->machine.host.rootless = !p->as_root;
-	bundle_fit_host(&p->machine.host, kind, a->bundle ? a->bundle : "/");
+	runtime_fit_host(&p->machine.host, kind, a->bundle ? a->bundle : "/");
 	return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "hook/request/make.h"
 #include "hook/request/pre_build_hook.h"
 #include "hook/run/record.h"
+#include "hook/runtime/fit.h"
 #include "hook/runtime/memdir.h"
 #include "nar/base/clock.h"
 #include "nar/base/io.h"
@@ -281,9 +282,9 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0 ||
 	    (!prebuild_is_set(j->settings) && prepare_inputs(a, m, e) < 0))
 		return -1;
-	if (inputs_dir(a->inputs) && bundle_reachable(where))
+	if (inputs_dir(a->inputs) && path_reachable(where))
 		where = inputs_dir(a->inputs);
-	bundle_fit_host(&m->host, j->runtime->kind, where);
+	runtime_fit_host(&m->host, j->runtime->kind, where);
 	m->host.cgroups_path = a->paths->named_cgroup;
 	m->host.own_null = true;
 	return 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hook/bundle/bundle.h"
+#include "hook/runtime/fit.h"
 #include "hook/runtime/memdir.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -531,17 +532,17 @@ static void only_crun_does_without_root_in_the_namespace(void **state)
 	struct spec_host h;
 
 	map_build_only(&h);
-	bundle_fit_host(&h, RUNTIME_CRUN, "/usr/x.chroot");
+	runtime_fit_host(&h, RUNTIME_CRUN, "/usr/x.chroot");
 	assert_int_equal(h.n_uid_map, 1);
 	assert_int_equal(h.uid_map[0].inside, 1000);
 	assert_true(h.ram_bytes > 0);
-	bundle_fit_host(&h, RUNTIME_RUNC, "/usr/x.chroot");
+	runtime_fit_host(&h, RUNTIME_RUNC, "/usr/x.chroot");
 	assert_int_equal(h.n_uid_map, 2);
 	assert_int_equal(h.uid_map[0].inside, 0);
 	assert_int_equal(h.uid_map[0].outside, 0);
 	assert_int_equal(h.uid_map[1].inside, 1000);
 	assert_int_equal(h.gid_map[1].inside, 100);
-	bundle_fit_host(&h, RUNTIME_RUNSC, "/usr/x.chroot");
+	runtime_fit_host(&h, RUNTIME_RUNSC, "/usr/x.chroot");
 	assert_int_equal(h.n_uid_map, 2);
 	assert_int_equal(h.last_cap, SPEC_CAP_PORTABLE);
 }
@@ -552,7 +553,7 @@ static void crun_needs_root_where_not_everybody_may_go(void **state)
 
 	/* The test's directory is 0700. */
 	map_build_only(&h);
-	bundle_fit_host(&h, RUNTIME_CRUN, in_dir("x.chroot"));
+	runtime_fit_host(&h, RUNTIME_CRUN, in_dir("x.chroot"));
 	assert_int_equal(h.n_uid_map, 2);
 }
 
@@ -562,10 +563,10 @@ static void without_root_there_is_one_id(void **state)
 
 	map_build_only(&h);
 	h.rootless = true;
-	bundle_fit_host(&h, RUNTIME_CRUN, in_dir("x.chroot"));
+	runtime_fit_host(&h, RUNTIME_CRUN, in_dir("x.chroot"));
 	assert_int_equal(h.n_uid_map, 1);
 	assert_int_equal(h.uid, 1000);
-	bundle_fit_host(&h, RUNTIME_RUNC, in_dir("x.chroot"));
+	runtime_fit_host(&h, RUNTIME_RUNC, in_dir("x.chroot"));
 	assert_int_equal(h.n_uid_map, 1);
 	assert_int_equal(h.uid_map[0].inside, 0);
 	assert_int_equal(h.uid, 0);
