@@ -447,17 +447,18 @@ const char *inputs_dir(const struct inputs *in)
 	return in->cache ? icache_run_dir(in->cache) : NULL;
 }
 
+void inputs_leave_dir(struct inputs *in)
+{
+	if (in->cache)
+		icache_leave_run_dir(in->cache);
+}
+
 int inputs_prepare(struct inputs *in, const struct inputs_job *j, struct err *e)
 {
 	scoped_plan struct plan p = {.j = j, .store_fd = -1};
 
 	if (!in->cache)
 		return 0;
-	if (j->run) {
-		if (run_own_tree(j->run, icache_run_dir(in->cache), e) < 0)
-			return -1;
-		icache_leave_run_dir(in->cache);
-	}
 	if (open_store(&p, e) < 0 || check_cache(in->cache, &p, e) < 0 ||
 	    add_network_files(&p, e) < 0 || add_inputs(&p, e) < 0 || add_host_paths(&p, e) < 0 ||
 	    add_machine(&p, e) < 0)

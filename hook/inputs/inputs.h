@@ -27,7 +27,6 @@
 #include "hook/conf/conf.h"
 #include "hook/host/machine.h"
 #include "hook/inputs/input_cache.h"
-#include "hook/run/run.h"
 #include "hook/store/store.h"
 #include "nar/base/err.h"
 #include "specgen/request.h"
@@ -44,7 +43,6 @@ struct inputs_job {
 	struct store *store;
 	struct request *request; /* its sources are changed, and host paths may be added */
 	struct machine *machine; /* the same */
-	struct run *run;         /* gets what has to be removed on its list; NULL: it does not */
 	int stop_fd;             /* as struct job's */
 };
 
@@ -53,8 +51,10 @@ int inputs_open(struct inputs *in, const struct conf *c, const struct store *st,
 		struct err *e) MUST_CHECK;
 /* What keeps this run's inputs in the cache, or -1. */
 int inputs_fd(const struct inputs *in);
-/* Where they are, for who asks whether others may reach it; NULL: in the store. */
+/* The directory of the cache that this run unpacks into; NULL: inputs are in the store. */
 const char *inputs_dir(const struct inputs *in);
+/* Leave the removal of that directory to the caller, who has it on the list of its run. */
+void inputs_leave_dir(struct inputs *in);
 int inputs_prepare(struct inputs *in, const struct inputs_job *j, struct err *e) MUST_CHECK;
 void inputs_done(struct inputs *in);
 #define scoped_inputs __attribute__((cleanup(inputs_done)))

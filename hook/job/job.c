@@ -268,8 +268,14 @@ struct attempt {
 /* Have the inputs of the request where they are mounted from. */
 static int prepare_inputs(const struct attempt *a, struct machine *m, struct err *e)
 {
-	const struct inputs_job in = {a->j->store, a->req, m, a->run, a->j->stop_fd};
+	const struct inputs_job in = {a->j->store, a->req, m, a->j->stop_fd};
+	const char *dir = inputs_dir(a->inputs);
 
+	if (dir) {
+		if (run_own_tree(a->run, dir, e) < 0)
+			return -1;
+		inputs_leave_dir(a->inputs);
+	}
 	return inputs_prepare(a->inputs, &in, e);
 }
 

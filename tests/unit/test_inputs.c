@@ -70,7 +70,7 @@ static void add_host_path(struct fixture *f, const char *target, const char *sou
 
 static int prepare(struct fixture *f, struct err *e)
 {
-	const struct inputs_job j = {&f->store, &f->r, &f->m, NULL, -1};
+	const struct inputs_job j = {&f->store, &f->r, &f->m, -1};
 
 	req_sort(&f->r);
 	if (inputs_open(&f->in, &f->conf, &f->store, e) < 0)
