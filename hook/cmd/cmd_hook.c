@@ -66,7 +66,7 @@ static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 		return 0; /* each build is declined, so the rest is not needed */
 	if (runtime_find(&h->conf, &h->runtime, e) < 0)
 		return -1;
-	h->slots = job_slots(&h->conf, e);
+	h->slots = slots_of_machine(&h->conf, e);
 	return h->slots ? 0 : -1;
 }
 

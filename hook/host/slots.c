@@ -37,6 +37,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "hook/host/cores.h"
 #include "nar/base/buf.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -409,4 +410,31 @@ void slots_free(struct slots *s)
 		close(s->dirfd);
 	free(s->dir);
 	free(s);
+}
+
+/*
+ * Make PATH, the state directory or one in it. Records in there are lists of what the next run
+ * removes, and of commands that it executes.
+ */
+static int make_state_dir(const char *path, struct err *e)
+{
+	scoped_fd int fd = io_mkdir_p(path, 0755, e);
+
+	if (fd < 0)
+		return err_wrap(e, "the state directory (see 'state-dir')");
+	return conf_check_dir(fd, path, "state-dir", e);
+}
+
+struct slots *slots_of_machine(const struct conf *c, struct err *e)
+{
+	scoped_free char *run_dir = str_fmt(e, "%s/run", c->state_dir);
+	scoped_free char *slot_dir = NULL;
+
+	if (!run_dir || make_state_dir(c->state_dir, e) < 0 || make_state_dir(run_dir, e) < 0)
+		return NULL;
+	slot_dir = str_fmt(e, "%s/slots", c->state_dir);
+	if (!slot_dir)
+		return NULL;
+	return slots_open(slot_dir, (unsigned)(c->max_jobs ? c->max_jobs : cores_of_machine()),
+			  (unsigned)c->max_queued, e);
 }

@@ -17,6 +17,7 @@
 #ifndef HOOK_HOST_SLOTS_H
 #define HOOK_HOST_SLOTS_H
 
+#include "hook/conf/conf.h"
 #include "nar/base/err.h"
 
 struct slots;
@@ -44,5 +45,11 @@ int slots_fd(const struct slots *s);
 bool slots_queued(const struct slots *s);
 /* NULL is fine. */
 void slots_free(struct slots *s);
+
+/*
+ * Open the slots of this machine, which all its builds share: `max-jobs` of C, or as many as it has
+ * processors. Makes the state directory of C as well. NULL: *E.
+ */
+struct slots *slots_of_machine(const struct conf *c, struct err *e) MUST_CHECK;
 
 #endif

@@ -39,33 +39,6 @@
 #define NO_ROOM_BYTES (64u << 10)
 #define NO_ROOM_FILES 16
 
-/*
- * Make PATH, the state directory or one in it. Records in there are lists of what the next run
- * removes, and of commands that it executes.
- */
-static int make_state_dir(const char *path, struct err *e)
-{
-	scoped_fd int fd = io_mkdir_p(path, 0755, e);
-
-	if (fd < 0)
-		return err_wrap(e, "the state directory (see 'state-dir')");
-	return conf_check_dir(fd, path, "state-dir", e);
-}
-
-struct slots *job_slots(const struct conf *c, struct err *e)
-{
-	scoped_free char *run_dir = str_fmt(e, "%s/run", c->state_dir);
-	scoped_free char *slot_dir = NULL;
-
-	if (!run_dir || make_state_dir(c->state_dir, e) < 0 || make_state_dir(run_dir, e) < 0)
-		return NULL;
-	slot_dir = str_fmt(e, "%s/slots", c->state_dir);
-	if (!slot_dir)
-		return NULL;
-	return slots_open(slot_dir, (unsigned)(c->max_jobs ? c->max_jobs : cores_of_machine()),
-			  (unsigned)c->max_queued, e);
-}
-
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {
 	char *disk;         /* what of the bundle is on the disk */

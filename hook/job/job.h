@@ -43,12 +43,6 @@ struct job {
 };
 
 /*
- * What jobs need of this machine beside a runtime: the state directory of C, and the slots in it,
- * which all builds of the machine share. NULL: *E.
- */
-struct slots *job_slots(const struct conf *c, struct err *e) MUST_CHECK;
-
-/*
  * Build. 0 when all wanted outputs are valid. -1: *E; where the builder itself failed its kind is
  * ERR_BUILD and *RET says how it ended.
  */

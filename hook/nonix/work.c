@@ -96,7 +96,7 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 {
 	scoped_strv struct strv inputs = STRV_INIT;
 	const int keep[] = {watch_fd, w->hold_fd, -1};
-	struct slots *slots = job_slots(w->conf, e);
+	struct slots *slots = slots_of_machine(w->conf, e);
 	int rc;
 
 	if (!slots)
