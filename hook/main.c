@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "hook/base/log.h"
+#include "hook/cmd/cli.h"
 #include "hook/conf/conf.h"
 #include "nar/base/scope.h"
 

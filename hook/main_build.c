@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "hook/base/log.h"
+#include "hook/cmd/cli.h"
 #include "hook/cmd/cmd.h"
 #include "hook/host/cores.h"
 #include "hook/host/machine.h"

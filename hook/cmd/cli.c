@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/cmd/cmd.h"
+#include "hook/cmd/cli.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hook/base/log.h"
+#include "hook/cmd/cmd.h"
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "hook/bundle/bundle.h"
+#include "hook/cmd/cmd.h"
 #include "hook/cmd/preview.h"
 #include "nar/base/scope.h"
 

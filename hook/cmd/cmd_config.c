@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/cmd/cmd.h"
 
+#include "hook/cmd/cli.h"
 #include "hook/conf/conf.h"
 #include "nar/base/scope.h"
 

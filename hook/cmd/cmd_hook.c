@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "hook/base/log.h"
+#include "hook/cmd/cli.h"
 #include "hook/conf/conf.h"
 #include "hook/host/slots.h"
 #include "hook/job/asker.h"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "hook/base/log.h"
+#include "hook/cmd/cli.h"
 #include "hook/cmd/cmd_nar.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hook/cmd/cli.h"
 #include "hook/cmd/cmd.h"
 #include "hook/json/jdoc.h"
 #include "nar/base/io.h"

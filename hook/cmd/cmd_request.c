@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "hook/cmd/cli.h"
 #include "hook/cmd/preview.h"
 #include "hook/request/load.h"
 #include "nar/base/scope.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
+#include "hook/cmd/cmd.h"
 #include "hook/cmd/preview.h"
 #include "nar/base/scope.h"
 

@@ -5,7 +5,7 @@
 #ifndef HOOK_CMD_PREVIEW_H
 #define HOOK_CMD_PREVIEW_H
 
-#include "hook/cmd/cmd.h"
+#include "hook/cmd/cli.h"
 #include "hook/conf/conf.h"
 #include "hook/host/machine.h"
 #include "hook/host/users.h"

@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "hook/base/log.h"
+#include "hook/cmd/cli.h"
 #include "hook/cmd/cmd.h"
 #include "nar/base/scope.h"
 #include "tests/unit/capture.h"
