@@ -21,6 +21,7 @@
 #include "hook/runtime/runtime.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
+#include "nar/cache/dest.h"
 #include "nar/storepath.h"
 #include "specgen/json.h"
 

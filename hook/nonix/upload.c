@@ -8,6 +8,7 @@
 #include "hook/base/log.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
+#include "nar/cache/dest.h"
 #include "nar/cache/url.h"
 #include "nar/dump.h"
 #include "nar/narinfo.h"

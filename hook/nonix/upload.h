@@ -20,6 +20,7 @@
 #include "nar/base/err.h"
 #include "nar/cache/cache.h"
 #include "nar/cache/compress.h"
+#include "nar/cache/dest.h"
 #include "nar/narinfo.h"
 #include "nar/secretkey.h"
 

@@ -27,6 +27,7 @@
 #include "hook/nonix/upload.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
+#include "nar/cache/dest.h"
 #include "nar/narinfo.h"
 #include "nar/storepath.h"
 

@@ -14,6 +14,7 @@
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/cache/cache_internal.h"
+#include "nar/cache/dest.h"
 #include "nar/hash.h"
 
 #include "nar/base/banned.h"

@@ -19,6 +19,7 @@
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/cache/cache.h"
+#include "nar/cache/dest.h"
 #include "nar/reader.h"
 #include "nar/restore.h"
 

@@ -17,6 +17,7 @@
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/cache/decompress.h"
+#include "nar/cache/dest.h"
 #include "nar/dump.h"
 #include "nar/narinfo.h"
 #include "tests/unit/httpd.h"

@@ -13,6 +13,7 @@
 #include "nar/cache/bytepipe.h"
 #include "nar/cache/cache.h"
 #include "nar/cache/compress.h"
+#include "nar/cache/dest.h"
 #include "nar/cache/url.h"
 #include "nar/cache/verify.h"
 #include "nar/http/curl.h"
