@@ -1,33 +1,60 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Arrows point down only: hook > specgen > nar, builtin > nar; launch is alone. TAP.
+# Who may include whom: the table below is the architecture (docs/architecture.md). A folder may
+# include itself and what stands in its row. hook/job, hook/nonix, hook/cmd and the mains are the
+# top: they may include all below them, but the first no verb and no build without Nix, and these
+# two not each other. TAP.
 cd "${top_srcdir:-.}" || exit 1
 n=0 bad=0
-check() { # check DIR FORBIDDEN...: no file of DIR includes a header of FORBIDDEN
-  dir=$1 pattern=$2
+result() { # result NAME HITS: a test that passes where there are no hits
   n=$((n + 1))
-  hits=$(grep -nE "^#include \"($pattern)/" "$dir"/*.[ch])
-  if [ -n "$hits" ]; then
-    echo "not ok $n - $dir includes nothing of $pattern"
-    echo "$hits" | sed 's/^/# /'
+  if [ -z "$2" ]; then echo "ok $n - $1"; else
+    echo "not ok $n - $1"
+    echo "$2" | sed 's/^/# /'
     bad=1
-  else
-    echo "ok $n - $dir includes nothing of $pattern"
   fi
 }
-echo 1..6
-check nar 'specgen|hook|builtin|launch'
-check specgen 'hook|builtin|launch'
-check hook 'builtin'
-check builtin 'hook|specgen|launch'
-check launch 'nar|specgen|hook|builtin'
-n=6
-hits=$(grep -nE '^#include "(nar|specgen)/' specgen/*.[ch] | grep -vE '"(specgen/|nar/(err|buf|scope|banned)\.h)')
-if [ -n "$hits" ]; then
-  echo "not ok 6 - specgen takes only err, buf and scope from nar"
-  echo "$hits" | sed 's/^/# /'
-  bad=1
-else
-  echo "ok 6 - specgen takes only err, buf and scope from nar"
-fi
+includes() { # includes DIR: FILE:LINE:INCLUDED of what the files of DIR include by a path
+  grep -nE '^#include "[^"]+/' "$1"/*.[ch] | sed -E 's/#include "([^"]+)".*/\1/'
+}
+while read -r dir allowed; do
+  pattern=$(echo "$dir $allowed" | sed 's/ /|/g')
+  result "$dir includes only ${allowed:-itself}" "$(includes "$dir" | grep -vE ":($pattern)/[^/]+$")"
+done <<'END'
+nar/base
+nar nar/base
+nar/http nar nar/base
+nar/cache nar/http nar nar/base
+specgen nar/base
+launch
+builtin nar/http nar nar/base
+hook/base nar nar/base
+hook/json nar/base
+hook/conf specgen nar/base
+hook/nix hook/base nar/base
+hook/drv hook/json nar nar/base
+hook/cgroup nar/base
+hook/host hook/cgroup hook/nix hook/conf specgen nar/base
+hook/runtime hook/cgroup hook/conf specgen nar/base
+hook/store hook/drv hook/nix hook/conf hook/base nar nar/base
+hook/request hook/store hook/host hook/drv hook/nix hook/conf hook/json hook/base launch specgen nar nar/base
+hook/inputs hook/store hook/host hook/conf hook/base specgen nar nar/base
+hook/bundle hook/host specgen nar/base
+hook/keep hook/host hook/drv hook/nix nar nar/base
+hook/run hook/keep hook/runtime hook/cgroup hook/base nar nar/base
+hook/outputs hook/store hook/host hook/drv hook/nix hook/base nar nar/base
+END
+result "hook/job includes no verb and no build without Nix" \
+  "$(includes hook/job | grep -E ':(hook/(cmd|nonix)|nar/cache|nar/http)/')"
+result "hook/nonix includes no verb" "$(includes hook/nonix | grep -E ':hook/cmd/')"
+result "hook/cmd includes no build without Nix" \
+  "$(includes hook/cmd | grep -E ':(hook/nonix|nar/cache|nar/http)/')"
+result "x_internal.h stays in its folder" "$(for dir in nar nar/*/ specgen builtin hook hook/*/; do
+  includes "${dir%/}" | grep '_internal\.h$' | grep -v ":${dir%/}/[^/]*$"
+done)"
+# A folder that has no row would be free to include anything.
+result "each folder is known" "$(for dir in nar/*/ hook/*/; do
+  grep -qE "^${dir%/}( |$)" "$0" || case $dir in hook/job/ | hook/nonix/ | hook/cmd/) ;; *) echo "$dir" ;; esac
+done)"
+echo "1..$n"
 exit $bad
