@@ -10,7 +10,6 @@
 #include "nar/base/banned.h"
 
 #define OCI_VERSION "1.0.2"
-#define NAME_BYTES_MAX 255
 #define BUILD_UMASK 022
 
 static const char *const profile_names[] = {[SPEC_NIX] = "nix", [SPEC_TVIX] = "tvix"};
@@ -42,28 +41,6 @@ void spec_host_init(struct spec_host *h)
 		.no_new_privileges = true,
 		.last_cap = SPEC_CAP_PORTABLE,
 	};
-}
-
-/* '/' becomes '-', and what would look like one that did, '=' and two hexadecimal digits. */
-char *spec_scratch_name(const char *scratch_path, struct err *e)
-{
-	scoped_buf struct buf b = BUF_INIT(NAME_BYTES_MAX);
-
-	for (const char *p = scratch_path; *p; p++) {
-		int rc;
-		if (*p == '/')
-			rc = buf_addc(&b, '-', e);
-		else if (*p == '-' || *p == '=')
-			rc = buf_addf(&b, e, "=%02x", (unsigned)*p);
-		else
-			rc = buf_addc(&b, *p, e);
-		if (rc < 0) {
-			err_wrap(e, "naming the directory for the scratch path '%.100s'",
-				 scratch_path);
-			return NULL;
-		}
-	}
-	return buf_steal(&b, e);
 }
 
 /* What is in an environment and an argument vector comes from a derivation, which has bytes. */

@@ -15,13 +15,6 @@
 
 #include "nar/base/banned.h"
 
-const char *const spec_dev_nodes[] = {"full", "null", "random", "tty", "urandom", "zero", NULL};
-
-const struct spec_link spec_dev_links[] = {
-	{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-	{"stderr", "/proc/self/fd/2"}, {"ptmx", "/dev/pts/ptmx"},    {NULL, NULL},
-};
-
 /* A bind mount: SOURCE (relative: to the bundle) at TARGET. */
 struct bind {
 	char *target, *source;
@@ -83,23 +76,6 @@ static int compare(const void *a, const void *b)
 	int c = strcmp(x->target, y->target);
 
 	return c ? c : x->rank < y->rank ? -1 : x->rank > y->rank;
-}
-
-bool spec_has_target(const struct request *r, const char *target)
-{
-	size_t low = 0, high = r->constraints.n_host_paths;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int c = strcmp(r->constraints.host_paths[mid].target, target);
-		if (c == 0)
-			return true;
-		if (c < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return false;
 }
 
 /*
