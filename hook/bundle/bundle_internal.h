@@ -9,6 +9,9 @@
 
 #include "hook/bundle/bundle.h"
 
+/* The owner where the build has no id of its own: the caller. */
+#define NOBODY ((uid_t)-1)
+
 /* Where the directories of a bundle that is being made are, and whose they are. */
 struct bundle_work {
 	const char *path;
@@ -47,5 +50,12 @@ int bundle_open_parent(const struct bundle_work *w, const char *target, bool own
 		       const char **ret_name, struct err *e) MUST_CHECK;
 /* Give DIRFD/NAME ("": DIRFD itself) to the build, where it has an id of its own. */
 int bundle_give(const struct bundle_work *w, int dirfd, const char *name, struct err *e) MUST_CHECK;
+
+/* The scratch path that PATH (without leading '/') is or lies in: its index, or -1. */
+ssize_t bundle_scratch_index(const struct request *r, const char *path);
+
+/* Go on from *FD into NAME (LEN bytes), which is made if need be. A link or a file: *FD is -1. */
+int bundle_descend(const struct bundle_work *w, int *fd, const char *name, size_t len, bool owned,
+		   struct err *e) MUST_CHECK;
 
 #endif

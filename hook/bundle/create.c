@@ -21,7 +21,6 @@
 #include "nar/base/banned.h"
 
 #define CONFIG_BYTES_MAX (64u << 20)
-#define NOBODY ((uid_t)-1)
 
 static void work_done(struct bundle_work *w)
 {
@@ -40,16 +39,6 @@ static void work_done(struct bundle_work *w)
 static void umask_restore(const mode_t *mask)
 {
 	umask(*mask);
-}
-
-int bundle_give(const struct bundle_work *w, int dirfd, const char *name, struct err *e)
-{
-	if (w->uid == NOBODY)
-		return 0;
-	if (fchownat(dirfd, name, w->uid, w->gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
-		return err_sys(e, "giving '%s' in the bundle '%s' to the build's user", name,
-			       w->path);
-	return 0;
 }
 
 /* Who a runtime looks into the bundle as: the namespace's root, else the process itself. */
