@@ -108,3 +108,13 @@ int attrs_list(const struct attrs *a, const char *name, struct strv *ret, struct
 		return err_set(e, ERR_INPUT, "attribute '%s' of the derivation holds a NUL", name);
 	return strv_split(ret, text, BLANKS, e);
 }
+
+bool drv_env_bool(const struct drv *d, const char *key)
+{
+	scoped_attrs struct attrs a = ATTRS_INIT;
+	struct err ignored = ERR_INIT; /* what is no truth value is not true */
+	bool v;
+
+	return attrs_open(&a, d, &ignored) == 0 && attrs_bool(&a, key, false, &v, &ignored) == 0 &&
+	       v;
+}
