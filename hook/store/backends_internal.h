@@ -9,11 +9,16 @@
 
 /* ---- hook/store/sqlite_open.c, hook/store/sqlite.c ---- */
 
+/* Where a database is, and how Nix's settings have it used. */
+struct store_db_how {
+	const char *state_dir;
+	bool use_sqlite_wal, fsync_metadata;
+};
 /*
- * Open the database of ST. 1: *RET is it. 0: it must not be used so, *RET_WHY says why (heap).
+ * Open a database. 1: *RET is it. 0: it must not be used so, *RET_WHY says why (heap).
  * -1: *E.
  */
-int store_db_open(const struct store *st, struct store_db **ret, char **ret_why,
+int store_db_open(const struct store_db_how *how, struct store_db **ret, char **ret_why,
 		  struct err *e) MUST_CHECK;
 void store_db_free(struct store_db *db); /* NULL is fine */
 int store_db_is_valid(struct store_db *db, const char *path, struct err *e) MUST_CHECK;
@@ -34,15 +39,15 @@ void store_db_rollback(struct store_db *db);
 
 /* ---- hook/store/load_db.c: the same by running `nix-store` ---- */
 
-int store_nix_is_valid(const struct store *st, const char *path, struct err *e) MUST_CHECK;
-int store_nix_info(const struct store *st, const char *path, struct store_path_info *ret,
+int store_nix_is_valid(const char *uri, const char *path, struct err *e) MUST_CHECK;
+int store_nix_info(const char *uri, const char *path, struct store_path_info *ret,
 		   struct err *e) MUST_CHECK;
-int store_nix_closure(const struct store *st, const struct strv *paths, struct strv *ret,
+int store_nix_closure(const char *uri, const struct strv *paths, struct strv *ret,
 		      struct err *e) MUST_CHECK;
 /* What store_begin() refuses. */
-int store_nix_check(const struct store *st, const struct store_registration *regs, size_t n,
+int store_nix_check(const char *uri, const struct store_registration *regs, size_t n,
 		    struct err *e) MUST_CHECK;
-int store_nix_load(const struct store *st, const struct store_registration *regs, size_t n,
+int store_nix_load(const char *uri, const struct store_registration *regs, size_t n,
 		   struct err *e) MUST_CHECK;
 
 /* ---- hook/store/memory.c: the same without Nix ---- */
@@ -61,12 +66,5 @@ int store_mem_check(const struct store_mem *m, const struct store_registration *
 		    struct err *e) MUST_CHECK;
 int store_mem_register(struct store_mem *m, const struct store_registration *regs, size_t n,
 		       struct err *e) MUST_CHECK;
-
-/* ---- shared ---- */
-
-/* "path '%s' is not valid" as ERR_INPUT; always -1. */
-int store_err_invalid(const char *path, struct err *e);
-/* Whether PATH is one of the N. */
-bool store_regs_have(const struct store_registration *regs, size_t n, const char *path);
 
 #endif

@@ -19,8 +19,8 @@
 /* Paths a process is asked for at once; below the kernel's limit on arguments. */
 #define PATHS_AT_ONCE 4000
 
-static int nix_store(const struct store *st, const char *const *ops, const struct strv *paths,
-		     size_t from, const struct buf *in, struct buf *out, struct err *e)
+static int nix_store(const char *uri, const char *const *ops, const struct strv *paths, size_t from,
+		     const struct buf *in, struct buf *out, struct err *e)
 {
 	scoped_strv struct strv argv = STRV_INIT;
 	size_t to = paths && paths->n - from > PATHS_AT_ONCE ? from + PATHS_AT_ONCE
@@ -31,7 +31,7 @@ static int nix_store(const struct store *st, const char *const *ops, const struc
 	for (; *ops; ops++)
 		if (strv_add(&argv, *ops, e) < 0)
 			return -1;
-	if (strv_add(&argv, "--store", e) < 0 || strv_add(&argv, st->uri, e) < 0)
+	if (strv_add(&argv, "--store", e) < 0 || strv_add(&argv, uri, e) < 0)
 		return -1;
 	for (size_t i = from; i < to; i++)
 		if (strv_add(&argv, paths->items[i], e) < 0)
@@ -40,15 +40,14 @@ static int nix_store(const struct store *st, const char *const *ops, const struc
 }
 
 /* Append those of PATHS that are not valid to RET. */
-static int invalid_paths(const struct store *st, const struct strv *paths, struct strv *ret,
-			 struct err *e)
+static int invalid_paths(const char *uri, const struct strv *paths, struct strv *ret, struct err *e)
 {
 	static const char *const ops[] = {"--check-validity", "--print-invalid", NULL};
 
 	for (size_t from = 0; from < paths->n; from += PATHS_AT_ONCE) {
 		scoped_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 
-		if (nix_store(st, ops, paths, from, NULL, &out, e) < 0)
+		if (nix_store(uri, ops, paths, from, NULL, &out, e) < 0)
 			return -1;
 		if (out.data && strv_split(ret, out.data, "\n", e) < 0)
 			return -1;
@@ -56,21 +55,21 @@ static int invalid_paths(const struct store *st, const struct strv *paths, struc
 	return 0;
 }
 
-int store_nix_is_valid(const struct store *st, const char *path, struct err *e)
+int store_nix_is_valid(const char *uri, const char *path, struct err *e)
 {
 	scoped_strv struct strv paths = STRV_INIT, invalid = STRV_INIT;
 
-	if (strv_add(&paths, path, e) < 0 || invalid_paths(st, &paths, &invalid, e) < 0)
+	if (strv_add(&paths, path, e) < 0 || invalid_paths(uri, &paths, &invalid, e) < 0)
 		return -1;
 	return invalid.n == 0;
 }
 
 /* PATHS as far as they are valid; the first that is not is the error. */
-static int all_valid(const struct store *st, const struct strv *paths, struct err *e)
+static int all_valid(const char *uri, const struct strv *paths, struct err *e)
 {
 	scoped_strv struct strv invalid = STRV_INIT;
 
-	if (invalid_paths(st, paths, &invalid, e) < 0)
+	if (invalid_paths(uri, paths, &invalid, e) < 0)
 		return -1;
 	return invalid.n ? store_err_invalid(invalid.items[0], e) : 0;
 }
@@ -117,34 +116,32 @@ static int info_parse(char *text, const char *path, struct store_path_info *info
 	return 0;
 }
 
-int store_nix_info(const struct store *st, const char *path, struct store_path_info *ret,
-		   struct err *e)
+int store_nix_info(const char *uri, const char *path, struct store_path_info *ret, struct err *e)
 {
 	static const char *const ops[] = {"--dump-db", NULL};
 	scoped_store_path_info struct store_path_info info = {0};
 	scoped_strv struct strv paths = STRV_INIT;
 	scoped_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 
-	if (strv_add(&paths, path, e) < 0 || all_valid(st, &paths, e) < 0 ||
-	    nix_store(st, ops, &paths, 0, NULL, &out, e) < 0 ||
+	if (strv_add(&paths, path, e) < 0 || all_valid(uri, &paths, e) < 0 ||
+	    nix_store(uri, ops, &paths, 0, NULL, &out, e) < 0 ||
 	    info_parse(out.data, path, &info, e) < 0)
 		return -1;
 	*ret = TAKE(info, ((struct store_path_info){0}));
 	return 0;
 }
 
-int store_nix_closure(const struct store *st, const struct strv *paths, struct strv *ret,
-		      struct err *e)
+int store_nix_closure(const char *uri, const struct strv *paths, struct strv *ret, struct err *e)
 {
 	static const char *const ops[] = {"--query", "--requisites", NULL};
 	scoped_strv struct strv found = STRV_INIT;
 
-	if (all_valid(st, paths, e) < 0)
+	if (all_valid(uri, paths, e) < 0)
 		return -1;
 	for (size_t from = 0; from < paths->n; from += PATHS_AT_ONCE) {
 		scoped_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 
-		if (nix_store(st, ops, paths, from, NULL, &out, e) < 0 ||
+		if (nix_store(uri, ops, paths, from, NULL, &out, e) < 0 ||
 		    strv_split(&found, out.data ? out.data : "", "\n", e) < 0)
 			return -1;
 	}
@@ -153,8 +150,7 @@ int store_nix_closure(const struct store *st, const struct strv *paths, struct s
 	return strv_copy(ret, &found, e);
 }
 
-int store_nix_check(const struct store *st, const struct store_registration *regs, size_t n,
-		    struct err *e)
+int store_nix_check(const char *uri, const struct store_registration *regs, size_t n, struct err *e)
 {
 	scoped_strv struct strv paths = STRV_INIT, refs = STRV_INIT, invalid = STRV_INIT;
 
@@ -168,16 +164,15 @@ int store_nix_check(const struct store *st, const struct store_registration *reg
 	}
 	strv_sort(&refs);
 	strv_uniq(&refs);
-	if (invalid_paths(st, &paths, &invalid, e) < 0)
+	if (invalid_paths(uri, &paths, &invalid, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (!strv_has(&invalid, regs[i].path))
 			return err_set(e, ERR_INPUT, "path '%s' is valid already", regs[i].path);
-	return all_valid(st, &refs, e);
+	return all_valid(uri, &refs, e);
 }
 
-int store_nix_load(const struct store *st, const struct store_registration *regs, size_t n,
-		   struct err *e)
+int store_nix_load(const char *uri, const struct store_registration *regs, size_t n, struct err *e)
 {
 	static const char *const ops[] = {"--load-db", NULL};
 	scoped_buf struct buf in = BUF_INIT(OUTPUT_MAX);
@@ -195,5 +190,5 @@ int store_nix_load(const struct store *st, const struct store_registration *regs
 			if (buf_addf(&in, e, "%s\n", r->refs->items[j]) < 0)
 				return -1;
 	}
-	return nix_store(st, ops, NULL, 0, &in, NULL, e);
+	return nix_store(uri, ops, NULL, 0, &in, NULL, e);
 }

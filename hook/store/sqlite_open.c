@@ -129,14 +129,15 @@ static int columns_check(struct store_db *db, char **ret_why, struct err *e)
 	return 1;
 }
 
-static int db_setup(const struct store *st, struct store_db *db, char **ret_why, struct err *e)
+static int db_setup(const struct store_db_how *how, struct store_db *db, char **ret_why,
+		    struct err *e)
 {
 	/*
 	 * Without WAL Nix locks by dot files, as it does on NFS; all users of a database must do
 	 * it the same way.
 	 */
 	int rc = sqlite3_open_v2(db->path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-				 st->use_sqlite_wal ? NULL : "unix-dotfile");
+				 how->use_sqlite_wal ? NULL : "unix-dotfile");
 
 	if (!db->sql)
 		return err_memory(e);
@@ -150,38 +151,39 @@ static int db_setup(const struct store *st, struct store_db *db, char **ret_why,
 		return rc;
 	if (store_db_exec(db, "pragma foreign_keys = 1", e) < 0 ||
 	    store_db_exec(db,
-			  st->fsync_metadata ? "pragma synchronous = normal"
-					     : "pragma synchronous = off",
+			  how->fsync_metadata ? "pragma synchronous = normal"
+					      : "pragma synchronous = off",
 			  e) < 0 ||
 	    store_db_exec(db, "pragma wal_autocheckpoint = 40000", e) < 0)
 		return -1;
 	/* Nix keeps the files of the WAL for readers that may not write (2.26). */
 	int persist = 1;
-	if (st->use_sqlite_wal)
+	if (how->use_sqlite_wal)
 		sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
 	return 1;
 }
 
-int store_db_open(const struct store *st, struct store_db **ret, char **ret_why, struct err *e)
+int store_db_open(const struct store_db_how *how, struct store_db **ret, char **ret_why,
+		  struct err *e)
 {
 	scoped_db struct store_db *db = NULL;
 	scoped_fd int lock = -1;
 	int rc;
 
-	rc = schema_check(st->state_dir, ret_why, e);
+	rc = schema_check(how->state_dir, ret_why, e);
 	if (rc <= 0)
 		return rc;
-	rc = big_lock(st->state_dir, &lock, ret_why, e);
+	rc = big_lock(how->state_dir, &lock, ret_why, e);
 	if (rc <= 0)
 		return rc;
 	db = mem_new(1, sizeof *db, e);
 	if (!db)
 		return -1;
 	db->big_lock_fd = TAKE(lock, -1);
-	db->path = str_fmt(e, "%s/db/db.sqlite", st->state_dir);
+	db->path = str_fmt(e, "%s/db/db.sqlite", how->state_dir);
 	if (!db->path)
 		return -1;
-	rc = db_setup(st, db, ret_why, e);
+	rc = db_setup(how, db, ret_why, e);
 	if (rc <= 0)
 		return rc;
 	*ret = TAKE(db, NULL);

@@ -12,19 +12,6 @@
 
 #include "nar/base/banned.h"
 
-int store_err_invalid(const char *path, struct err *e)
-{
-	return err_set(e, ERR_INPUT, "path '%s' is not valid", path);
-}
-
-bool store_regs_have(const struct store_registration *regs, size_t n, const char *path)
-{
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(regs[i].path, path))
-			return true;
-	return false;
-}
-
 int store_open(struct store *st, const struct settings *s, enum conf_registration how,
 	       struct err *e)
 {
@@ -107,15 +94,6 @@ void store_done(struct store *st)
 	*st = (struct store){0};
 }
 
-void store_path_info_done(struct store_path_info *i)
-{
-	strv_done(&i->refs);
-	strv_done(&i->sigs);
-	free(i->deriver);
-	free(i->ca);
-	*i = (struct store_path_info){0};
-}
-
 char *store_real_path(const struct store *st, const char *path, struct err *e)
 {
 	size_t n = strlen(st->dir);
@@ -141,7 +119,10 @@ static int need_db(struct store *st, struct err *e)
 			e, "the store '%s' is not one of files that may be written", st->uri);
 		rc = st->why_not_sqlite ? 0 : -1;
 	} else {
-		rc = store_db_open(st, &st->db, &st->why_not_sqlite, e);
+		const struct store_db_how how = {st->state_dir, st->use_sqlite_wal,
+						 st->fsync_metadata};
+
+		rc = store_db_open(&how, &st->db, &st->why_not_sqlite, e);
 	}
 	if (rc == 0 && st->registration == REG_SQLITE)
 		return err_set(e, ERR_SYSTEM,
@@ -165,7 +146,7 @@ int store_is_valid(struct store *st, const char *path, struct err *e)
 	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
-	return rc ? store_db_is_valid(st->db, path, e) : store_nix_is_valid(st, path, e);
+	return rc ? store_db_is_valid(st->db, path, e) : store_nix_is_valid(st->uri, path, e);
 }
 
 int store_closure(struct store *st, const struct strv *paths, struct strv *ret, struct err *e)
@@ -177,7 +158,8 @@ int store_closure(struct store *st, const struct strv *paths, struct strv *ret, 
 	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
-	return rc ? store_db_closure(st->db, paths, ret, e) : store_nix_closure(st, paths, ret, e);
+	return rc ? store_db_closure(st->db, paths, ret, e)
+		  : store_nix_closure(st->uri, paths, ret, e);
 }
 
 int store_path_info(struct store *st, const char *path, struct store_path_info *ret, struct err *e)
@@ -189,7 +171,7 @@ int store_path_info(struct store *st, const char *path, struct store_path_info *
 	rc = need_db(st, e);
 	if (rc < 0)
 		return -1;
-	return rc ? store_db_info(st->db, path, ret, e) : store_nix_info(st, path, ret, e);
+	return rc ? store_db_info(st->db, path, ret, e) : store_nix_info(st->uri, path, ret, e);
 }
 
 /* ---- registration ---- */
@@ -224,7 +206,7 @@ static int begin(struct store_txn *t, struct err *e)
 	if (rc < 0)
 		return -1;
 	if (rc == 0 || st->registration == REG_LOAD_DB || any_unread_drv(t->regs, t->n))
-		return store_nix_check(st, t->regs, t->n, e);
+		return store_nix_check(st->uri, t->regs, t->n, e);
 	if (store_db_begin(st->db, t->regs, t->n, e) < 0)
 		return -1;
 	t->sqlite = true;
@@ -277,7 +259,7 @@ int store_commit(struct store_txn *t, struct err *e)
 	if (t->st->mem)
 		return store_mem_register(t->st->mem, t->regs, t->n, e);
 	if (!t->sqlite)
-		return store_nix_load(t->st, t->regs, t->n, e);
+		return store_nix_load(t->st->uri, t->regs, t->n, e);
 	/* As Nix, which means all file systems. */
 	if (t->st->sync_before_registering)
 		sync();

@@ -22,6 +22,7 @@
 
 #include "hook/conf/conf.h"
 #include "hook/nix/settings.h"
+#include "hook/store/path_info.h"
 #include "nar/base/buf.h"
 #include "nar/base/err.h"
 #include "nar/hash.h"
@@ -51,23 +52,6 @@ struct store {
 	char *why_not_sqlite;  /* NULL, or why `nix-store` has to do; set with the first query */
 	struct store_mem *mem; /* store_open_mem()'s; then there is neither of the above */
 	unsigned depth_max;    /* 0: store_depth_max() has not asked yet */
-};
-
-struct drv;
-
-struct store_registration {
-	const char *path; /* full logical path */
-	struct hash nar_sha256;
-	uint64_t nar_size_bytes;
-	const char *deriver;     /* full path, or NULL */
-	const struct strv *refs; /* full paths, sorted; may hold PATH itself */
-	const char *ca;          /* "fixed:r:sha256:...", or NULL */
-	const struct strv *sigs; /* "name:base64" each, or NULL */
-	/*
-	 * Where PATH is a derivation: what it says, its invariants checked, so that it is known
-	 * of which outputs it is the derivation. NULL: not known, and `nix-store` looks into it.
-	 */
-	const struct drv *drv;
 };
 
 /*
@@ -111,22 +95,9 @@ int store_is_valid(struct store *st, const char *path, struct err *e) MUST_CHECK
 int store_closure(struct store *st, const struct strv *paths, struct strv *ret,
 		  struct err *e) MUST_CHECK;
 
-/* What the database knows of a path. */
-struct store_path_info {
-	struct hash nar_sha256;
-	uint64_t nar_size_bytes;
-	struct strv refs; /* full paths, sorted; may hold the path itself */
-	char *deriver;    /* full path, or NULL */
-	char *ca;         /* "fixed:..", "text:.."; NULL: none, or (by `nix-store`) not known */
-	int64_t registration_time; /* seconds; 0 by `nix-store` */
-	bool ultimate;             /* built here; false by `nix-store` */
-	struct strv sigs;          /* by `nix-store` always empty */
-};
 /* RET is filled only on success. Not valid: ERR_INPUT as above. */
 int store_path_info(struct store *st, const char *path, struct store_path_info *ret,
 		    struct err *e) MUST_CHECK;
-void store_path_info_done(struct store_path_info *i);
-#define scoped_store_path_info __attribute__((cleanup(store_path_info_done)))
 
 /*
  * How deep what is registered may be: NAR_DEPTH_MAX, or NAR_DEPTH_ANY where Nix is one that writes
@@ -147,16 +118,6 @@ unsigned store_depth_of_version(const char *text);
 struct store_txn;
 struct store_txn *store_begin(struct store *st, const struct store_registration *regs, size_t n,
 			      struct err *e) MUST_CHECK;
-/*
- * Realisations: which path an output of a content-addressed derivation has turned out to have. The
- * derivation counts by its hash modulo fixed outputs, "sha256:<hex>". Only SQLite has a place for
- * them, and only where Nix has made their table (experimental feature ca-derivations).
- */
-struct store_realisation {
-	const char *drv_hash, *output;
-	const char *path;        /* valid, or one of the transaction's */
-	const struct strv *sigs; /* or NULL */
-};
 /* 1: there is a place for them; 0: there is none; -1: *E. */
 int store_has_realisations(struct store *st, struct err *e) MUST_CHECK;
 /* 1: *RET_PATH (heap) is known; 0: nothing is; -1: *E. */
