@@ -20,36 +20,6 @@
 
 /* What a statically built Nix calls the shell that is a part of it. */
 #define EMBEDDED_SHELL "__embedded_sandbox_shell__"
-#define PATH_BYTES_MAX 4096
-
-char *path_clean(const char *path, struct err *e)
-{
-	scoped_buf struct buf b = BUF_INIT(PATH_BYTES_MAX);
-	const char *p = path;
-
-	if (*p != '/') {
-		err_set(e, ERR_INPUT, "'%s' is not an absolute path", path);
-		return NULL;
-	}
-	if (buf_reserve(&b, 0, e) < 0)
-		return NULL;
-	while (*p) {
-		size_t n = strcspn(p, "/");
-
-		if (n == 2 && p[0] == '.' && p[1] == '.') {
-			while (b.len && b.data[--b.len] != '/')
-				;
-			b.data[b.len] = '\0';
-		} else if (n && !(n == 1 && p[0] == '.')) {
-			if (buf_addc(&b, '/', e) < 0 || buf_add(&b, p, n, e) < 0)
-				return NULL;
-		}
-		p += n + (p[n] == '/');
-	}
-	if (b.len == 0 && buf_addc(&b, '/', e) < 0)
-		return NULL;
-	return buf_steal(&b, e);
-}
 
 /* Is PATH the same as DIR, or below it? Both are clean. */
 static bool is_in(const char *path, const char *dir)

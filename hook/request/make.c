@@ -15,13 +15,6 @@
 #define SHM_SIZE_DEFAULT "50%"
 #define FEATURES_KEY "requiredSystemFeatures"
 
-void maker_done(struct maker *m)
-{
-	attrs_done(&m->attrs);
-	rewrites_done(&m->rewrites);
-	strv_done(&m->own_outputs);
-	free(m->build_dir);
-}
 static const char *setting_or(const struct settings *s, const char *name, const char *def)
 {
 	const char *v = settings_get(s, name);
