@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hook/store/sign.h"
 #include "nar/base/durable.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -166,4 +167,19 @@ int outs_publish(const struct outs *o, const struct out_job *job, struct err *e)
 	if (rc < 0)
 		take_back(&p);
 	return rc;
+}
+
+int outs_sign(struct outs *o, const struct settings *s, struct err *e)
+{
+	scoped_secretkeys struct secretkeys keys = SECRETKEYS_INIT;
+
+	if (sign_keys_load(s, &keys, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->n; i++) {
+		struct store_registration r = out_registration(&o->items[i], NULL);
+
+		if (sign_registration(&keys, &r, &o->items[i].sigs, e) < 0)
+			return -1;
+	}
+	return 0;
 }
