@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "nar/base/clock.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/cache/cache_internal.h"
@@ -90,7 +91,7 @@ const char *cache_trouble(const struct cache_set *s)
 
 int cache_tell(struct cache_set *s, bool now, struct err *e)
 {
-	uint64_t t = http_now_ms();
+	uint64_t t = (uint64_t)clock_now_ms();
 
 	if (!s->o.progress || (!now && t - s->told_at_ms < TELL_EVERY_MS))
 		return 0;

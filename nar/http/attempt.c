@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "nar/base/buf.h"
+#include "nar/base/clock.h"
 #include "nar/base/scope.h"
 #include "nar/hash.h"
 #include "nar/http/curl.h"
@@ -113,7 +114,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 
 	if (has_failed(t))
 		return 0;
-	t->alive_at_ms = http_now_ms();
+	t->alive_at_ms = (uint64_t)clock_now_ms();
 	if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) {
 		/* What was said is of another answer, before a redirect. */
 		t->range_start = UINT64_MAX;
@@ -169,7 +170,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 
 	if (has_failed(t))
 		return 0;
-	t->alive_at_ms = http_now_ms();
+	t->alive_at_ms = (uint64_t)clock_now_ms();
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
 	if (t->method != HTTP_GET || (t->status != 200 && t->status != 206)) {
 		t->dropped_bytes += n;
@@ -197,7 +198,7 @@ static size_t on_read(char *data, size_t size, size_t n, void *ctx)
 
 	if (has_failed(t))
 		return CURL_READFUNC_ABORT;
-	t->alive_at_ms = http_now_ms();
+	t->alive_at_ms = (uint64_t)clock_now_ms();
 	n *= size;
 	if (n > left)
 		n = (size_t)left;

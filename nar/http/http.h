@@ -108,6 +108,4 @@ int http_step(struct http *h, unsigned wait_ms, struct err *e) MUST_CHECK;
 /* Have http_step() return, from any thread. */
 void http_wake(struct http *h);
 
-uint64_t http_now_ms(void); /* of a clock that only goes on */
-
 #endif

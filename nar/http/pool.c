@@ -17,11 +17,6 @@
 #define PROGRESS_BYTES (1 << 20)
 #define TRUST_TEXT_MAX 512
 
-uint64_t http_now_ms(void)
-{
-	return (uint64_t)clock_now_ms();
-}
-
 struct http *http_new(const struct http_options *o, struct err *e)
 {
 	struct http *h = mem_new(1, sizeof *h, e);
@@ -92,7 +87,7 @@ void http_resume(struct http_transfer *t)
 	if (!t->paused || !t->easy)
 		return;
 	t->paused = false;
-	t->alive_at_ms = http_now_ms();
+	t->alive_at_ms = (uint64_t)clock_now_ms();
 	/*
 	 * Calls data(). libcurl reports a failure of data() here only, and the transfer goes on: it
 	 * is due at once then, by the error that is set. Other failures come again from
@@ -106,7 +101,7 @@ void http_resume(struct http_transfer *t)
 static int attempt(struct http *h, struct http_transfer *t, struct err *e)
 {
 	t->again_at_ms = 0;
-	t->alive_at_ms = http_now_ms();
+	t->alive_at_ms = (uint64_t)clock_now_ms();
 	t->attempt++;
 	t->easy = t->is_short && h->n_idle ? h->idle[--h->n_idle] : curl_easy_init();
 	if (!t->easy)
@@ -201,7 +196,7 @@ static void finish(struct http *h, struct http_transfer *t, enum http_result r)
 /* The attempt failed; *err is set. Is there another? */
 static void retry(struct http *h, struct http_transfer *t, curl_off_t retry_after_s)
 {
-	uint64_t now = http_now_ms();
+	uint64_t now = (uint64_t)clock_now_ms();
 	unsigned wait_ms;
 
 	if (t->taken_bytes - t->progress_bytes >= PROGRESS_BYTES) {
@@ -305,7 +300,7 @@ static void do_due(struct http *h, struct http_transfer *t)
 /* Do all that is due. The milliseconds until something is, at most WAIT_MS. */
 static unsigned do_all_due(struct http *h, unsigned wait_ms)
 {
-	uint64_t now = http_now_ms();
+	uint64_t now = (uint64_t)clock_now_ms();
 
 	for (struct http_transfer *t = h->first; t;) {
 		uint64_t at = due_at_ms(h, t);
