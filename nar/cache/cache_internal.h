@@ -58,7 +58,7 @@ struct cache_set {
 	uint64_t told_at_ms;
 };
 
-/* ---- cache.c ---- */
+/* ---- nar/cache/access.c ---- */
 
 /* Fill in defaults. */
 void cache_options_fill(struct cache_options *o);
@@ -79,7 +79,7 @@ int cache_file_open(int dirfd, const char *shown, const char *name, int *ret_fd,
 int cache_file_read(int dirfd, const char *shown, const char *name, struct buf *b,
 		    struct err *e) MUST_CHECK;
 
-/* ---- query.c ---- */
+/* ---- nar/cache/query.c ---- */
 
 void cache_entries_free(struct cache_set *s);
 struct cache_entry *cache_entry_of(const struct cache_set *s, const char *path);
