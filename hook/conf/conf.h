@@ -46,7 +46,7 @@ struct conf {
 	enum conf_cgroups cgroups;
 	enum conf_sync sync;
 	char *builtin_program;          /* "": found, see hook/request/builtin_program.h */
-	char *sandbox_shell;            /* "": from Nix's sandbox-paths, else found */
+	char *sandbox_shell;            /* "": Nix's sandbox-paths say, or without Nix, found */
 	bool io_uring;                  /* builds may use it */
 	struct strv impure_env_secrets; /* names that impureEnvVars may read all the same */
 	bool userns;                    /* builds run in a user namespace */
@@ -72,6 +72,11 @@ int conf_load(struct conf *c, const char *path, const struct strv *options,
 int conf_check_dir(int fd, const char *path, const char *key, struct err *e) MUST_CHECK;
 void conf_done(struct conf *c);
 #define scoped_conf __attribute__((cleanup(conf_done)))
+/* Tell whether C names a shell for /bin/sh. */
+static inline bool conf_has_shell(const struct conf *c)
+{
+	return c->sandbox_shell && c->sandbox_shell[0];
+}
 /* The table of keys: for --help, for docs/configuration.md, for docs/nix-oci-hook.1. */
 enum conf_format { CONF_TEXT, CONF_MARKDOWN, CONF_MAN };
 void conf_print_keys(FILE *out, enum conf_format format);

@@ -99,8 +99,9 @@ const struct conf_key conf_keys[] = {
 	{"runtime-args", CONF_LIST, AT(runtime_args), "",
 	 .help = "Arguments for the runtime, before its command."},
 	{"sandbox-shell", CONF_PATH, AT(sandbox_shell), "",
-	 .help = "Statically linked shell that builds find as /bin/sh. Empty: the one of "
-		 "Nix's setting sandbox-paths, else a busybox that is found."},
+	 .help = "Statically linked shell that builds find as /bin/sh unless Nix's setting "
+		 "sandbox-paths has something there. Empty: only what sandbox-paths has, or "
+		 "without Nix a busybox that is found."},
 	{"state-dir", CONF_PATH, AT(state_dir), NULL,
 	 .help = "Directory for locks, queues and what runtimes keep while a build runs. "
 		 "The default is /run/nix-oci-hook for root, else nix-oci-hook below "

@@ -33,7 +33,7 @@ static int find_shell(const struct conf *c, char **ret, struct err *e)
 		"/usr/bin/busybox",         "/bin/bash-static",    "/usr/bin/bash-static",
 	};
 
-	if (c->sandbox_shell && c->sandbox_shell[0]) {
+	if (conf_has_shell(c)) {
 		*ret = str_dup(c->sandbox_shell, e);
 		return *ret ? 0 : -1;
 	}

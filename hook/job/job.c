@@ -528,6 +528,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 		.secrets_allowed = &j->conf->impure_env_secrets,
 		.builtin = &builtin,
 		.builtin_secrets = true,
+		.own_shell = conf_has_shell(j->conf),
 	};
 	struct request *req = get_request(j, &in, &builtin, &own, e);
 	int rc;

@@ -137,9 +137,6 @@ static int add_sandbox_paths(struct maker *m, struct err *e)
 			return err_wrap(e, "setting 'sandbox-paths'");
 	if (add_closure(m, &roots, e) < 0)
 		return err_wrap(e, "setting 'sandbox-paths'");
-	/* Not asked by a Nix, which would have said what its sandbox has there. */
-	if (!settings_get(m->in->settings, "sandbox-paths"))
-		m->r->constraints.provide_bin_sh = true;
 	return 0;
 }
 
@@ -217,11 +214,25 @@ static void drop_taken(struct maker *m)
 	m->r->constraints.n_host_paths = n;
 }
 
+/* Tell whether a path of the machine is at /bin/sh, or at a directory above it. */
+static bool has_bin_sh(const struct request *r)
+{
+	for (size_t i = 0; i < r->constraints.n_host_paths; i++)
+		if (is_in("/bin/sh", r->constraints.host_paths[i].target))
+			return true;
+	return false;
+}
+
 int maker_add_host_paths(struct maker *m, struct err *e)
 {
+	/* A Nix that asks says what its sandbox has at /bin/sh, which may be nothing (Debian's). */
+	const bool said = settings_get(m->in->settings, "sandbox-paths");
+
 	if (add_sandbox_paths(m, e) < 0 || add_impure_host_deps(m, e) < 0)
 		return -1;
 	drop_taken(m);
+	if ((m->in->own_shell && !has_bin_sh(m->r)) || !said)
+		m->r->constraints.provide_bin_sh = true;
 	return 0;
 }
 

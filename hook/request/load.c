@@ -89,7 +89,15 @@ static int from_derivation(const char *arg, const struct conf *c, const struct s
 		return -1;
 	if (drv_is_builtin(&drv) && builtin_find(c, &builtin, e) < 0)
 		return -1;
-	const struct drvrequest_in in = {&drv, s, &store, &inputs, environ, &builtin, false};
+	const struct drvrequest_in in = {
+		.drv = &drv,
+		.settings = s,
+		.store = &store,
+		.inputs = &inputs,
+		.environ = environ,
+		.builtin = &builtin,
+		.own_shell = conf_has_shell(c),
+	};
 	return drvrequest_make(&in, ret, e);
 }
 

@@ -83,6 +83,24 @@ for above in /nix /nix/store /; do
 done
 nix_conf hook
 
+# ---- the shell of the configuration, where Nix (Debian's) has none ----
+shell=$(command -v bash-static || command -v busybox)
+plain='derivation { name = "plain"; system = builtins.currentSystem; builder = "/bin/sh";
+  args = [ "-c" "echo \"$0\" >\"$out\"" ]; inherit salt; }'
+nix_conf hook "sandbox-paths ="
+for inputs in bind nar; do
+  conf "inputs = $inputs" "cache-dir = $cache"
+  nix_build hook -E "{ salt }: $plain" --argstr salt "none $inputs" >/dev/null
+  check "inputs = $inputs: no /bin/sh without sandbox-shell" [ $? != 0 ]
+  conf "inputs = $inputs" "cache-dir = $cache" "sandbox-shell = $shell"
+  if p=$(nix_build hook -E "{ salt }: $plain" --argstr salt "one $inputs"); then
+    check "inputs = $inputs: sandbox-shell is /bin/sh" grep -qE '^(/bin/)?sh$' "$(real "$p")"
+  else
+    not_ok "inputs = $inputs: sandbox-shell is /bin/sh" "$W/hook.log"
+  fi
+done
+nix_conf hook
+
 # ---- what goes wrong ----
 conf "inputs = nar" "cache-dir = $cache"
 rm -rf "$cache"

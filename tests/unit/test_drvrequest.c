@@ -27,6 +27,7 @@ struct given {
 	const struct builtin_program *builtin;
 	bool secrets;
 	const struct strv *allowed; /* secrets of the environment */
+	bool own_shell;
 };
 
 static char *const no_environ[] = {NULL};
@@ -40,9 +41,15 @@ static int make(const struct given *g, struct request *ret, struct err *e)
 	scoped_drv struct drv drv = DRV_INIT;
 	char dir[] = "/nix/store";
 	struct store store = {.dir = dir, .real_dir = dir, .local = true};
-	const struct drvrequest_in in = {
-		&drv,       &settings,  &store,    &inputs, g->environ ? g->environ : no_environ,
-		g->builtin, g->secrets, g->allowed};
+	const struct drvrequest_in in = {&drv,
+					 &settings,
+					 &store,
+					 &inputs,
+					 g->environ ? g->environ : no_environ,
+					 g->builtin,
+					 g->secrets,
+					 g->allowed,
+					 g->own_shell};
 
 	assert_ok(e, buf_addf(&text, e, "Derive([%s],[],[],\"x86_64-linux\",\"%s\",[%s],[%s])",
 			      g->outputs ? g->outputs : ONE_OUTPUT,
@@ -438,6 +445,32 @@ static void provides_a_shell_only_where_nix_did_not_say(void **state)
 	assert_false(without.constraints.provide_bin_sh);
 }
 
+static void the_configurations_shell_is_there_unless_nix_has_one(void **state)
+{
+	static const struct {
+		const char *sandbox_paths;
+		bool provided;
+	} cases[] = {
+		{"", true},
+		{"/usr /bin/shells /bin/bash=/bin/sh", true},
+		{"/bin/sh=__embedded_sandbox_shell__", true},
+		{"/bin/sh=/usr/bin/bash-static", false},
+		{"//bin/../bin/sh=/sh?", false},
+		{"/bin", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *const settings[] = {"sandbox-paths", cases[i].sandbox_paths, NULL};
+		const struct given g = {.settings = settings, .own_shell = true};
+		scoped_request struct request r = {0};
+		struct err e = ERR_INIT;
+
+		assert_ok(&e, make(&g, &r, &e));
+		if (r.constraints.provide_bin_sh != cases[i].provided)
+			fail_msg("wrong with '%s'", cases[i].sandbox_paths);
+	}
+}
+
 static void lets_in_impure_host_deps_that_are_allowed(void **state)
 {
 	static const char *const settings[] = {"allowed-impure-host-deps", "/usr/share /exact/",
@@ -616,6 +649,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(reads_sandbox_paths_in_all_their_forms),
 		cmocka_unit_test(refuses_sandbox_paths_that_cannot_be),
 		cmocka_unit_test(provides_a_shell_only_where_nix_did_not_say),
+		cmocka_unit_test(the_configurations_shell_is_there_unless_nix_has_one),
 		cmocka_unit_test(lets_in_impure_host_deps_that_are_allowed),
 		cmocka_unit_test(takes_constraints_from_settings_and_features),
 		cmocka_unit_test(makes_a_builtin_builder_a_run_of_its_program),
