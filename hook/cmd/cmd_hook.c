@@ -137,6 +137,10 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 	if (h->store.why_not_sqlite && h->conf.registration == REG_AUTO)
 		log_msg(LOG_TALKATIVE, "outputs are registered by nix-store --load-db: %s",
 			h->store.why_not_sqlite);
+	if (h->runtime.passed_over)
+		log_msg(LOG_TALKATIVE,
+			"the build runs in '%s', as other runtimes cannot run here: %s",
+			h->runtime.path, h->runtime.passed_over);
 	if (slots_wait(h->slots, PROTO_LOG_FD, e) < 0)
 		return -1;
 	const struct job job = {

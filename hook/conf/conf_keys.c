@@ -95,7 +95,7 @@ const struct conf_key conf_keys[] = {
 	 .names = registration_names},
 	{"runtime", CONF_STRING, AT(runtime), "auto",
 	 .help = "The OCI runtime: its name or absolute path. With auto it is the first of "
-		 "crun, runc, youki and runsc that is found."},
+		 "crun, runc, youki and runsc that is found and can run on this machine."},
 	{"runtime-args", CONF_LIST, AT(runtime_args), "",
 	 .help = "Arguments for the runtime, before its command."},
 	{"sandbox-shell", CONF_PATH, AT(sandbox_shell), "",

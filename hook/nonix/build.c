@@ -396,6 +396,9 @@ static int work(struct build *b, enum work_end *ret, struct err *e)
 
 	if (runtime_find(b->conf, &runtime, e) < 0)
 		return -1;
+	if (runtime.passed_over)
+		log_msg(LOG_INFO, "builds run in '%s', as other runtimes cannot run here: %s",
+			runtime.path, runtime.passed_over);
 	const struct work w = {
 		.conf = b->conf,
 		.settings = b->settings,

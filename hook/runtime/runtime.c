@@ -5,16 +5,20 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include <parson.h>
 
 #include "hook/runtime/memdir.h"
+#include "hook/runtime/runtime_internal.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 
@@ -75,18 +79,6 @@ static enum runtime_kind kind_of(const char *base)
 	return RUNTIME_OTHER;
 }
 
-static int find_any(const struct strv *dirs, char **ret_path, struct err *e)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		*ret_path = find_program(known[i].name, dirs, e);
-		if (*ret_path || err_is_set(e))
-			return *ret_path ? 0 : -1;
-	}
-	return err_set(e, ERR_SYSTEM,
-		       "no OCI runtime was found in PATH: install crun (or runc, youki, runsc), or "
-		       "set 'runtime' in the configuration to the path of one");
-}
-
 static int find_named(const char *name, const struct strv *dirs, char **ret_path, struct err *e)
 {
 	if (strchr(name, '/')) {
@@ -107,6 +99,121 @@ static int find_named(const char *name, const struct strv *dirs, char **ret_path
 		name);
 }
 
+/*
+ * Tell whether this process may mount in a mount namespace of its own: change_cgroups() below does
+ * that for crun. Without the capability unshare(2) is EPERM for certain.
+ */
+static bool may_mount(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	if (geteuid() == 0 || syscall(SYS_capget, &head, caps) < 0)
+		return true; /* else it is seen when the runtime is started */
+	return caps[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+}
+
+/* Tell whether the cgroup2 mount beside those of v1 has controllers. */
+static bool unified_has_controllers(void)
+{
+	scoped_fd int fd = open(UNIFIED "/cgroup.controllers", O_RDONLY | O_CLOEXEC);
+	char c;
+
+	return fd >= 0 && read(fd, &c, 1) == 1;
+}
+
+static bool is_tmpfs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+const char *runtime_cannot_run(const struct runtime *rt, const struct runtime_here *here)
+{
+	if (rt->kind == RUNTIME_CRUN && !here->may_mount) {
+		if (rt->cgroups == CGROUP_HYBRID && here->unified_has_controllers)
+			return "crun refuses control groups of v1 and v2 at once, and to hide "
+			       "one kind from it needs root";
+		if (rt->cgroups == CGROUP_NONE && !here->tmpfs)
+			return "crun refuses a machine without control groups at '" CGROUPS
+			       "', and to mount something there needs root";
+	}
+	if (rt->kind == RUNTIME_RUNSC && here->limits &&
+	    (rt->cgroups == CGROUP_HYBRID || rt->cgroups == CGROUP_NONE))
+		return rt->cgroups == CGROUP_NONE
+			       ? "runsc keeps no limits on a machine without control groups"
+			       : "runsc takes no control groups of this machine's kind (v1 and "
+				 "v2 at once)";
+	return NULL;
+}
+
+/* Fill RET, whose path is set, with what the configuration and the machine say. */
+static int describe(const struct conf *c, struct runtime *ret, struct err *e)
+{
+	ret->kind = kind_of(str_base(ret->path));
+	ret->name = str_dup(
+		ret->kind == RUNTIME_OTHER ? str_base(ret->path) : known[ret->kind].name, e);
+	if (!ret->name || strv_copy(&ret->extra_args, &c->runtime_args, e) < 0)
+		return -1;
+	ret->cgroups = cgroup_layout_detect();
+	ret->own_cgroups = c->cgroups == CGROUPS_ON || c->memory_max || c->pids_max;
+	ret->rootless = geteuid() != 0;
+	return 0;
+}
+
+/* The first in DIRS that can run here. WHY gets the reasons of those before it. */
+static int find_any(const struct conf *c, const struct strv *dirs, struct runtime *ret,
+		    struct buf *why, struct err *e)
+{
+	const struct runtime_here here = {
+		.may_mount = may_mount(),
+		.unified_has_controllers = unified_has_controllers(),
+		.tmpfs = is_tmpfs(CGROUPS),
+		.limits = c->memory_max || c->pids_max,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		scoped_runtime struct runtime rt = {.path = find_program(known[i].name, dirs, e)};
+
+		if (!rt.path && err_is_set(e))
+			return -1;
+		if (!rt.path)
+			continue;
+		if (describe(c, &rt, e) < 0)
+			return -1;
+		const char *reason = runtime_cannot_run(&rt, &here);
+		if (!reason) {
+			*ret = rt;
+			rt = (struct runtime){0};
+			return 0;
+		}
+		if (buf_addf(why, e, "%s%s", why->len ? "; " : "", reason) < 0)
+			return -1;
+	}
+	if (why->len)
+		return err_set(e, ERR_SYSTEM,
+			       "no OCI runtime in PATH can run on this machine (%s): install "
+			       "another of crun, runc, youki and runsc, or let root start the hook",
+			       why->data);
+	return err_set(e, ERR_SYSTEM,
+		       "no OCI runtime was found in PATH: install crun (or runc, youki, runsc), or "
+		       "set 'runtime' in the configuration to the path of one");
+}
+
+static int find(const struct conf *c, const struct strv *dirs, struct runtime *ret, struct err *e)
+{
+	scoped_buf struct buf why = BUF_INIT(ERR_MSG_MAX);
+
+	if (c->runtime && *c->runtime && !str_eq(c->runtime, "auto"))
+		return find_named(c->runtime, dirs, &ret->path, e) < 0 ? -1 : describe(c, ret, e);
+	if (find_any(c, dirs, ret, &why, e) < 0)
+		return -1;
+	if (why.len && !(ret->passed_over = str_dup(why.data, e)))
+		return -1;
+	return 0;
+}
+
 /* A limit that is not kept would be worse than none. */
 static int check_limits(const struct conf *c, const struct runtime *rt, struct err *e)
 {
@@ -123,12 +230,10 @@ static int check_limits(const struct conf *c, const struct runtime *rt, struct e
 			       "the limit '%s' cannot be kept: this machine has no such control "
 			       "group",
 			       key);
-	if (rt->kind == RUNTIME_RUNSC &&
-	    (rt->cgroups == CGROUP_HYBRID || rt->cgroups == CGROUP_NONE))
-		return err_set(e, ERR_SYSTEM,
-			       "the limit '%s' cannot be kept: runsc takes no control groups of "
-			       "this machine's kind (v1 and v2 at once)",
-			       key);
+	const struct runtime_here here = {.may_mount = true, .limits = true};
+	const char *reason = runtime_cannot_run(rt, &here);
+	if (reason)
+		return err_set(e, ERR_SYSTEM, "the limit '%s' cannot be kept: %s", key, reason);
 	/*
 	 * crun (1.8), where it may not create a group, goes on without; runc says that it cannot.
 	 */
@@ -144,30 +249,16 @@ static int check_limits(const struct conf *c, const struct runtime *rt, struct e
 int runtime_find(const struct conf *c, struct runtime *ret, struct err *e)
 {
 	scoped_strv struct strv dirs = STRV_INIT;
+	scoped_runtime struct runtime rt = {0};
 	const char *path = getenv("PATH");
-	struct runtime rt = {0};
 
 	if ((path && strv_split(&dirs, path, ":", e) < 0) ||
 	    strv_split(&dirs, usual_dirs, ":", e) < 0)
 		return -1;
-	if ((!c->runtime || !*c->runtime || str_eq(c->runtime, "auto")
-		     ? find_any(&dirs, &rt.path, e)
-		     : find_named(c->runtime, &dirs, &rt.path, e)) < 0)
+	if (find(c, &dirs, &rt, e) < 0 || check_limits(c, &rt, e) < 0)
 		return -1;
-	rt.kind = kind_of(str_base(rt.path));
-	rt.name = str_dup(rt.kind == RUNTIME_OTHER ? str_base(rt.path) : known[rt.kind].name, e);
-	if (!rt.name || strv_copy(&rt.extra_args, &c->runtime_args, e) < 0) {
-		runtime_done(&rt);
-		return -1;
-	}
-	rt.cgroups = cgroup_layout_detect();
-	rt.own_cgroups = c->cgroups == CGROUPS_ON || c->memory_max || c->pids_max;
-	rt.rootless = geteuid() != 0;
-	if (check_limits(c, &rt, e) < 0) {
-		runtime_done(&rt);
-		return -1;
-	}
 	*ret = rt;
+	rt = (struct runtime){0};
 	return 0;
 }
 
@@ -175,6 +266,7 @@ void runtime_done(struct runtime *rt)
 {
 	free(rt->path);
 	free(rt->name);
+	free(rt->passed_over);
 	strv_done(&rt->extra_args);
 	*rt = (struct runtime){0};
 }

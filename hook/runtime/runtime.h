@@ -20,11 +20,16 @@ struct runtime {
 	bool own_cgroups;       /* it may put the build into a cgroup of its own */
 	bool rootless;          /* we are not root */
 	struct strv extra_args; /* the configuration's, before the verb */
+	char *passed_over;      /* runtimes found before this one that cannot run here, and why;
+				 * NULL: none */
 };
 
 /*
- * The one that the configuration names, else the first of crun, runc, youki, runsc in PATH and the
- * usual directories. None: ERR_SYSTEM, with what to install.
+ * Find the runtime that the configuration names, else the first of crun, runc, youki, runsc in PATH
+ * and the usual directories that can run on this machine. A runtime that would certainly refuse
+ * is passed over; that is told from how control groups are mounted and from what this process may
+ * do, and no container is started. A runtime that the configuration names is taken as it is, since
+ * its version may do what others do not. None: ERR_SYSTEM, with what to install.
  */
 int runtime_find(const struct conf *c, struct runtime *ret, struct err *e) MUST_CHECK;
 void runtime_done(struct runtime *rt);

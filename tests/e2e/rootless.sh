@@ -63,6 +63,18 @@ done < <(awk '/^<!-- rootless -->/ { inside = 1; next } inside && /^\|/ { print;
   some { exit }' "$top_srcdir/docs/rootless.md" | sed '1,2d; s/^| *//; s/ *|$//; s/ *| */|/g')
 check "the table has rows for this machine" [ $n -ge 3 ]
 
+# Which one is taken where none is named.
+if has_runtime runc && [ $layout = hybrid ] && grep -q . /sys/fs/cgroup/unified/cgroup.controllers; then
+  n=$((n + 1))
+  alice hybrid "RUNTIME=auto" --store "$W/alice/store-$n" "$W/alice/small.nix" -A dep -vv
+  check_eq "auto, hybrid: builds" $? 0
+  check_log "auto, hybrid: crun is passed over" "^building .* on 'oci:runc'" "$W/hook.log"
+  check_log "auto, hybrid: it is said why" "crun refuses control groups of v1 and v2 at once" "$W/hook.log"
+fi
+n=$((n + 1))
+alice "$layout" "RUNTIME=auto" --store "$W/alice/store-$n" "$W/alice/small.nix" -A dep
+check_eq "auto: builds" $? 0
+
 # The rest with what works nearly everywhere.
 runtime=runc
 has_runtime runc || runtime=crun

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "hook/runtime/runtime.h"
+#include "hook/runtime/runtime_internal.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -104,6 +104,42 @@ static void says_what_to_install(void **state)
 	assert_err(&e, rc, "not the absolute path of a program");
 	find(dir, &rt, &e, &rc);
 	assert_err(&e, rc, "not the absolute path of a program");
+}
+
+static void passes_over_what_would_refuse_this_machine(void **state)
+{
+	static const struct {
+		enum runtime_kind kind;
+		enum cgroup_layout layout;
+		struct runtime_here here;
+		const char *why; /* NULL: it may work */
+	} cases[] = {
+		{RUNTIME_CRUN, CGROUP_V2, {0}, NULL},
+		{RUNTIME_CRUN, CGROUP_V1, {0}, NULL},
+		{RUNTIME_CRUN, CGROUP_HYBRID, {0}, NULL},
+		{RUNTIME_CRUN, CGROUP_HYBRID, {.unified_has_controllers = true}, "at once"},
+		{RUNTIME_CRUN,
+		 CGROUP_HYBRID,
+		 {.unified_has_controllers = true, .may_mount = true},
+		 NULL},
+		{RUNTIME_CRUN, CGROUP_NONE, {0}, "without control groups"},
+		{RUNTIME_CRUN, CGROUP_NONE, {.tmpfs = true}, NULL},
+		{RUNTIME_CRUN, CGROUP_NONE, {.may_mount = true}, NULL},
+		{RUNTIME_RUNC, CGROUP_HYBRID, {.unified_has_controllers = true}, NULL},
+		{RUNTIME_RUNSC, CGROUP_HYBRID, {.may_mount = true}, NULL},
+		{RUNTIME_RUNSC, CGROUP_HYBRID, {.limits = true}, "v1 and v2 at once"},
+		{RUNTIME_RUNSC, CGROUP_NONE, {.limits = true}, "keeps no limits"},
+		{RUNTIME_RUNSC, CGROUP_V2, {.limits = true}, NULL},
+		{RUNTIME_OTHER, CGROUP_NONE, {.limits = true}, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct runtime rt = {.kind = cases[i].kind, .cgroups = cases[i].layout};
+		const char *why = runtime_cannot_run(&rt, &cases[i].here);
+
+		if (!why != !cases[i].why || (why && !strstr(why, cases[i].why)))
+			fail_msg("case %zu: %s", i, why ? why : "it may work");
+	}
 }
 
 static char *command_line(const struct runtime *rt, bool network)
@@ -272,6 +308,7 @@ int main(int argc, char **argv)
 		CASE(finds_the_first_in_path),
 		CASE(tells_a_runtime_by_its_name),
 		CASE(says_what_to_install),
+		cmocka_unit_test(passes_over_what_would_refuse_this_machine),
 		CASE(command_lines_are_each_runtimes_own),
 		CASE(who_makes_groups_of_v2_leaves_the_one_it_is_started_in),
 		CASE(a_crash_says_why_in_its_first_words),
