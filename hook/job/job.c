@@ -17,6 +17,7 @@
 #include "hook/host/machine.h"
 #include "hook/host/users.h"
 #include "hook/inputs/inputs.h"
+#include "hook/job/check_mounts.h"
 #include "hook/keep/keep_failed.h"
 #include "hook/outputs/outputs.h"
 #include "hook/request/builtin_program.h"
@@ -65,6 +66,13 @@ static void job_paths_done(struct job_paths *p)
 }
 #define scoped_paths __attribute__((cleanup(job_paths_done)))
 
+/* Where bundles are created on the disk. */
+static const char *bundle_parent(const struct job *j)
+{
+	return j->conf->bundle_dir && j->conf->bundle_dir[0] ? j->conf->bundle_dir
+							     : j->store->real_dir;
+}
+
 /*
  * The bundle is `<real store>/<drv>.chroot`, as Nix's own sandbox has it: on the store's mount, so
  * that outputs move by rename(2), and known to the garbage collector. Another directory is taken
@@ -76,10 +84,8 @@ static int choose_paths(const struct job *j, bool in_memory, struct job_paths *r
 	scoped_paths struct job_paths p = JOB_PATHS_INIT;
 	scoped_free char *run_dir = str_fmt(e, "%s/run", j->conf->state_dir);
 	const char *base = str_base(j->drv->path);
-	const char *dir = j->conf->bundle_dir && j->conf->bundle_dir[0] ? j->conf->bundle_dir
-									: j->store->real_dir;
 
-	p.disk = str_fmt(e, "%s/%s.chroot", dir, base);
+	p.disk = str_fmt(e, "%s/%s.chroot", bundle_parent(j), base);
 	if (!p.disk)
 		return -1;
 	p.bundle = in_memory ? str_fmt(e, "%s/run", j->conf->state_dir) : str_dup(p.disk, e);
@@ -544,7 +550,8 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	if (build_user_acquire(j->settings, j->store->state_dir, req->constraints.uid_range,
 			       j->stop_fd, &user, e) < 0)
 		return -1;
-	if (inputs_open(&inputs, j->conf, j->store, e) < 0)
+	if (inputs_open(&inputs, j->conf, j->store, e) < 0 ||
+	    check_mounts(j, bundle_parent(j), inputs_dir(&inputs), e) < 0)
 		return -1;
 	struct run *run = start_run(j, &user, &inputs, &paths, e);
 	if (!run)

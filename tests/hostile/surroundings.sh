@@ -85,6 +85,31 @@ runtime 'crun "$@" & sleep 0.3; kill -KILL $!; wait $!; kill -KILL $$'
 says "a runtime that is killed with its container running" '.' 'PATH=/bin; sleep 100'
 unset NIX_OCI_HOOK_RUNTIME
 
+# Mounts that let no build start.
+cat >"$W/hook-without" <<END
+#!/bin/sh
+exec unshare --mount --propagation private -- sh -c 'while umount -l /proc 2>/dev/null; do :; done; exec "\$@"' sh $real_hook "\$@"
+END
+NIX_OCI_HOOK=$W/hook-without
+says "no /proc" "'/proc' is not mounted"
+NIX_OCI_HOOK=$real_hook
+mount --bind "$W/hook" "$W/hook" && mount -o remount,bind,noexec "$W/hook"
+left_mounts=$W/hook
+says "a store that is mounted noexec" "no build can run in '/nix/store', as its file system is mounted noexec"
+export NIX_OCI_HOOK_BUNDLE_DIR=$W/bundles
+mkdir "$W/bundles"
+check "a store that is mounted noexec, a builder of the machine and a bundle-dir elsewhere" \
+  nix_build hook "$expr" -A link
+copy=$(on hook nix-store --add /bin/busybox 2>"$W/hook.log")
+nix_build hook -E "derivation { name = \"noexec\"; system = builtins.currentSystem;
+  builder = builtins.storePath $copy; }" >/dev/null
+check_log "a store that is mounted noexec: a builder in it" \
+  "builder '$copy' cannot be executed, as the file system of '/nix/store' is mounted noexec" "$W/hook.log"
+nothing_left "a builder on a noexec mount" hook
+unset NIX_OCI_HOOK_BUNDLE_DIR
+umount "$W/hook"
+left_mounts=
+
 # Nix's daemon has variables of systemd's that crun and runc would heed: LISTEN_FDS gives the build
 # crun's log, NOTIFY_SOCKET mounts a socket into it.
 for runtime in crun runc; do

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook/job/check_mounts.h"
+
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "hook/request/launcher.h"
+#include "nar/storepath.h"
+
+#include "nar/base/banned.h"
+
+static bool is_noexec(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 && (st.f_flag & ST_NOEXEC);
+}
+
+int check_mounts(const struct job *j, const char *dir, bool unpacked_inputs, struct err *e)
+{
+	const char *builder = j->drv->builder;
+
+	if (access("/proc/self/fd", F_OK) < 0)
+		return err_set(e, ERR_SYSTEM,
+			       "'/proc' is not mounted, and builds need it: run 'mount -t proc "
+			       "proc /proc'");
+	if (j->runtime->kind == RUNTIME_RUNSC)
+		return 0;
+	/* The launcher is a file of the build directory. */
+	if (launch_available() && is_noexec(dir))
+		return err_set(e, ERR_SYSTEM,
+			       "no build can run in '%s', as its file system is mounted noexec: "
+			       "mount it without that option, or set 'bundle-dir' to a directory "
+			       "elsewhere",
+			       dir);
+	if (!unpacked_inputs && builder && storepath_prefix(builder, j->store->dir) &&
+	    is_noexec(j->store->real_dir))
+		return err_set(e, ERR_SYSTEM,
+			       "the builder '%s' cannot be executed, as the file system of '%s' is "
+			       "mounted noexec: mount it without that option, or set 'inputs' to "
+			       "nar and 'cache-dir' to a directory elsewhere",
+			       builder, j->store->real_dir);
+	return 0;
+}
