@@ -420,6 +420,12 @@ static int make_state_dir(const char *path, struct err *e)
 {
 	scoped_fd int fd = io_mkdir_p(path, 0755, e);
 
+	/* Root of a user namespace gets root's default, but /run is the machine's. */
+	if (fd < 0 && e->sys == EACCES)
+		return err_wrap(e,
+				"user %ju may not create the state directory (set 'state-dir' to a "
+				"directory of that user)",
+				(uintmax_t)geteuid());
 	if (fd < 0)
 		return err_wrap(e, "the state directory (see 'state-dir')");
 	return conf_check_dir(fd, path, "state-dir", e);

@@ -75,6 +75,14 @@ n=$((n + 1))
 alice "$layout" "RUNTIME=auto" --store "$W/alice/store-$n" "$W/alice/small.nix" -A dep
 check_eq "auto: builds" $? 0
 
+# Root of a user namespace has root's default, which is the machine's.
+setpriv --reuid $id --regid $id --clear-groups env -i PATH="$PATH" HOME="$W/alice" TMPDIR="$W/alice" \
+  NIX_CONF_DIR="$W/etc-hook" unshare --map-root-user nix-build --no-out-link --store "$W/alice/store-root" \
+  --option build-hook "$NIX_OCI_HOOK" --option build-users-group "" "$W/alice/small.nix" -A dep >"$W/hook.log" 2>&1
+check "root of a user namespace, the machine's /run: fails" [ $? != 0 ]
+check_log "root of a user namespace, the machine's /run: it is said what to set" \
+  "user 0 may not create the state directory \(set 'state-dir'.*'/run/nix-oci-hook'" "$W/hook.log"
+
 # The rest with what works nearly everywhere.
 runtime=runc
 has_runtime runc || runtime=crun
