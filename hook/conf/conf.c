@@ -441,6 +441,23 @@ int conf_check_dir(int fd, const char *path, const char *key, struct err *e)
 	return 0;
 }
 
+/* Of the machine's paths, runtimes learn by configurations in JSON, which has no other bytes. */
+static int check_paths(const struct conf *c, struct err *e)
+{
+	for (size_t i = 0; i < conf_keys_count; i++) {
+		const struct conf_key *key = &conf_keys[i];
+		const char *path = key->type == CONF_PATH ? *(char **)member(c, key) : NULL;
+
+		if (path && !str_is_utf8(path))
+			return err_set(
+				e, ERR_INPUT,
+				"key '%s' is '%s', which is not UTF-8: no OCI runtime can be "
+				"told of such a path; set '%s' to another",
+				key->name, path, key->name);
+	}
+	return 0;
+}
+
 int conf_load(struct conf *c, const char *path, const struct strv *options, struct err *e)
 {
 	scoped_conf struct conf new = CONF_INIT;
@@ -451,7 +468,7 @@ int conf_load(struct conf *c, const char *path, const struct strv *options, stru
 	for (size_t i = 0; options && i + 1 < options->n; i += 2)
 		if (conf_set(&new, "--option", options->items[i], options->items[i + 1], e) < 0)
 			return -1;
-	if (find_state_dir(&new, e) < 0 || find_cache_dir(&new, e) < 0)
+	if (find_state_dir(&new, e) < 0 || find_cache_dir(&new, e) < 0 || check_paths(&new, e) < 0)
 		return -1;
 	conf_done(c);
 	*c = TAKE(new, (struct conf)CONF_INIT);

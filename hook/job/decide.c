@@ -115,6 +115,12 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 	bool ours = false, valid = false;
 
 	*ret = DECIDE_DECLINE;
+	/* Nor in a bundle elsewhere: the inputs are mounted from there. */
+	if (!str_is_utf8(st->real_dir))
+		return buf_addf(why, e,
+				"the store directory '%s' is not UTF-8, and no OCI runtime can be "
+				"told of such a path",
+				st->real_dir);
 	if (drv_is_builtin(d) && !builtin_name(d))
 		return buf_addf(why, e, "'%s' is a builder of Nix's own", d->builder);
 	if (system_is_ours(t->system, s, &ours, e) < 0)

@@ -323,12 +323,15 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 	 * (its own is closed by then), in the format of its log. So for crun it is text.
 	 */
 	const char *format = rt->kind == RUNTIME_CRUN ? "text" : "json";
+	/* It looks for a type before the first ':'; the others know paths only. */
+	scoped_free char *log =
+		str_fmt(e, "%s%s", rt->kind == RUNTIME_CRUN ? "file:" : "", log_path);
 	const char *const global[] = {rt->path, "--root",       state_dir, "--log",
-				      log_path, "--log-format", format,    NULL};
+				      log,      "--log-format", format,    NULL};
 	const char *const run[] = {"run", "--bundle", bundle, NULL};
 	const char *const detach[] = {"--detach", "--pid-file", pid_file, NULL};
 
-	if (add_all(ret, global, e) < 0 || add_special(rt, network, ret, e) < 0 ||
+	if (!log || add_all(ret, global, e) < 0 || add_special(rt, network, ret, e) < 0 ||
 	    (rt->kind == RUNTIME_RUNSC &&
 	     strv_addf(ret, e, "--panic-log=%s" RUNTIME_CRASH_SUFFIX, log_path) < 0) ||
 	    strv_copy(ret, &rt->extra_args, e) < 0 || add_all(ret, run, e) < 0)

@@ -358,6 +358,20 @@ size_t utf8_len(const char *text, size_t max)
 	return n;
 }
 
+bool str_is_utf8(const char *s)
+{
+	const char *end = s + strlen(s);
+
+	while (s < end) {
+		const size_t n = utf8_len(s, (size_t)(end - s));
+
+		if (!n)
+			return false;
+		s += n;
+	}
+	return true;
+}
+
 bool num_parse_u64(const char *s, size_t len, uint64_t max, uint64_t *ret)
 {
 	uint64_t v = 0;

@@ -129,6 +129,8 @@ const char *str_base(const char *path);
  * overlong, a surrogate, beyond U+10FFFF or cut off (RFC 3629, section 4). MAX is at least 1.
  */
 size_t utf8_len(const char *p, size_t max);
+/* All of S is UTF-8. */
+bool str_is_utf8(const char *s);
 
 /*
  * A decimal number without sign, blanks or empty text, of at most MAX. False if it is not one.

@@ -25,6 +25,20 @@ on hook nix-build --no-out-link --store "$W/airy?system-features=levitation%20kv
   --option build-hook "$NIX_OCI_HOOK" "$expr" -A feature >/dev/null 2>"$W/hook.log"
 check_eq "a store that has the feature: the hook builds" "$?: $(grep -c "on 'oci:" "$W/hook.log")" "0: 1"
 
+# JSON has no other bytes, so there would be nothing that a runtime could be told.
+store=$W/$'caf\xe9'
+odd() { # odd MAX-JOBS
+  on hook nix-build --no-out-link --store "$store" --option max-jobs "$1" --option build-hook "$NIX_OCI_HOOK" \
+    -E "derivation { name = \"odd\"; system = builtins.currentSystem; builder = \"/bin/sh\"; args = [ \"-c\" \"echo >\$out\" ]; }" \
+    >/dev/null 2>"$W/hook.log"
+}
+odd 0
+check "a store that is not UTF-8: nix-build fails" [ $? != 0 ]
+check_log "a store that is not UTF-8: the reason is told" \
+  "nix-oci-hook does not build '/nix/store/.*\\.drv': the store directory '$W/caf.*' is not UTF-8" "$W/hook.log"
+odd 1
+check_eq "a store that is not UTF-8: Nix builds" $? 0
+
 # Nix builds it itself: nobody needs to know why. What it cannot build either is told all the same.
 nix_conf hook "sandbox = relaxed" "max-jobs = 1"
 nix_build hook "$expr" -A noChroot >/dev/null

@@ -23,6 +23,8 @@ says() { # says NAME PATTERN [SCRIPT]: a build fails by exit code 1 with that me
 echo >"$W/a-file"
 export NIX_OCI_HOOK_STATE_DIR=$W/a-file
 says "a file as state directory" "$W/a-file.*(Not a directory|not a directory|File exists)"
+export NIX_OCI_HOOK_STATE_DIR=$W/$'caf\xe9'
+says "a state directory that is not UTF-8" "key 'state-dir' is '$W/caf.*', which is not UTF-8: no OCI runtime"
 export NIX_OCI_HOOK_STATE_DIR=/proc/nowhere
 says "a state directory that cannot be made" '/proc/nowhere'
 mkdir "$W/ro" && mount -t tmpfs -o ro none "$W/ro"
@@ -121,6 +123,23 @@ for runtime in crun runc; do
         while read -r line; do case \$line in *notify*) exit 2;; esac; done </proc/self/mountinfo
         echo >\$out'' ]; }"
 done
+
+# Names that trip programs. Where the bundle is not in memory more of the runtime's files are there.
+mkdir "$W/hook/bundles"
+for runtime in crun runc runsc; do
+  has_runtime $runtime || continue
+  for name in a:b 'a,b' 'a b' $'new\nline' 'a"b' 'a\b' é; do
+    for bundles in "" "/nix/bundles/$name"; do
+      n=$((${n-0} + 1))
+      mkdir -p "$W/hook/bundles/$name"
+      NIX_OCI_HOOK_STATE_DIR=$W/names/$name NIX_OCI_HOOK_BUNDLE_DIR=$bundles NIX_OCI_HOOK_RUNTIME=$runtime \
+        check "$runtime: state directory ${name@Q}, bundles in ${bundles@Q}" nix_build hook -E "derivation {
+          name = \"odd\"; system = builtins.currentSystem; builder = \"/bin/sh\"; n = \"$n\";
+          args = [ \"-c\" \"echo >\$out\" ]; }"
+    done
+  done
+done
+rm -r "$W/hook/bundles" "$W/names"
 
 # runsc enters its TMPDIR as nobody.
 if command -v runsc >/dev/null; then

@@ -73,6 +73,10 @@ static void knows_utf8_from_what_looks_like_it(void **state)
 	assert_int_equal(utf8_len("\xf4\x90\x80\x80", 4), 0); /* beyond U+10FFFF */
 	assert_int_equal(utf8_len("\x80", 1), 0);
 	assert_int_equal(utf8_len("\xe9t", 2), 0); /* Latin-1 */
+	assert_true(str_is_utf8(""));
+	assert_true(str_is_utf8("/caf\xc3\xa9"));
+	assert_false(str_is_utf8("/caf\xe9"));
+	assert_false(str_is_utf8("/caf\xc3"));
 }
 
 static void messages_carry_no_control_bytes(void **state)

@@ -196,6 +196,8 @@ static void refuses_with_file_line_and_what_is_allowed(void **state)
 	refuse("userns = yes", "allowed is true or false");
 	refuse("cgroups = ON", "allowed is auto, off or on");
 	refuse("profile = nix tvix", "allowed is nix or tvix");
+	refuse("state-dir = /caf\xe9", "key 'state-dir' is '/caf\xe9', which is not UTF-8");
+	refuse("bundle-dir = /caf\xe9", "set 'bundle-dir' to another");
 	refuse("state-dir = run/x", "allowed is an absolute path or nothing");
 	refuse("runtime = crun --debug", "allowed is a text without blanks");
 	refuse("runtime=crun", "x.conf:1: expected 'KEY = VALUE' with blanks around the '='");

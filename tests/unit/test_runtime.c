@@ -165,7 +165,8 @@ static void command_lines_are_each_runtimes_own(void **state)
 	} cases[] = {
 		{{.kind = RUNTIME_CRUN, .path = path, .cgroups = CGROUP_HYBRID},
 		 false,
-		 "/x --root /s --log /l --log-format text --cgroup-manager=disabled run --bundle "
+		 "/x --root /s --log file:/l --log-format text --cgroup-manager=disabled run "
+		 "--bundle "
 		 "/b "
 		 "id"},
 		{{.kind = RUNTIME_CRUN,
@@ -173,7 +174,7 @@ static void command_lines_are_each_runtimes_own(void **state)
 		  .own_cgroups = true,
 		  .extra_args = {flags, 1, 2}},
 		 false,
-		 "/x --root /s --log /l --log-format text --debug run --bundle /b --detach "
+		 "/x --root /s --log file:/l --log-format text --debug run --bundle /b --detach "
 		 "--pid-file /p id"},
 		{{.kind = RUNTIME_RUNC, .path = path, .cgroups = CGROUP_V2},
 		 true,
