@@ -118,7 +118,9 @@ const struct conf_key conf_keys[] = {
 		 "writes into a binary cache that is a directory, but for Nix's settings.",
 	 .names = sync_names},
 	{"userns", CONF_BOOL, AT(userns), "true",
-	 .help = "Whether builds run in a user namespace, as in Nix's sandbox."},
+	 .help = "Whether builds run in a user namespace, as in Nix's sandbox. Where none can be "
+		 "made, builds of root do without one, with a warning, if Nix's setting "
+		 "sandbox-fallback is true."},
 };
 const size_t conf_keys_count = ARRAY_SIZE(conf_keys);
 

@@ -15,6 +15,7 @@
 #include "hook/bundle/bundle.h"
 #include "hook/host/cores.h"
 #include "hook/host/machine.h"
+#include "hook/host/userns.h"
 #include "hook/host/users.h"
 #include "hook/inputs/inputs.h"
 #include "hook/job/check_mounts.h"
@@ -258,14 +259,31 @@ static int prepare_inputs(const struct attempt *a, struct machine *m, struct err
 	return inputs_prepare(a->inputs, &in, e);
 }
 
+/* The build has a user namespace, or does without if it may. */
+static int ensure_userns(const struct attempt *a, struct spec_host *h, struct err *e)
+{
+	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
+	const int why = userns_try();
+
+	if (!why)
+		return 0;
+	if (userns_do_without(h, why, a->j->settings, a->user, &warning, e) < 0)
+		return -1;
+	log_warn("%s", warning.data);
+	return 0;
+}
+
 /* Describe the machine, and have what the request names ready. */
 static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 {
 	const struct job *j = a->j;
 	const char *where = a->paths->bundle;
 
-	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0 ||
-	    (!prebuild_is_set(j->settings) && prepare_inputs(a, m, e) < 0))
+	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0)
+		return -1;
+	if (m->host.userns && ensure_userns(a, &m->host, e) < 0)
+		return -1;
+	if (!prebuild_is_set(j->settings) && prepare_inputs(a, m, e) < 0)
 		return -1;
 	if (inputs_dir(a->inputs) && path_reachable(where))
 		where = inputs_dir(a->inputs);
