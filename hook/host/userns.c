@@ -47,7 +47,7 @@ static const char *cause(int why)
 	}
 }
 
-int userns_do_without(struct spec_host *h, int why, const struct settings *s,
+int userns_do_without(struct spec_host *h, int why, bool needed, const struct settings *s,
 		      const struct build_user *user, struct buf *warning, struct err *e)
 {
 	bool allowed;
@@ -59,7 +59,7 @@ int userns_do_without(struct spec_host *h, int why, const struct settings *s,
 	if (settings_bool(s, "sandbox-fallback", true, &allowed, e) < 0)
 		return -1;
 	/* The builder would have all that we may do, or it needs the namespace to be root in. */
-	if (h->rootless || h->uid_map[0].count > 1)
+	if (needed || h->rootless || h->uid_map[0].count > 1)
 		return err_set(e, ERR_SYSTEM,
 			       "no user namespace can be made, and this build cannot do without: "
 			       "%s (see %s)",

@@ -21,8 +21,9 @@ int userns_try(void) MUST_CHECK;
 /*
  * WHY is what userns_try() says: let the build of USER that H describes do without a user
  * namespace, of which WARNING is to be told; or else -1, with what is in the way and what to do.
+ * NEEDED: the runtime cannot do without.
  */
-int userns_do_without(struct spec_host *h, int why, const struct settings *s,
+int userns_do_without(struct spec_host *h, int why, bool needed, const struct settings *s,
 		      const struct build_user *user, struct buf *warning, struct err *e) MUST_CHECK;
 
 #endif

@@ -263,11 +263,13 @@ static int prepare_inputs(const struct attempt *a, struct machine *m, struct err
 static int ensure_userns(const struct attempt *a, struct spec_host *h, struct err *e)
 {
 	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
-	const int why = userns_try();
+	/* It starts a process of its own in one, whatever the build has. */
+	const bool needed = a->j->runtime->kind == RUNTIME_RUNSC;
+	const int why = h->userns || needed ? userns_try() : 0;
 
 	if (!why)
 		return 0;
-	if (userns_do_without(h, why, a->j->settings, a->user, &warning, e) < 0)
+	if (userns_do_without(h, why, needed, a->j->settings, a->user, &warning, e) < 0)
 		return -1;
 	log_warn("%s", warning.data);
 	return 0;
@@ -281,7 +283,7 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 
 	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0)
 		return -1;
-	if (m->host.userns && ensure_userns(a, &m->host, e) < 0)
+	if (ensure_userns(a, &m->host, e) < 0)
 		return -1;
 	if (!prebuild_is_set(j->settings) && prepare_inputs(a, m, e) < 0)
 		return -1;

@@ -33,7 +33,7 @@ static void refuses(struct spec_host h, int why, const char *fallback, const cha
 	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
 
 	assert_ok(&e, settings_set(&s, "sandbox-fallback", fallback, &e));
-	assert_err(&e, userns_do_without(&h, why, &s, &user, &warning, &e), words);
+	assert_err(&e, userns_do_without(&h, why, false, &s, &user, &warning, &e), words);
 	assert_true(h.userns);
 	assert_int_equal(warning.len, 0);
 }
@@ -54,7 +54,7 @@ static void falls_back_to_the_build_users_ids(void **state)
 	scoped_settings struct settings s = {0};
 	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
 
-	assert_ok(&e, userns_do_without(&h, ENOSPC, &s, &user, &warning, &e));
+	assert_ok(&e, userns_do_without(&h, ENOSPC, false, &s, &user, &warning, &e));
 	assert_false(h.userns);
 	assert_int_equal(h.uid, user.uid);
 	assert_int_equal(h.gid, user.gid);
@@ -73,6 +73,18 @@ static void heeds_sandbox_fallback(void **state)
 		"false or Nix's 'sandbox-fallback' is true");
 	refuses(host_of(1, false), EPERM, "false", "/proc/sys/kernel/unprivileged_userns_clone");
 	refuses(host_of(1, false), EINVAL, "false", "CONFIG_USER_NS");
+}
+
+static void some_runtimes_cannot_do_without(void **state)
+{
+	struct err e = ERR_INIT;
+	struct spec_host h = host_of(1, false);
+	scoped_settings struct settings s = {0};
+	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
+
+	assert_err(&e, userns_do_without(&h, ENOSPC, true, &s, &user, &warning, &e),
+		   "this build cannot do without");
+	assert_true(h.userns);
 }
 
 /* Who starts the build is who it would run as, or it is to be root of its ids. */
@@ -94,6 +106,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_try_leaves_no_child_and_says_why_not),
 		cmocka_unit_test(falls_back_to_the_build_users_ids),
 		cmocka_unit_test(heeds_sandbox_fallback),
+		cmocka_unit_test(some_runtimes_cannot_do_without),
 		cmocka_unit_test(some_builds_cannot_do_without),
 		cmocka_unit_test(want_of_memory_is_no_reason),
 	};
