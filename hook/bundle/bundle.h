@@ -34,11 +34,12 @@ struct bundle {
 	char *build_dir;  /* absolute path of scratch/<working dir>, what keep-failed keeps */
 	char *output_dir; /* absolute path of scratch/nix-store, in which outputs appear */
 	int output_dirfd;
-	bool lacks_null; /* root/dev/null is a file on which a null device is to be mounted */
+	bool lacks_null;   /* root/dev/null is a file on which a null device is to be mounted */
+	bool owns_machine; /* the runtime can change what is the machine's root's */
 };
-#define BUNDLE_INIT                             \
-	{                                       \
-		NULL, -1, NULL, NULL, -1, false \
+#define BUNDLE_INIT                                    \
+	{                                              \
+		NULL, -1, NULL, NULL, -1, false, false \
 	}
 
 /* Whether a bundle for R may be in memory: nothing that its build can fill would be. */

@@ -38,6 +38,11 @@ int bundle_place(int dirfd, const char *name, const char *source, const struct s
 int bundle_make_root(struct bundle_work *w, struct err *e) MUST_CHECK;
 /* Mount points for inputs, host paths, the shell and files of the machine. */
 int bundle_make_mount_points(struct bundle_work *w, struct err *e) MUST_CHECK;
+/*
+ * The runtime can change what is the machine's root's: once in the namespaces, where root is mapped
+ * as itself, and before for whomever root is mapped to. crun does the latter with descriptor 0.
+ */
+bool bundle_owns_machine(const struct spec_host *h);
 /* The request's additional files. */
 int bundle_make_files(struct bundle_work *w, struct err *e) MUST_CHECK;
 

@@ -196,6 +196,7 @@ static int finish(struct bundle_work *w, struct bundle *ret, struct err *e)
 	}
 	b.dirfd = TAKE(w->top, -1);
 	b.lacks_null = w->lacks_null;
+	b.owns_machine = bundle_owns_machine(w->h);
 	*ret = b;
 	return 0;
 }

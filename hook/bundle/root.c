@@ -60,11 +60,7 @@ static int place_file(const struct bundle_work *w, const char *target, struct er
 	return place_at(w, target, target, &file, &placed, e);
 }
 
-/*
- * The runtime can change what is the machine's root's: once in the namespaces, where root is mapped
- * as itself, and before for whomever root is mapped to. crun does the latter with descriptor 0.
- */
-static bool has_power_over_machine(const struct spec_host *h)
+bool bundle_owns_machine(const struct spec_host *h)
 {
 	if (geteuid() != 0 || !h->userns)
 		return geteuid() == 0;
@@ -83,7 +79,7 @@ static bool has_power_over_machine(const struct spec_host *h)
  */
 static int make_null(struct bundle_work *w, struct err *e)
 {
-	if (has_power_over_machine(w->h) &&
+	if (bundle_owns_machine(w->h) &&
 	    mknodat(w->dev, "null", S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) == 0) {
 		scoped_fd int fd = openat(w->dev, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) {

@@ -392,6 +392,7 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 		.scratch = scratch,
 		.cgroup = p->named_cgroup ? NULL : p->cgroup,
 		.mounts_null = b->lacks_null,
+		.owns_machine = b->owns_machine,
 	};
 	if (run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
 			  a->user->uid, lim, a->j->log_fd, ret, e) == 0)

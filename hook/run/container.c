@@ -457,6 +457,7 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const struct run_
 		.makes_cgroups =
 			rt->own_cgroups || (rt->kind != RUNTIME_CRUN && rt->kind != RUNTIME_RUNSC),
 		.mounts_null = at->mounts_null,
+		.owns_machine = at->owns_machine,
 		.personality = lim->personality,
 	};
 	scoped_free char *root = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, at->state_dir);

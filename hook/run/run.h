@@ -112,6 +112,7 @@ struct run_place {
 	const char *scratch;   /* with a memdir: what of the bundle is on the disk */
 	const char *cgroup;    /* that of v2 in which the runtime is started; NULL: in ours */
 	bool mounts_null;      /* the bundle lacks a null device, and finds one mounted */
+	bool owns_machine;     /* the runtime may change what is the machine's root's */
 };
 /*
  * Run the container of a bundle to its end: when this returns, no process of it lives. What the

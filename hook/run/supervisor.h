@@ -46,6 +46,7 @@ struct sup_run {
 	bool detaches;      /* the builder becomes our child; its pid stands in the pid file */
 	bool makes_cgroups; /* which must be looked for */
 	bool mounts_null;   /* as of struct run_place */
+	bool owns_machine;  /* the same */
 	unsigned long personality;
 };
 

@@ -34,8 +34,9 @@ static void reset_handlers(void)
 /*
  * Standard input: a null device. runsc gives what is there to nobody, and crun, where root is
  * mapped, to the build's user; the machine's would then be theirs to close for all. So it is the
- * bundle's own where it has one (hook/bundle/bundle.h), and for runsc else a pipe at its end; crun
- * without root mapped has no power over the machine's, which we have there already.
+ * bundle's own where it has one (hook/bundle/bundle.h), else a pipe at its end. Only a runtime that
+ * has no power over the machine's gets that one, which we have there already: crun without root
+ * mapped.
  */
 static int give_stdin(const struct sup *s, struct err *e)
 {
@@ -53,7 +54,7 @@ static int give_stdin(const struct sup *s, struct err *e)
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
 		return dup2(fd, STDIN_FILENO) < 0 ? err_sys(e, "giving the runtime its input") : 0;
-	if (s->how.kind != RUNTIME_RUNSC)
+	if (s->how.kind != RUNTIME_RUNSC && !s->how.owns_machine)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) < 0 || dup2(ends[0], STDIN_FILENO) < 0)
 		return err_sys(e, "giving the runtime its input");

@@ -87,6 +87,24 @@ runtime 'crun "$@" & sleep 0.3; kill -KILL $!; wait $!; kill -KILL $$'
 says "a runtime that is killed with its container running" '.' 'PATH=/bin; sleep 100'
 unset NIX_OCI_HOOK_RUNTIME
 
+# A machine without user namespaces: the hook alone is in one, with all ids, that allows no other.
+cat >"$W/hook-limited" <<END
+#!/bin/bash
+pid=\$\$
+{
+  until [ "\$(readlink /proc/self/ns/user)" != "\$(readlink /proc/\$pid/ns/user)" ]; do sleep 0.05; done
+  for map in uid_map gid_map; do echo 0 0 4294967295 >/proc/\$pid/\$map; done
+} </dev/null >/dev/null 2>&1 4>&- 5>&- &
+exec unshare --user --keep-caps --mount --propagation private -- bash -c '
+  until read -r _ </proc/self/gid_map; do sleep 0.05; done
+  exec "\$@"' bash sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "\$@"' sh $real_hook "\$@"
+END
+chmod +x "$W/hook-limited"
+NIX_OCI_HOOK=$W/hook-limited
+says "no user namespaces, no fallback" "no user namespace can be made: No space left on device \\(see the limit \
+'/proc/sys/user/max_user_namespaces'\\); builds do without one where 'userns' is false or Nix's 'sandbox-fallback'"
+NIX_OCI_HOOK=$real_hook
+
 # Mounts that let no build start.
 cat >"$W/hook-without" <<END
 #!/bin/sh
@@ -111,26 +129,12 @@ nothing_left "a builder on a noexec mount" hook
 unset NIX_OCI_HOOK_BUNDLE_DIR
 umount "$W/hook"
 left_mounts=
-# A machine without user namespaces: the hook alone is in one, with all ids, that allows no other.
-cat >"$W/hook-limited" <<END
-#!/bin/bash
-pid=\$\$
-{
-  until [ "\$(readlink /proc/self/ns/user)" != "\$(readlink /proc/\$pid/ns/user)" ]; do sleep 0.05; done
-  for map in uid_map gid_map; do echo 0 0 4294967295 >/proc/\$pid/\$map; done
-} </dev/null >/dev/null 2>&1 4>&- 5>&- &
-exec unshare --user --keep-caps --mount --propagation private -- bash -c '
-  until read -r _ </proc/self/gid_map; do sleep 0.05; done
-  exec "\$@"' bash sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "\$@"' sh $real_hook "\$@"
-END
-chmod +x "$W/hook-limited"
 NIX_OCI_HOOK=$W/hook-limited
-says "no user namespaces, no fallback" "no user namespace can be made: No space left on device \\(see the limit \
-'/proc/sys/user/max_user_namespaces'\\); builds do without one where 'userns' is false or Nix's 'sandbox-fallback'"
-limited() { # limited NAME: a build in there, which tells its ids
+limited() { # limited NAME FALLBACK: a build in there, which tells its ids
   out=$(nix_build hook --option sandbox-fallback "$2" -E "derivation { name = \"limited\";
     system = builtins.currentSystem; builder = \"/bin/sh\"; case = ''$1''; args = [ \"-c\" ''
       id -u >\$out; while read -r a b c; do echo \$a \$b \$c; done </proc/self/uid_map >>\$out'' ]; PATH = \"/bin\"; }")
+  check_eq "$1: the machine's null device stays root's" "$(stat -c %u:%g /dev/null)" 0:0
   check_eq "$1: the builder is the build user" "$(xargs <"$W/hook/${out#/nix/}")" "$((uid_base + 1)) 0 0 4294967295"
 }
 limited "no user namespaces, a fallback" true
