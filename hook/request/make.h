@@ -31,7 +31,7 @@ struct drvrequest_in {
 	const struct builtin_program *builtin; /* NULL: builtin builders are refused */
 	bool builtin_secrets; /* their netrc and certificates become a part of the request */
 	const struct strv *secrets_allowed; /* names of those that it reads all the same, or NULL */
-	bool own_shell; /* our configuration names a shell: also a build that Nix gives none has it */
+	bool own_shell; /* our configuration names a shell, for builds that Nix gives none */
 };
 
 /* A RET that is not cleared leaks; the result keeps the rules of req_check(). */
