@@ -131,14 +131,14 @@ nothing_left "what goes wrong" hook
 # ---- SIGKILL in the middle ----
 cache=/mnt/cache
 conf "inputs = nar" "cache-dir = $cache"
-nix_build hook "$expr" -A large --arg big 200000000 >/dev/null
+nix_build hook "$expr" -A large --arg big 600000000 >/dev/null
 before=$(entries)
 become hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$expr" -A wantsLarge \
-  --arg big 200000000 >"$W/out" 2>"$W/hook.log" &
+  --arg big 600000000 >"$W/out" 2>"$W/hook.log" &
 nix=$!
 for _ in $(seq 200); do
   [ -n "$(find "$cache/runs" -size +500k 2>/dev/null)" ] && break
-  sleep 0.02
+  sleep 0.01
 done
 check "SIGKILL: an input is being unpacked" [ -n "$(find "$cache/runs" -size +500k)" ]
 # Without a fork on the way, or the unpacking is done before.
@@ -149,7 +149,7 @@ done
 wait $nix
 check "SIGKILL: no run is left in the cache" no_runs
 check_eq "SIGKILL: no entry" "$(entries)" "$before"
-nix_build hook "$expr" -A wantsLarge --arg big 200000000 >/dev/null
+nix_build hook "$expr" -A wantsLarge --arg big 600000000 >/dev/null
 check_eq "after a SIGKILL the next build succeeds" $? 0
 check_eq "after a SIGKILL the next build has the entry" "$(entries)" $((before + 1))
 
