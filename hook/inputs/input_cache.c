@@ -60,7 +60,7 @@
 #define USES_BYTES_MAX (64u << 20)
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 
-void icache_name(const struct hash *sha256, char ret[ICACHE_NAME_MAX])
+void input_cache_name(const struct hash *sha256, char ret[INPUT_CACHE_NAME_MAX])
 {
 	assert(sha256->algo == HASH_SHA256);
 	nix32_encode(sha256->bytes, hash_size_bytes(HASH_SHA256), ret);
@@ -78,28 +78,28 @@ static int lock_fd(int fd, int how)
 	return 1;
 }
 
-int icache_lock(struct icache *c, struct err *e)
+int input_cache_lock(struct input_cache *c, struct err *e)
 {
 	if (lock_fd(c->lock_fd, LOCK_EX) < 0)
 		return err_sys(e, "locking '%s/lock'", c->dir);
 	return 0;
 }
 
-void icache_unlock(struct icache *c)
+void input_cache_unlock(struct input_cache *c)
 {
 	flock(c->lock_fd, LOCK_UN);
 }
 
-static void scope_unlock(struct icache **c)
+static void scope_unlock(struct input_cache **c)
 {
 	if (*c)
-		icache_unlock(*c);
+		input_cache_unlock(*c);
 }
 #define scoped_unlock __attribute__((cleanup(scope_unlock), unused))
 
 /* ---- the directory ---- */
 
-static int open_sub(struct icache *c, int dirfd, const char *name, struct err *e)
+static int open_sub(struct input_cache *c, int dirfd, const char *name, struct err *e)
 {
 	scoped_free char *what = str_fmt(e, "%s/%s", c->dir, name);
 	scoped_fd int fd = -1;
@@ -122,7 +122,7 @@ static int open_sub(struct icache *c, int dirfd, const char *name, struct err *e
 	return TAKE(fd, -1);
 }
 
-static int open_dir(struct icache *c, struct err *e)
+static int open_dir(struct input_cache *c, struct err *e)
 {
 	bool there = access(c->dir, F_OK) == 0;
 	scoped_fd int fd = io_mkdir_p(c->dir, 0755, e);
@@ -144,7 +144,7 @@ static int open_dir(struct icache *c, struct err *e)
 
 /* ---- runs ---- */
 
-int icache_open_run(struct icache *c, const char *name, bool *ret_alive)
+int input_cache_open_run(struct input_cache *c, const char *name, bool *ret_alive)
 {
 	scoped_fd int fd =
 		openat(c->runs_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -157,7 +157,7 @@ int icache_open_run(struct icache *c, const char *name, bool *ret_alive)
 }
 
 /* Under the lock. */
-static int start_run(struct icache *c, struct err *e)
+static int start_run(struct input_cache *c, struct err *e)
 {
 	uint8_t random[10];
 	char name[2 * sizeof random + 1];
@@ -180,7 +180,7 @@ static int start_run(struct icache *c, struct err *e)
 }
 
 /* Under the lock. What cannot be removed is left to the next: this run can do without. */
-static int remove_dead_runs(struct icache *c, struct err *e)
+static int remove_dead_runs(struct input_cache *c, struct err *e)
 {
 	scoped_fd int fd = openat(c->runs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -194,7 +194,7 @@ static int remove_dead_runs(struct icache *c, struct err *e)
 
 		if (de->d_name[0] == '.' || str_eq(de->d_name, c->run_name))
 			continue;
-		scoped_fd int run = icache_open_run(c, de->d_name, &alive);
+		scoped_fd int run = input_cache_open_run(c, de->d_name, &alive);
 		if (run >= 0 && !alive &&
 		    io_rmtree(c->runs_fd, de->d_name, de->d_name, &ignored) < 0)
 			err_clear(&ignored);
@@ -203,7 +203,7 @@ static int remove_dead_runs(struct icache *c, struct err *e)
 }
 
 /* Locks that nobody has any more: as who made the entry would have done. The same holds. */
-static int remove_dead_locks(struct icache *c, struct err *e)
+static int remove_dead_locks(struct input_cache *c, struct err *e)
 {
 	scoped_fd int fd = openat(c->making_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -227,7 +227,7 @@ static int remove_dead_locks(struct icache *c, struct err *e)
 }
 
 /* Where it is not known which boot this is, entries are written to the disk as they are made. */
-static void find_boot(struct icache *c)
+static void find_boot(struct input_cache *c)
 {
 	scoped_fd int fd = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
 	struct err ignored = ERR_INIT;
@@ -239,9 +239,9 @@ static void find_boot(struct icache *c)
 		c->sync = true;
 }
 
-struct icache *icache_open(const struct icache_options *o, struct err *e)
+struct input_cache *input_cache_open(const struct input_cache_options *o, struct err *e)
 {
-	struct icache *c = mem_new(1, sizeof *c, e);
+	struct input_cache *c = mem_new(1, sizeof *c, e);
 	bool ok;
 
 	if (!c)
@@ -252,35 +252,35 @@ struct icache *icache_open(const struct icache_options *o, struct err *e)
 	find_boot(c);
 	c->entries_fd = c->making_fd = c->runs_fd = c->lock_fd = c->run_fd = -1;
 	c->dir = str_dup(o->dir, e);
-	ok = c->dir && open_dir(c, e) == 0 && icache_lock(c, e) == 0;
+	ok = c->dir && open_dir(c, e) == 0 && input_cache_lock(c, e) == 0;
 	if (ok) {
 		ok = start_run(c, e) == 0 && remove_dead_runs(c, e) == 0 &&
 		     remove_dead_locks(c, e) == 0;
-		icache_unlock(c);
+		input_cache_unlock(c);
 	}
 	if (!ok) {
-		icache_free(c);
+		input_cache_free(c);
 		return NULL;
 	}
 	return c;
 }
 
-int icache_fd(const struct icache *c)
+int input_cache_fd(const struct input_cache *c)
 {
 	return c->run_fd;
 }
 
-const char *icache_run_dir(const struct icache *c)
+const char *input_cache_run_dir(const struct input_cache *c)
 {
 	return c->run_dir;
 }
 
-void icache_leave_run_dir(struct icache *c)
+void input_cache_leave_run_dir(struct input_cache *c)
 {
 	c->leave_run_dir = true;
 }
 
-void icache_free(struct icache *c)
+void input_cache_free(struct input_cache *c)
 {
 	struct err ignored = ERR_INIT;
 	int saved = errno;
@@ -301,22 +301,23 @@ void icache_free(struct icache *c)
 	errno = saved;
 }
 
-int icache_pin(struct icache *c, const struct hash *const *hashes, size_t n, struct err *e)
+int input_cache_pin(struct input_cache *c, const struct hash *const *hashes, size_t n,
+		    struct err *e)
 {
 	scoped_buf struct buf uses = BUF_INIT(USES_BYTES_MAX);
 
 	assert(!c->pinned);
 	for (size_t i = 0; i < n; i++) {
-		char name[ICACHE_NAME_MAX];
+		char name[INPUT_CACHE_NAME_MAX];
 
-		icache_name(hashes[i], name);
+		input_cache_name(hashes[i], name);
 		if (buf_addf(&uses, e, "%s\n", name) < 0)
 			return -1;
 	}
-	if (icache_lock(c, e) < 0)
+	if (input_cache_lock(c, e) < 0)
 		return -1;
-	scoped_unlock struct icache *locked = c;
-	if (io_write_file(c->run_fd, ICACHE_USES, 0600, uses.data, uses.len, e) < 0)
+	scoped_unlock struct input_cache *locked = c;
+	if (io_write_file(c->run_fd, INPUT_CACHE_USES, 0600, uses.data, uses.len, e) < 0)
 		return err_wrap(e, "in '%s'", c->run_dir);
 	c->pinned = true;
 	return 0;
@@ -324,12 +325,12 @@ int icache_pin(struct icache *c, const struct hash *const *hashes, size_t n, str
 
 /* ---- entries ---- */
 
-char *icache_path(const struct icache *c, const struct hash *sha256, struct err *e)
+char *input_cache_path(const struct input_cache *c, const struct hash *sha256, struct err *e)
 {
-	char name[ICACHE_NAME_MAX];
+	char name[INPUT_CACHE_NAME_MAX];
 
-	icache_name(sha256, name);
-	return str_fmt(e, "%s/entries/%s/" ICACHE_CONTENTS, c->dir, name);
+	input_cache_name(sha256, name);
+	return str_fmt(e, "%s/entries/%s/" INPUT_CACHE_CONTENTS, c->dir, name);
 }
 
 /* Nobody has touched the top of it: one who changes a directory or a file changes its time. */
@@ -344,12 +345,12 @@ static bool is_canonical(const struct stat *st)
 }
 
 /* Whether entry NAME may have lost contents with the machine's power. */
-static bool is_of_other_boot(const struct icache *c, const char *name)
+static bool is_of_other_boot(const struct input_cache *c, const char *name)
 {
-	char path[ICACHE_NAME_MAX + sizeof ICACHE_BOOT], boot[ICACHE_BOOT_MAX];
+	char path[INPUT_CACHE_NAME_MAX + sizeof INPUT_CACHE_BOOT], boot[INPUT_CACHE_BOOT_MAX];
 	ssize_t n;
 
-	snprintf(path, sizeof path, "%s/" ICACHE_BOOT, name);
+	snprintf(path, sizeof path, "%s/" INPUT_CACHE_BOOT, name);
 	n = readlinkat(c->entries_fd, path, boot, sizeof boot);
 	if (n < 0)
 		return errno != ENOENT;
@@ -357,7 +358,7 @@ static bool is_of_other_boot(const struct icache *c, const char *name)
 }
 
 /* Compare contents of entry NAME, of another boot, with SHA256. 1: right, on the disk; 0: no. */
-static int verify(const struct icache *c, const char *name, const struct hash *sha256)
+static int verify(const struct input_cache *c, const char *name, const struct hash *sha256)
 {
 	scoped_fd int fd =
 		openat(c->entries_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -365,11 +366,11 @@ static int verify(const struct icache *c, const char *name, const struct hash *s
 	struct nar_digest is;
 
 	if (fd < 0 ||
-	    nar_digest(fd, ICACHE_CONTENTS, name, NAR_DEPTH_ANY, NULL, &is, &ignored) < 0 ||
+	    nar_digest(fd, INPUT_CACHE_CONTENTS, name, NAR_DEPTH_ANY, NULL, &is, &ignored) < 0 ||
 	    !hash_equal(&is.sha256, sha256))
 		return 0;
 	/* If it stays, the next boot compares again. */
-	unlinkat(fd, ICACHE_BOOT, 0);
+	unlinkat(fd, INPUT_CACHE_BOOT, 0);
 	return 1;
 }
 
@@ -377,17 +378,17 @@ static int verify(const struct icache *c, const char *name, const struct hash *s
  * 1: the entry of SHA256, NAME, can be used, which is noted; 0: it is missing or damaged, or (not
  * COMPARE) it has to be compared first; -1: *E.
  */
-static int look(struct icache *c, const char *name, const struct hash *sha256, bool compare,
+static int look(struct input_cache *c, const char *name, const struct hash *sha256, bool compare,
 		struct err *e)
 {
-	char path[ICACHE_NAME_MAX + sizeof ICACHE_CONTENTS];
+	char path[INPUT_CACHE_NAME_MAX + sizeof INPUT_CACHE_CONTENTS];
 	struct stat st;
 
-	snprintf(path, sizeof path, "%s/%s", name, ICACHE_SIZE);
+	snprintf(path, sizeof path, "%s/%s", name, INPUT_CACHE_SIZE);
 	if (fstatat(c->entries_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
 	    st.st_size == 0)
 		return 0;
-	snprintf(path, sizeof path, "%s/%s", name, ICACHE_CONTENTS);
+	snprintf(path, sizeof path, "%s/%s", name, INPUT_CACHE_CONTENTS);
 	if (fstatat(c->entries_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_canonical(&st))
 		return 0;
 	if (is_of_other_boot(c, name) && (!compare || verify(c, name, sha256) == 0))
@@ -397,7 +398,7 @@ static int look(struct icache *c, const char *name, const struct hash *sha256, b
 	return 1;
 }
 
-int icache_move_away(struct icache *c, const char *name, struct err *e)
+int input_cache_move_away(struct input_cache *c, const char *name, struct err *e)
 {
 	if (renameat(c->entries_fd, name, c->run_fd, name) < 0 && errno != ENOENT)
 		return err_sys(e, "moving '%s/entries/%s' away", c->dir, name);
@@ -405,7 +406,7 @@ int icache_move_away(struct icache *c, const char *name, struct err *e)
 }
 
 /* Get the lock for making entry NAME. 1: in *RET; 0: another has it, and WAIT is false; -1: *E. */
-static int lock_making(struct icache *c, const char *name, bool wait, int *ret, struct err *e)
+static int lock_making(struct input_cache *c, const char *name, bool wait, int *ret, struct err *e)
 {
 	for (;;) {
 		scoped_fd int fd =
@@ -427,7 +428,8 @@ static int lock_making(struct icache *c, const char *name, bool wait, int *ret, 
 	}
 }
 
-static int check_digest(const struct icache_item *item, const struct nar_digest *is, struct err *e)
+static int check_digest(const struct input_cache_item *item, const struct nar_digest *is,
+			struct err *e)
 {
 	char wanted[HASH_TEXT_MAX], got[HASH_TEXT_MAX];
 
@@ -442,33 +444,33 @@ static int check_digest(const struct icache_item *item, const struct nar_digest 
 }
 
 /* Fill DIRFD, the directory that becomes the entry. */
-static int fill_entry(struct icache *c, int dirfd, const char *name, const struct icache_item *item,
-		      struct err *e)
+static int fill_entry(struct input_cache *c, int dirfd, const char *name,
+		      const struct input_cache_item *item, struct err *e)
 {
 	struct nar_digest digest = {.size_bytes = 0};
 	char size[24];
-	scoped_free char *to = str_fmt(e, "%s/%s/" ICACHE_CONTENTS, c->run_dir, name);
+	scoped_free char *to = str_fmt(e, "%s/%s/" INPUT_CACHE_CONTENTS, c->run_dir, name);
 	const int n = snprintf(size, sizeof size, "%" PRIu64 "\n", item->size_bytes);
 
-	if (!to || item->fill(item, dirfd, ICACHE_CONTENTS, to, &digest, e) < 0 ||
+	if (!to || item->fill(item, dirfd, INPUT_CACHE_CONTENTS, to, &digest, e) < 0 ||
 	    check_digest(item, &digest, e) < 0 ||
-	    io_write_file(dirfd, ICACHE_SIZE, 0444, size, (size_t)n, e) < 0)
+	    io_write_file(dirfd, INPUT_CACHE_SIZE, 0444, size, (size_t)n, e) < 0)
 		return -1;
 	if (c->sync)
 		return syncfs(dirfd) < 0 ? err_sys(e, "writing '%s' to the disk", to) : 0;
-	if (symlinkat(c->boot, dirfd, ICACHE_BOOT) < 0)
-		return err_sys(e, "creating '%s/%s/" ICACHE_BOOT "'", c->run_dir, name);
+	if (symlinkat(c->boot, dirfd, INPUT_CACHE_BOOT) < 0)
+		return err_sys(e, "creating '%s/%s/" INPUT_CACHE_BOOT "'", c->run_dir, name);
 	return 0;
 }
 
 /* Under the making lock. */
-static int make_entry(struct icache *c, const char *name, const struct icache_item *item,
+static int make_entry(struct input_cache *c, const char *name, const struct input_cache_item *item,
 		      struct err *e)
 {
 	struct err ignored = ERR_INIT;
 
 	/* A damaged one may be there. */
-	if (icache_move_away(c, name, e) < 0 || io_rmtree(c->run_fd, name, name, e) < 0)
+	if (input_cache_move_away(c, name, e) < 0 || io_rmtree(c->run_fd, name, name, e) < 0)
 		return -1;
 	scoped_fd int dirfd = io_mkdir(c->run_fd, name, 0755, e);
 	if (dirfd < 0)
@@ -483,14 +485,15 @@ static int make_entry(struct icache *c, const char *name, const struct icache_it
 	return -1;
 }
 
-int icache_get(struct icache *c, const struct icache_item *item, bool wait, struct err *e)
+int input_cache_get(struct input_cache *c, const struct input_cache_item *item, bool wait,
+		    struct err *e)
 {
-	char name[ICACHE_NAME_MAX];
+	char name[INPUT_CACHE_NAME_MAX];
 	scoped_fd int lock = -1;
 	int rc;
 
 	assert(c->pinned);
-	icache_name(&item->sha256, name);
+	input_cache_name(&item->sha256, name);
 	rc = look(c, name, &item->sha256, false, e);
 	if (rc != 0)
 		return rc;
@@ -511,15 +514,15 @@ int icache_get(struct icache *c, const struct icache_item *item, bool wait, stru
 	return rc < 0 ? -1 : 1;
 }
 
-int icache_has(struct icache *c, const struct hash *sha256, struct err *e)
+int input_cache_has(struct input_cache *c, const struct hash *sha256, struct err *e)
 {
-	char name[ICACHE_NAME_MAX];
+	char name[INPUT_CACHE_NAME_MAX];
 
-	icache_name(sha256, name);
+	input_cache_name(sha256, name);
 	return look(c, name, sha256, true, e);
 }
 
-bool icache_grew(const struct icache *c)
+bool input_cache_grew(const struct input_cache *c)
 {
 	return c->grew;
 }

@@ -14,34 +14,34 @@
 #include "nar/base/buf.h"
 
 /* 52 digits and a NUL: the name of an entry. */
-#define ICACHE_NAME_MAX 53
-#define ICACHE_CONTENTS "contents"
-#define ICACHE_SIZE "size"
-#define ICACHE_USES "uses"
-#define ICACHE_BOOT "boot"
+#define INPUT_CACHE_NAME_MAX 53
+#define INPUT_CACHE_CONTENTS "contents"
+#define INPUT_CACHE_SIZE "size"
+#define INPUT_CACHE_USES "uses"
+#define INPUT_CACHE_BOOT "boot"
 /* A UUID and a line feed, with some room. */
-#define ICACHE_BOOT_MAX 64
+#define INPUT_CACHE_BOOT_MAX 64
 
-struct icache {
+struct input_cache {
 	char *dir;
 	uint64_t max_bytes;
 	bool sync, pinned, leave_run_dir;
 	_Atomic bool grew;
 	int entries_fd, making_fd, runs_fd;
 	int lock_fd;
-	char *run_name;             /* below runs/ */
-	char *run_dir;              /* its path */
-	char boot[ICACHE_BOOT_MAX]; /* the boot of this machine; "": not known */
-	int run_fd;                 /* has the run's flock(2) */
+	char *run_name;                  /* below runs/ */
+	char *run_dir;                   /* its path */
+	char boot[INPUT_CACHE_BOOT_MAX]; /* the boot of this machine; "": not known */
+	int run_fd;                      /* has the run's flock(2) */
 };
 
-void icache_name(const struct hash *sha256, char ret[ICACHE_NAME_MAX]);
-/* One process at a time, until icache_unlock(). */
-int icache_lock(struct icache *c, struct err *e) MUST_CHECK;
-void icache_unlock(struct icache *c);
+void input_cache_name(const struct hash *sha256, char ret[INPUT_CACHE_NAME_MAX]);
+/* One process at a time, until input_cache_unlock(). */
+int input_cache_lock(struct input_cache *c, struct err *e) MUST_CHECK;
+void input_cache_unlock(struct input_cache *c);
 /* Open run NAME. *RET_ALIVE: somebody holds it; else it is ours until the descriptor is closed. */
-int icache_open_run(struct icache *c, const char *name, bool *ret_alive) MUST_CHECK;
+int input_cache_open_run(struct input_cache *c, const char *name, bool *ret_alive) MUST_CHECK;
 /* Move entry NAME away, so that nobody finds it any more, into the run's directory. */
-int icache_move_away(struct icache *c, const char *name, struct err *e) MUST_CHECK;
+int input_cache_move_away(struct input_cache *c, const char *name, struct err *e) MUST_CHECK;
 
 #endif

@@ -38,7 +38,7 @@ static void entries_done(struct entries *l)
 #define scoped_entries __attribute__((cleanup(entries_done)))
 
 /* A stream of its own, from the start. NULL: *E. */
-static DIR *list(const struct icache *c, int dirfd, const char *name, struct err *e)
+static DIR *list(const struct input_cache *c, int dirfd, const char *name, struct err *e)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -51,18 +51,18 @@ static DIR *list(const struct icache *c, int dirfd, const char *name, struct err
 }
 
 /* Append what run NAME has pinned. A dead one has nothing, and neither has one that goes. */
-static int add_uses(struct icache *c, const char *name, struct strv *ret, struct err *e)
+static int add_uses(struct input_cache *c, const char *name, struct strv *ret, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(USES_BYTES_MAX);
 	bool ours = str_eq(name, c->run_name), alive = false;
-	scoped_fd int fd = ours ? -1 : icache_open_run(c, name, &alive);
+	scoped_fd int fd = ours ? -1 : input_cache_open_run(c, name, &alive);
 	const int dirfd = ours ? c->run_fd : fd;
 
 	if (!ours && (fd < 0 || !alive))
 		return 0;
-	if (faccessat(dirfd, ICACHE_USES, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (faccessat(dirfd, INPUT_CACHE_USES, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	if (io_read_file(dirfd, ICACHE_USES, &b, e) < 0) {
+	if (io_read_file(dirfd, INPUT_CACHE_USES, &b, e) < 0) {
 		if (e->sys != ENOENT)
 			return err_wrap(e, "in '%s/runs/%s'", c->dir, name);
 		err_clear(e); /* its supervisor has just removed it */
@@ -71,7 +71,7 @@ static int add_uses(struct icache *c, const char *name, struct strv *ret, struct
 	return b.len ? strv_split(ret, b.data, "\n", e) : 0;
 }
 
-static int find_pinned(struct icache *c, struct strv *ret, struct err *e)
+static int find_pinned(struct input_cache *c, struct strv *ret, struct err *e)
 {
 	scoped_dir DIR *d = list(c, c->runs_fd, "runs", e);
 
@@ -86,18 +86,18 @@ static int find_pinned(struct icache *c, struct strv *ret, struct err *e)
 }
 
 /* How large entry NAME says it is; false: it does not. */
-static bool read_size(const struct icache *c, const char *name, uint64_t *ret)
+static bool read_size(const struct input_cache *c, const char *name, uint64_t *ret)
 {
 	scoped_buf struct buf b = BUF_INIT(SIZE_BYTES_MAX);
 	struct err ignored = ERR_INIT;
 	scoped_fd int fd =
 		openat(c->entries_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd >= 0 && io_read_file(fd, ICACHE_SIZE, &b, &ignored) == 0 && b.len &&
+	return fd >= 0 && io_read_file(fd, INPUT_CACHE_SIZE, &b, &ignored) == 0 && b.len &&
 	       num_parse_u64(b.data, strcspn(b.data, "\n"), UINT64_MAX, ret);
 }
 
-static int add_entry(struct icache *c, const char *name, struct entries *l, struct err *e)
+static int add_entry(struct input_cache *c, const char *name, struct entries *l, struct err *e)
 {
 	struct entry en = {.name = NULL};
 	struct stat st;
@@ -119,7 +119,7 @@ static int add_entry(struct icache *c, const char *name, struct entries *l, stru
 	return 0;
 }
 
-static int find_entries(struct icache *c, struct entries *l, struct err *e)
+static int find_entries(struct input_cache *c, struct entries *l, struct err *e)
 {
 	scoped_dir DIR *d = list(c, c->entries_fd, "entries", e);
 
@@ -145,7 +145,7 @@ static int compare_use(const void *a, const void *b)
 }
 
 /* Under the lock: take out of entries/ what has to go; its names are in RET. */
-static int take_out(struct icache *c, struct strv *ret, struct err *e)
+static int take_out(struct input_cache *c, struct strv *ret, struct err *e)
 {
 	scoped_strv struct strv pinned = STRV_INIT;
 	scoped_entries struct entries l = {.items = NULL};
@@ -161,22 +161,22 @@ static int take_out(struct icache *c, struct strv *ret, struct err *e)
 			break;
 		if (strv_has_sorted(&pinned, en->name))
 			continue;
-		if (icache_move_away(c, en->name, e) < 0 || strv_add(ret, en->name, e) < 0)
+		if (input_cache_move_away(c, en->name, e) < 0 || strv_add(ret, en->name, e) < 0)
 			return -1;
 		l.total_bytes -= en->size_bytes;
 	}
 	return 0;
 }
 
-int icache_trim(struct icache *c, struct err *e)
+int input_cache_trim(struct input_cache *c, struct err *e)
 {
 	scoped_strv struct strv out = STRV_INIT;
 	int rc;
 
-	if (icache_lock(c, e) < 0)
+	if (input_cache_lock(c, e) < 0)
 		return -1;
 	rc = take_out(c, &out, e);
-	icache_unlock(c);
+	input_cache_unlock(c);
 	if (rc < 0)
 		return -1;
 	/* Their trees are gone for others already, and take their time. */

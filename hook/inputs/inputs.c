@@ -33,7 +33,7 @@ struct place {
 
 /* A store path that is wanted. */
 struct wanted {
-	struct icache_item item;
+	struct input_cache_item item;
 	bool there;
 };
 
@@ -249,7 +249,7 @@ static int add_machine(struct plan *p, struct err *e)
 
 /* ---- into the cache ---- */
 
-static int copy_from_store(const struct icache_item *item, int dirfd, const char *name,
+static int copy_from_store(const struct input_cache_item *item, int dirfd, const char *name,
 			   const char *to, struct nar_digest *ret, struct err *e)
 {
 	const struct plan *p = item->ctx;
@@ -277,7 +277,7 @@ static int ask_store(struct plan *p, struct err *e)
 
 		if (store_path_info(p->j->store, p->paths.items[i], &info, e) < 0)
 			return err_wrap(e, "inputs of the build");
-		p->wanted[i].item = (struct icache_item){
+		p->wanted[i].item = (struct input_cache_item){
 			.what = p->paths.items[i],
 			.sha256 = info.nar_sha256,
 			.size_bytes = info.nar_size_bytes,
@@ -288,7 +288,7 @@ static int ask_store(struct plan *p, struct err *e)
 	return 0;
 }
 
-static int pin(struct icache *c, const struct plan *p, struct err *e)
+static int pin(struct input_cache *c, const struct plan *p, struct err *e)
 {
 	scoped_free const struct hash **hashes =
 		mem_new(p->paths.n ? p->paths.n : 1, sizeof *hashes, e);
@@ -297,7 +297,7 @@ static int pin(struct icache *c, const struct plan *p, struct err *e)
 		return -1;
 	for (size_t i = 0; i < p->paths.n; i++)
 		hashes[i] = &p->wanted[i].item.sha256;
-	return icache_pin(c, hashes, p->paths.n, e);
+	return input_cache_pin(c, hashes, p->paths.n, e);
 }
 
 static int check_stop(int fd, struct err *e)
@@ -310,7 +310,7 @@ static int check_stop(int fd, struct err *e)
 }
 
 /* One round over what is not there yet. */
-static int get_round(struct icache *c, struct plan *p, bool wait, struct err *e)
+static int get_round(struct input_cache *c, struct plan *p, bool wait, struct err *e)
 {
 	for (size_t i = 0; i < p->paths.n; i++) {
 		int rc;
@@ -319,7 +319,7 @@ static int get_round(struct icache *c, struct plan *p, bool wait, struct err *e)
 			continue;
 		if (check_stop(p->j->stop_fd, e) < 0)
 			return -1;
-		rc = icache_get(c, &p->wanted[i].item, wait, e);
+		rc = input_cache_get(c, &p->wanted[i].item, wait, e);
 		if (rc < 0)
 			return -1;
 		p->wanted[i].there = rc > 0;
@@ -328,14 +328,14 @@ static int get_round(struct icache *c, struct plan *p, bool wait, struct err *e)
 }
 
 /* Builds that start together share the work: what another is at comes last. */
-static int get_all(struct icache *c, struct plan *p, struct err *e)
+static int get_all(struct input_cache *c, struct plan *p, struct err *e)
 {
 	struct err trim = ERR_INIT;
 
 	if (get_round(c, p, false, e) < 0 || get_round(c, p, true, e) < 0)
 		return -1;
 	/* The build has what it needs. */
-	if (icache_grew(c) && icache_trim(c, &trim) < 0)
+	if (input_cache_grew(c) && input_cache_trim(c, &trim) < 0)
 		log_warn("keeping the cache of inputs small: %s", trim.msg);
 	return 0;
 }
@@ -360,11 +360,11 @@ static const struct wanted *find_wanted(const struct plan *p, const char *path)
 	return NULL;
 }
 
-static int point(const struct icache *c, const struct plan *p, const struct place *at,
+static int point(const struct input_cache *c, const struct plan *p, const struct place *at,
 		 struct err *e)
 {
 	const struct hash *h = &find_wanted(p, at->path)->item.sha256;
-	scoped_free char *dir = icache_path(c, h, e);
+	scoped_free char *dir = input_cache_path(c, h, e);
 	char *source = dir ? str_fmt(e, "%s%s", dir, at->rest) : NULL;
 
 	if (!source)
@@ -383,7 +383,7 @@ static int point(const struct icache *c, const struct plan *p, const struct plac
 	return 0;
 }
 
-static int point_all(const struct icache *c, const struct plan *p, struct err *e)
+static int point_all(const struct input_cache *c, const struct plan *p, struct err *e)
 {
 	struct machine *m = p->j->machine;
 
@@ -408,19 +408,19 @@ static int open_store(struct plan *p, struct err *e)
 }
 
 /* A cache in the store would show the store. */
-static int check_cache(const struct icache *c, const struct plan *p, struct err *e)
+static int check_cache(const struct input_cache *c, const struct plan *p, struct err *e)
 {
-	scoped_free char *real = realpath(icache_run_dir(c), NULL);
+	scoped_free char *real = realpath(input_cache_run_dir(c), NULL);
 	size_t len;
 	int rc;
 
 	if (!real)
-		return err_sys(e, "resolving '%s'", icache_run_dir(c));
+		return err_sys(e, "resolving '%s'", input_cache_run_dir(c));
 	rc = find_store(p, real, &len, e);
 	if (rc <= 0)
 		return rc;
 	return err_set(e, ERR_INPUT, "the cache of inputs '%s' lies in the store (see 'cache-dir')",
-		       icache_run_dir(c));
+		       input_cache_run_dir(c));
 }
 
 int inputs_open(struct inputs *in, const struct conf *c, const struct store *st, struct err *e)
@@ -431,26 +431,26 @@ int inputs_open(struct inputs *in, const struct conf *c, const struct store *st,
 		return err_set(e, ERR_INPUT,
 			       "key 'cache-dir' has to be set where neither $XDG_CACHE_HOME nor "
 			       "$HOME is");
-	const struct icache_options o = {c->cache_dir, c->cache_size,
-					 st->sync_before_registering || st->fsync_store_paths};
-	in->cache = icache_open(&o, e);
+	const struct input_cache_options o = {c->cache_dir, c->cache_size,
+					      st->sync_before_registering || st->fsync_store_paths};
+	in->cache = input_cache_open(&o, e);
 	return in->cache ? 0 : -1;
 }
 
 int inputs_fd(const struct inputs *in)
 {
-	return in->cache ? icache_fd(in->cache) : -1;
+	return in->cache ? input_cache_fd(in->cache) : -1;
 }
 
 const char *inputs_dir(const struct inputs *in)
 {
-	return in->cache ? icache_run_dir(in->cache) : NULL;
+	return in->cache ? input_cache_run_dir(in->cache) : NULL;
 }
 
 void inputs_leave_dir(struct inputs *in)
 {
 	if (in->cache)
-		icache_leave_run_dir(in->cache);
+		input_cache_leave_run_dir(in->cache);
 }
 
 int inputs_prepare(struct inputs *in, const struct inputs_job *j, struct err *e)
@@ -472,5 +472,5 @@ int inputs_prepare(struct inputs *in, const struct inputs_job *j, struct err *e)
 
 void inputs_done(struct inputs *in)
 {
-	icache_free(TAKE(in->cache, NULL));
+	input_cache_free(TAKE(in->cache, NULL));
 }

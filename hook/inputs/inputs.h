@@ -32,7 +32,7 @@
 #include "specgen/request.h"
 
 struct inputs {
-	struct icache *cache; /* NULL: inputs are bound */
+	struct input_cache *cache; /* NULL: inputs are bound */
 };
 #define INPUTS_INIT  \
 	{            \

@@ -88,7 +88,7 @@ struct build {
 	struct build_source source;
 	struct build_target target;
 	struct build_fetch fetch;
-	struct icache *icache;
+	struct input_cache *icache;
 	struct store store;
 	struct run *run; /* the supervisor of the whole */
 };
@@ -122,7 +122,7 @@ static void build_done(struct build *b)
 	/* It removes the run's directory, which nobody else must have taken before. */
 	if (b->run && run_finish(b->run, &cleanup) < 0)
 		log_warn("%s", cleanup.msg);
-	icache_free(b->icache);
+	input_cache_free(b->icache);
 }
 #define scoped_build __attribute__((cleanup(build_done), unused))
 
@@ -292,7 +292,7 @@ static int print_result(const struct build *b, const struct drv *d, struct err *
 static int open_icache(struct build *b, struct err *e)
 {
 	const struct conf *c = b->conf;
-	struct icache_options o = {.dir = c->cache_dir, .max_bytes = c->cache_size};
+	struct input_cache_options o = {.dir = c->cache_dir, .max_bytes = c->cache_size};
 
 	if (!c->cache_dir[0])
 		return err_set(e, ERR_INPUT,
@@ -306,7 +306,7 @@ static int open_icache(struct build *b, struct err *e)
 	    settings_bool(b->settings, "fsync-store-paths", false, &fsync_paths, e) < 0)
 		return -1;
 	o.sync = o.sync || fsync_paths;
-	b->icache = icache_open(&o, e);
+	b->icache = input_cache_open(&o, e);
 	return b->icache ? 0 : -1;
 }
 
@@ -316,16 +316,16 @@ static int open_icache(struct build *b, struct err *e)
  */
 static int start_run(struct build *b, struct err *e)
 {
-	const int held[] = {icache_fd(b->icache), -1};
-	const char *dir = icache_run_dir(b->icache);
+	const int held[] = {input_cache_fd(b->icache), -1};
+	const char *dir = input_cache_run_dir(b->icache);
 
 	b->run = run_start(held, e);
 	if (!b->run || run_own_tree(b->run, dir, e) < 0)
 		return -1;
-	icache_leave_run_dir(b->icache);
-	if (fchmod(icache_fd(b->icache), 0755) < 0)
+	input_cache_leave_run_dir(b->icache);
+	if (fchmod(input_cache_fd(b->icache), 0755) < 0)
 		return err_sys(e, "setting the mode of '%s'", dir);
-	scoped_fd int fd = io_mkdir(icache_fd(b->icache), STORE_NAME, 0755, e);
+	scoped_fd int fd = io_mkdir(input_cache_fd(b->icache), STORE_NAME, 0755, e);
 	return fd < 0 ? err_wrap(e, "in '%s'", dir) : 0;
 }
 
@@ -345,7 +345,7 @@ static int plan(struct build *b, struct err *e)
 {
 	if (target_plan(&b->target, &b->source, &b->caches, b->o->recursive, e) < 0 ||
 	    open_icache(b, e) < 0 ||
-	    open_store(b, b->icache ? icache_run_dir(b->icache) : "/nonexistent", e) < 0 ||
+	    open_store(b, b->icache ? input_cache_run_dir(b->icache) : "/nonexistent", e) < 0 ||
 	    target_check(&b->target, b->settings, &b->store, e) < 0)
 		return -1;
 	return build_cache_missing(&b->caches, &b->target.fetch, b->icache, &b->fetch, e);
@@ -361,7 +361,7 @@ static int pin(struct build *b, struct err *e)
 		return -1;
 	for (size_t i = 0; i < paths->n; i++)
 		hashes[i] = &cache_find(b->caches.set, paths->items[i])->info.nar_hash;
-	return icache_pin(b->icache, hashes, paths->n, e);
+	return input_cache_pin(b->icache, hashes, paths->n, e);
 }
 
 static int fetch(struct build *b, struct err *e)
@@ -385,7 +385,7 @@ static int fetch(struct build *b, struct err *e)
 		log_msg(LOG_INFO, "fetched %zu path%s (%s download)", b->fetch.paths.n,
 			b->fetch.paths.n == 1 ? "" : "s",
 			show_size(b->fetch.download_bytes, download));
-	if (icache_grew(b->icache) && icache_trim(b->icache, &trim) < 0)
+	if (input_cache_grew(b->icache) && input_cache_trim(b->icache, &trim) < 0)
 		log_warn("keeping the cache of inputs small: %s", trim.msg);
 	return build_cache_learn(&b->caches, &b->target.known, &b->store, e);
 }

@@ -310,8 +310,8 @@ void build_fetch_done(struct build_fetch *f)
 	*f = (struct build_fetch){.download_bytes = 0};
 }
 
-int build_cache_missing(const struct build_cache *c, const struct strv *paths, struct icache *ic,
-			struct build_fetch *ret, struct err *e)
+int build_cache_missing(const struct build_cache *c, const struct strv *paths,
+			struct input_cache *ic, struct build_fetch *ret, struct err *e)
 {
 	scoped_build_fetch struct build_fetch f = {.download_bytes = 0};
 
@@ -323,7 +323,7 @@ int build_cache_missing(const struct build_cache *c, const struct strv *paths, s
 
 		if (check_hash(info, e) < 0)
 			return -1;
-		there = ic ? icache_has(ic, &info->info.nar_hash, e) : 0;
+		there = ic ? input_cache_has(ic, &info->info.nar_hash, e) : 0;
 		if (there < 0)
 			return -1;
 		if (there)
@@ -375,21 +375,21 @@ int build_cache_learn(const struct build_cache *c, const struct strv *paths, str
 }
 
 struct fetching {
-	struct icache *ic;
+	struct input_cache *ic;
 	bool announce;
 };
 
 /* A path that is unpacked. */
 struct coming_path {
-	struct icache *ic;
+	struct input_cache *ic;
 	const struct cache_info *info;
 	const struct nar_source *nar;
 	bool announce;
 };
 
 /* The source ends only where the NAR was the right one, so its digest is the promised one. */
-static int fill_entry(const struct icache_item *item, int dirfd, const char *name, const char *to,
-		      struct nar_digest *ret, struct err *e)
+static int fill_entry(const struct input_cache_item *item, int dirfd, const char *name,
+		      const char *to, struct nar_digest *ret, struct err *e)
 {
 	const struct coming_path *c = item->ctx;
 	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(c->nar, NULL, e);
@@ -409,7 +409,7 @@ static int consume_path(struct cache_item *item, const struct nar_source *nar, s
 	const struct fetching *f = item->ctx;
 	const struct coming_path c = {f->ic, item->info, nar, f->announce};
 	const struct narinfo *n = &item->info->info;
-	const struct icache_item entry = {
+	const struct input_cache_item entry = {
 		.what = n->store_path,
 		.sha256 = n->nar_hash,
 		.size_bytes = n->nar_size_bytes,
@@ -417,10 +417,10 @@ static int consume_path(struct cache_item *item, const struct nar_source *nar, s
 		.ctx = &c,
 	};
 
-	return icache_get(f->ic, &entry, true, e) < 0 ? -1 : 0;
+	return input_cache_get(f->ic, &entry, true, e) < 0 ? -1 : 0;
 }
 
-int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct icache *ic,
+int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct input_cache *ic,
 		      struct err *e)
 {
 	scoped_free struct cache_item *items = mem_new(paths->n ? paths->n : 1, sizeof *items, e);

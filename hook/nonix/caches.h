@@ -55,8 +55,8 @@ struct build_fetch {
 	uint64_t nar_bytes;
 };
 /* IC may be NULL: none of them is there. */
-int build_cache_missing(const struct build_cache *c, const struct strv *paths, struct icache *ic,
-			struct build_fetch *ret, struct err *e) MUST_CHECK;
+int build_cache_missing(const struct build_cache *c, const struct strv *paths,
+			struct input_cache *ic, struct build_fetch *ret, struct err *e) MUST_CHECK;
 void build_fetch_done(struct build_fetch *f);
 #define scoped_build_fetch __attribute__((cleanup(build_fetch_done), unused))
 
@@ -64,7 +64,7 @@ void build_fetch_done(struct build_fetch *f);
 int build_cache_learn(const struct build_cache *c, const struct strv *paths, struct store *st,
 		      struct err *e) MUST_CHECK;
 /* Unpack PATHS into IC, in which they are pinned. */
-int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct icache *ic,
+int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct input_cache *ic,
 		      struct err *e) MUST_CHECK;
 
 #endif

@@ -38,17 +38,17 @@ static bool exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-static void scope_icache(struct icache **c)
+static void scope_icache(struct input_cache **c)
 {
-	icache_free(*c);
+	input_cache_free(*c);
 }
-#define scoped_icache __attribute__((cleanup(scope_icache)))
+#define scoped_input_cache __attribute__((cleanup(scope_icache)))
 
-static struct icache *open_of(uint64_t max_bytes)
+static struct input_cache *open_of(uint64_t max_bytes)
 {
 	struct err e = ERR_INIT;
-	const struct icache_options o = {in_dir("cache"), max_bytes, false};
-	struct icache *c = icache_open(&o, &e);
+	const struct input_cache_options o = {in_dir("cache"), max_bytes, false};
+	struct input_cache *c = input_cache_open(&o, &e);
 
 	assert_ok(&e, c ? 0 : -1);
 	return c;
@@ -76,13 +76,13 @@ static int count_in(const char *sub)
 /* ---- what is unpacked: trees that group_setup() has made ---- */
 
 struct source {
-	struct icache_item item;
+	struct input_cache_item item;
 	const char *from; /* below the test's directory */
 	int calls_fd;     /* gets a byte for each call, or -1 */
 	int pause_ms;     /* in the middle */
 };
 
-static int fill(const struct icache_item *item, int dirfd, const char *name, const char *to,
+static int fill(const struct input_cache_item *item, int dirfd, const char *name, const char *to,
 		struct nar_digest *ret, struct err *e)
 {
 	const struct source *s = item->ctx;
@@ -107,7 +107,7 @@ static void source_init(struct source *s, const char *from)
 	*s = (struct source){{from, d.sha256, d.size_bytes, fill, s}, from, -1, 0};
 }
 
-static void pin(struct icache *c, const struct source *s, size_t n)
+static void pin(struct input_cache *c, const struct source *s, size_t n)
 {
 	struct err e = ERR_INIT;
 	const struct hash *hashes[8];
@@ -115,26 +115,26 @@ static void pin(struct icache *c, const struct source *s, size_t n)
 	assert_true(n <= ARRAY_SIZE(hashes));
 	for (size_t i = 0; i < n; i++)
 		hashes[i] = &s[i].item.sha256;
-	assert_ok(&e, icache_pin(c, hashes, n, &e));
+	assert_ok(&e, input_cache_pin(c, hashes, n, &e));
 }
 
-static void get(struct icache *c, const struct source *s)
+static void get(struct input_cache *c, const struct source *s)
 {
 	struct err e = ERR_INIT;
 
-	assert_ok(&e, icache_get(c, &s->item, true, &e));
+	assert_ok(&e, input_cache_get(c, &s->item, true, &e));
 }
 
-static char *path_of(const struct icache *c, const struct source *s)
+static char *path_of(const struct input_cache *c, const struct source *s)
 {
 	struct err e = ERR_INIT;
-	char *path = icache_path(c, &s->item.sha256, &e);
+	char *path = input_cache_path(c, &s->item.sha256, &e);
 
 	assert_non_null(path);
 	return path;
 }
 
-static bool is_there(const struct icache *c, const struct source *s)
+static bool is_there(const struct input_cache *c, const struct source *s)
 {
 	scoped_free char *path = path_of(c, s);
 
@@ -171,7 +171,7 @@ static void unpacks_once_and_finds_it_again(void **state)
 	scoped_fd int calls = open(in_dir("calls"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	for (int i = 0; i < 2; i++) {
-		scoped_icache struct icache *c = open_of(1000000);
+		scoped_input_cache struct input_cache *c = open_of(1000000);
 		struct source s;
 
 		source_init(&s, "tree");
@@ -179,7 +179,7 @@ static void unpacks_once_and_finds_it_again(void **state)
 		pin(c, &s, 1);
 		get(c, &s);
 		assert_true(is_there(c, &s));
-		assert_int_equal(icache_grew(c), i == 0);
+		assert_int_equal(input_cache_grew(c), i == 0);
 	}
 	assert_int_equal(lseek(calls, 0, SEEK_END), 1);
 	assert_int_equal(count_in("cache/entries"), 1);
@@ -191,7 +191,7 @@ static void has_trees_files_and_links_as_a_store_has_them(void **state)
 {
 	static const char *const names[] = {"tree", "file", "link"};
 	static const mode_t modes[] = {S_IFDIR | 0555, S_IFREG | 0444, S_IFLNK | 0777};
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct source s[3];
 
 	for (size_t i = 0; i < 3; i++)
@@ -215,18 +215,18 @@ static void has_trees_files_and_links_as_a_store_has_them(void **state)
 static void refuses_other_contents_and_leaves_nothing(void **state)
 {
 	struct err e = ERR_INIT;
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct source s;
 
 	source_init(&s, "tree");
 	s.item.sha256.bytes[0] ^= 1;
 	pin(c, &s, 1);
-	assert_err(&e, icache_get(c, &s.item, true, &e),
+	assert_err(&e, input_cache_get(c, &s.item, true, &e),
 		   "unpacking 'tree': the contents of 'tree' are not what they should be");
 	assert_false(is_there(c, &s));
 	assert_int_equal(count_in("cache/entries"), 0);
 	assert_int_equal(count_in("cache/making"), 0);
-	scoped_dir DIR *d = opendir(icache_run_dir(c));
+	scoped_dir DIR *d = opendir(input_cache_run_dir(c));
 	for (const struct dirent *de; (de = readdir(d));)
 		assert_true(de->d_name[0] == '.' || str_eq(de->d_name, "uses"));
 }
@@ -234,13 +234,13 @@ static void refuses_other_contents_and_leaves_nothing(void **state)
 static void refuses_another_size(void **state)
 {
 	struct err e = ERR_INIT;
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct source s;
 
 	source_init(&s, "file");
 	s.item.size_bytes++;
 	pin(c, &s, 1);
-	assert_err(&e, icache_get(c, &s.item, true, &e), "not what they should be");
+	assert_err(&e, input_cache_get(c, &s.item, true, &e), "not what they should be");
 	assert_int_equal(count_in("cache/entries"), 0);
 }
 
@@ -249,7 +249,7 @@ static void a_failed_write_leaves_nothing(void **state)
 	const struct rlimit none = {4, RLIM_INFINITY};
 	struct err e = ERR_INIT;
 	struct rlimit before;
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct source s;
 
 	source_init(&s, "tree");
@@ -257,7 +257,7 @@ static void a_failed_write_leaves_nothing(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-	int rc = icache_get(c, &s.item, true, &e);
+	int rc = input_cache_get(c, &s.item, true, &e);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_err(&e, rc, "unpacking 'tree': writing to");
 	assert_int_equal(count_in("cache/entries"), 0);
@@ -294,7 +294,7 @@ static void makes_a_damaged_entry_anew(void **state)
 	void (*const spoil[])(const char *) = {spoil_remove, spoil_top, spoil_size};
 
 	for (size_t i = 0; i < ARRAY_SIZE(spoil); i++) {
-		scoped_icache struct icache *c = open_of(1000000);
+		scoped_input_cache struct input_cache *c = open_of(1000000);
 		struct err e = ERR_INIT;
 		struct nar_digest is;
 		struct source s;
@@ -317,16 +317,16 @@ static void set_boot(const char *contents, const char *boot)
 	scoped_fd int fd = open(entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
-	assert_int_equal(unlinkat(fd, ICACHE_BOOT, 0), 0);
-	assert_int_equal(symlinkat(boot, fd, ICACHE_BOOT), 0);
+	assert_int_equal(unlinkat(fd, INPUT_CACHE_BOOT, 0), 0);
+	assert_int_equal(symlinkat(boot, fd, INPUT_CACHE_BOOT), 0);
 }
 
 static bool names_boot(const char *contents)
 {
 	scoped_free char *link = NULL;
 
-	assert_true(asprintf(&link, "%.*s/" ICACHE_BOOT, (int)(strrchr(contents, '/') - contents),
-			     contents) > 0);
+	assert_true(asprintf(&link, "%.*s/" INPUT_CACHE_BOOT,
+			     (int)(strrchr(contents, '/') - contents), contents) > 0);
 	return exists(link);
 }
 
@@ -352,7 +352,7 @@ static struct nar_digest digest_of(const char *path)
 
 static void what_another_boot_has_lost_is_made_anew(void **state)
 {
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct err e = ERR_INIT;
 	struct source s;
 
@@ -362,21 +362,21 @@ static void what_another_boot_has_lost_is_made_anew(void **state)
 	scoped_free char *path = path_of(c, &s);
 	empty_file(path);
 	/* Within one boot what was written is there, and not read again. */
-	assert_int_equal(icache_has(c, &s.item.sha256, &e), 1);
+	assert_int_equal(input_cache_has(c, &s.item.sha256, &e), 1);
 	assert_true(names_boot(path));
 	set_boot(path, "another");
-	assert_int_equal(icache_has(c, &s.item.sha256, &e), 0);
+	assert_int_equal(input_cache_has(c, &s.item.sha256, &e), 0);
 	get(c, &s);
 	const struct nar_digest is = digest_of(path);
 	assert_true(hash_equal(&is.sha256, &s.item.sha256));
-	assert_int_equal(icache_has(c, &s.item.sha256, &e), 1);
+	assert_int_equal(input_cache_has(c, &s.item.sha256, &e), 1);
 	assert_true(names_boot(path));
 }
 
 static void what_another_boot_has_left_whole_is_compared_once(void **state)
 {
 	scoped_fd int calls = open(in_dir("calls"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct err e = ERR_INIT;
 	struct source s;
 
@@ -391,15 +391,15 @@ static void what_another_boot_has_left_whole_is_compared_once(void **state)
 	/* Not again. */
 	empty_file(path);
 	get(c, &s);
-	assert_int_equal(icache_has(c, &s.item.sha256, &e), 1);
+	assert_int_equal(input_cache_has(c, &s.item.sha256, &e), 1);
 	assert_int_equal(lseek(calls, 0, SEEK_END), 1);
 }
 
 static void what_is_written_at_once_names_no_boot(void **state)
 {
 	struct err e = ERR_INIT;
-	const struct icache_options o = {in_dir("cache"), 1000000, true};
-	scoped_icache struct icache *c = icache_open(&o, &e);
+	const struct input_cache_options o = {in_dir("cache"), 1000000, true};
+	scoped_input_cache struct input_cache *c = input_cache_open(&o, &e);
 	struct source s;
 
 	assert_ok(&e, c ? 0 : -1);
@@ -412,7 +412,7 @@ static void what_is_written_at_once_names_no_boot(void **state)
 
 static void truncated_files_are_seen(void **state)
 {
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct source s;
 	struct stat st;
 
@@ -440,14 +440,15 @@ static void many_processes_unpack_an_entry_once(void **state)
 		if (pids[i] != 0)
 			continue;
 		struct err e = ERR_INIT;
-		const struct icache_options o = {in_dir("cache"), 1000000, false};
-		struct icache *c = icache_open(&o, &e);
+		const struct input_cache_options o = {in_dir("cache"), 1000000, false};
+		struct input_cache *c = input_cache_open(&o, &e);
 		struct source s;
 		source_init(&s, "tree");
 		s.calls_fd = calls;
 		s.pause_ms = 100;
 		const struct hash *h = &s.item.sha256;
-		if (!c || icache_pin(c, &h, 1, &e) < 0 || icache_get(c, &s.item, true, &e) != 1)
+		if (!c || input_cache_pin(c, &h, 1, &e) < 0 ||
+		    input_cache_get(c, &s.item, true, &e) != 1)
 			_exit(1);
 		_exit(is_there(c, &s) ? 0 : 2);
 	}
@@ -471,14 +472,15 @@ static pid_t start_to_unpack(void)
 	const pid_t pid = fork();
 	if (pid == 0) {
 		struct err e = ERR_INIT;
-		const struct icache_options o = {in_dir("cache"), 1000000, false};
-		struct icache *c = icache_open(&o, &e);
+		const struct input_cache_options o = {in_dir("cache"), 1000000, false};
+		struct input_cache *c = input_cache_open(&o, &e);
 		struct source s;
 		source_init(&s, "tree");
 		s.calls_fd = ready[1];
 		s.pause_ms = 60000;
 		const struct hash *h = &s.item.sha256;
-		_exit(c && icache_pin(c, &h, 1, &e) == 0 && icache_get(c, &s.item, true, &e) == 1);
+		_exit(c && input_cache_pin(c, &h, 1, &e) == 0 &&
+		      input_cache_get(c, &s.item, true, &e) == 1);
 	}
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -498,7 +500,7 @@ static void a_killed_process_leaves_what_the_next_removes(void **state)
 	assert_int_equal(count_in("cache/runs"), 1);
 	assert_int_equal(count_in("cache/entries"), 0);
 
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct source s;
 	assert_int_equal(count_in("cache/runs"), 1); /* our own */
 	assert_int_equal(count_in("cache/making"), 0);
@@ -513,16 +515,16 @@ static void waits_only_if_asked_to(void **state)
 {
 	struct err e = ERR_INIT;
 	const pid_t pid = start_to_unpack();
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	struct source s;
 
 	assert_int_equal(count_in("cache/runs"), 2); /* the living one stays */
 	source_init(&s, "tree");
 	pin(c, &s, 1);
-	assert_int_equal(icache_get(c, &s.item, false, &e), 0);
+	assert_int_equal(input_cache_get(c, &s.item, false, &e), 0);
 	assert_false(is_there(c, &s));
 	kill_and_reap(pid);
-	assert_int_equal(icache_get(c, &s.item, false, &e), 1);
+	assert_int_equal(input_cache_get(c, &s.item, false, &e), 1);
 }
 
 /* ---- removing ---- */
@@ -531,7 +533,7 @@ static void waits_only_if_asked_to(void **state)
 static void use(const char *const *names, uint64_t max_bytes)
 {
 	for (; *names; names++) {
-		scoped_icache struct icache *c = open_of(max_bytes);
+		scoped_input_cache struct input_cache *c = open_of(max_bytes);
 		struct source s;
 
 		source_init(&s, *names);
@@ -541,11 +543,11 @@ static void use(const char *const *names, uint64_t max_bytes)
 	}
 }
 
-static void trim(struct icache *c)
+static void trim(struct input_cache *c)
 {
 	struct err e = ERR_INIT;
 
-	assert_ok(&e, icache_trim(c, &e));
+	assert_ok(&e, input_cache_trim(c, &e));
 }
 
 static void removes_what_was_not_used_for_longest(void **state)
@@ -559,7 +561,7 @@ static void removes_what_was_not_used_for_longest(void **state)
 	source_init(&s[2], "third");
 	two = s[0].item.size_bytes + s[2].item.size_bytes;
 
-	scoped_icache struct icache *c = open_of(two);
+	scoped_input_cache struct input_cache *c = open_of(two);
 	trim(c);
 	assert_true(is_there(c, &s[0]));
 	assert_false(is_there(c, &s[1]));
@@ -571,7 +573,7 @@ static void removes_what_was_not_used_for_longest(void **state)
 static void never_removes_what_a_living_run_has_pinned(void **state)
 {
 	struct err e = ERR_INIT;
-	struct icache *user = open_of(0);
+	struct input_cache *user = open_of(0);
 	struct source s;
 
 	source_init(&s, "tree");
@@ -580,15 +582,15 @@ static void never_removes_what_a_living_run_has_pinned(void **state)
 	trim(user);
 	assert_true(is_there(user, &s));
 
-	scoped_icache struct icache *c = open_of(0);
+	scoped_input_cache struct input_cache *c = open_of(0);
 	trim(c);
 	assert_true(is_there(c, &s));
 
 	/* Who holds the descriptor keeps it, though the process that pinned it has gone. */
-	scoped_fd int held = dup(icache_fd(user));
-	icache_leave_run_dir(user);
-	scoped_free char *run_dir = str_dup(icache_run_dir(user), &e);
-	icache_free(user);
+	scoped_fd int held = dup(input_cache_fd(user));
+	input_cache_leave_run_dir(user);
+	scoped_free char *run_dir = str_dup(input_cache_run_dir(user), &e);
+	input_cache_free(user);
 	trim(c);
 	assert_true(is_there(c, &s));
 	close(TAKE(held, -1));
@@ -599,7 +601,7 @@ static void never_removes_what_a_living_run_has_pinned(void **state)
 
 static void removes_what_is_no_entry(void **state)
 {
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 
 	assert_int_equal(mkdir(in_dir("cache/entries/rubbish"), 0755), 0);
 	use((const char *const[]){"file", NULL}, 1000000);
@@ -613,25 +615,25 @@ static void removes_what_is_no_entry(void **state)
 static void refuses_a_cache_that_others_may_write_to(void **state)
 {
 	struct err e = ERR_INIT;
-	const struct icache_options o = {in_dir("cache"), 0, false};
+	const struct input_cache_options o = {in_dir("cache"), 0, false};
 
-	icache_free(open_of(0));
+	input_cache_free(open_of(0));
 	assert_int_equal(chmod(in_dir("cache"), 0777), 0);
-	assert_err(&e, icache_open(&o, &e) ? 0 : -1, "nobody else may write to it");
+	assert_err(&e, input_cache_open(&o, &e) ? 0 : -1, "nobody else may write to it");
 	assert_int_equal(chmod(in_dir("cache"), 0755), 0);
 	assert_int_equal(chmod(in_dir("cache/entries"), 0775), 0);
-	assert_err(&e, icache_open(&o, &e) ? 0 : -1, "nobody else may write to it");
+	assert_err(&e, input_cache_open(&o, &e) ? 0 : -1, "nobody else may write to it");
 }
 
 static void refuses_a_link_in_the_place_of_a_part(void **state)
 {
 	struct err e = ERR_INIT;
-	const struct icache_options o = {in_dir("cache"), 0, false};
+	const struct input_cache_options o = {in_dir("cache"), 0, false};
 
-	icache_free(open_of(0));
+	input_cache_free(open_of(0));
 	assert_int_equal(rmdir(in_dir("cache/entries")), 0);
 	assert_int_equal(symlink(dir, in_dir("cache/entries")), 0);
-	assert_err(&e, icache_open(&o, &e) ? 0 : -1, "entries");
+	assert_err(&e, input_cache_open(&o, &e) ? 0 : -1, "entries");
 }
 
 static void others_may_look_whatever_umask_is(void **state)
@@ -640,7 +642,7 @@ static void others_may_look_whatever_umask_is(void **state)
 	struct source s;
 	struct stat st;
 
-	scoped_icache struct icache *c = open_of(1000000);
+	scoped_input_cache struct input_cache *c = open_of(1000000);
 	source_init(&s, "tree");
 	pin(c, &s, 1);
 	get(c, &s);
