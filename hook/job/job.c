@@ -438,7 +438,7 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, int state
 		return -1;
 	if (report_end(j, a->paths->disk, a->mem->dirfd >= 0, ret, e) < 0)
 		return -1;
-	const struct out_job out = {
+	const struct outputs_job out = {
 		.drv = j->drv,
 		.wanted = j->wanted,
 		.inputs = j->inputs,
@@ -453,7 +453,7 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, int state
 		.make_dir = run_make_dir,
 		.budget = budget,
 	};
-	if (out_register(&out, e) == 0)
+	if (outputs_register(&out, e) == 0)
 		return 0;
 	if (!budget->timed_out)
 		return -1;

@@ -55,7 +55,7 @@ static void promises_done(struct promises *p)
 #define scoped_promises __attribute__((cleanup(promises_done)))
 
 struct check {
-	const struct outs *o;
+	const struct outputs *o;
 	const struct drv *drv;
 	struct store *store;
 };
@@ -127,7 +127,7 @@ static int promises_from_doc(const struct attrs *a, const char *output, struct p
  * The closure of OUT: outputs of this build from memory, all others from the store. A path of
  * another build's never refers to ours, as those are not valid.
  */
-static int closure(const struct check *c, const struct out *out, struct strv *ret, struct err *e)
+static int closure(const struct check *c, const struct output *out, struct strv *ret, struct err *e)
 {
 	scoped_strv struct strv others = STRV_INIT;
 	scoped_free bool *seen = mem_new(c->o->n, sizeof *seen, e);
@@ -139,12 +139,12 @@ static int closure(const struct check *c, const struct out *out, struct strv *re
 	todo[n++] = (size_t)(out - c->o->items);
 	seen[todo[0]] = true;
 	while (n) {
-		const struct out *at = &c->o->items[todo[--n]];
+		const struct output *at = &c->o->items[todo[--n]];
 
 		if (strv_add(ret, at->path, e) < 0)
 			return -1;
 		for (size_t i = 0; i < at->refs.n; i++) {
-			const struct out *to = outs_find(c->o, at->refs.items[i]);
+			const struct output *to = outputs_find(c->o, at->refs.items[i]);
 
 			if (!to && strv_add(&others, at->refs.items[i], e) < 0)
 				return -1;
@@ -169,7 +169,7 @@ static int closure_size(const struct check *c, const struct strv *paths, uint64_
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < paths->n; i++) {
-		const struct out *ours = outs_find(c->o, paths->items[i]);
+		const struct output *ours = outputs_find(c->o, paths->items[i]);
 		uint64_t size = ours ? ours->digest.size_bytes : 0;
 
 		if (!ours) {
@@ -189,7 +189,8 @@ static int closure_size(const struct check *c, const struct strv *paths, uint64_
 /* ---- checking ---- */
 
 /* The names of all outputs, for the message. */
-static int bad_word(const struct check *c, const struct out *out, const char *word, struct err *e)
+static int bad_word(const struct check *c, const struct output *out, const char *word,
+		    struct err *e)
 {
 	scoped_buf struct buf names = BUF_INIT(1u << 20);
 
@@ -217,7 +218,7 @@ static const char *output_path(const struct check *c, const char *name)
 }
 
 /* What the words of a list stand for: a store path is itself, a name is that output's path. */
-static int resolve(const struct check *c, const struct out *out, const struct strv *words,
+static int resolve(const struct check *c, const struct output *out, const struct strv *words,
 		   struct strv *ret, struct err *e)
 {
 	for (size_t i = 0; i < words->n; i++) {
@@ -241,7 +242,7 @@ static int resolve(const struct check *c, const struct out *out, const struct st
 	return 0;
 }
 
-static int check_list(const struct check *c, const struct out *out, const struct promises *p,
+static int check_list(const struct check *c, const struct output *out, const struct promises *p,
 		      enum list_kind kind, const struct strv *reached, struct err *e)
 {
 	const struct strv *used = list_kinds[kind].closure ? reached : &out->refs;
@@ -273,7 +274,7 @@ static bool needs_closure(const struct promises *p)
 	       p->lists[DISALLOWED_REQS].present;
 }
 
-static int check_out(const struct check *c, const struct out *out, const struct promises *p,
+static int check_out(const struct check *c, const struct output *out, const struct promises *p,
 		     struct err *e)
 {
 	scoped_strv struct strv reached = STRV_INIT;
@@ -301,7 +302,8 @@ static int check_out(const struct check *c, const struct out *out, const struct 
 	return 0;
 }
 
-int outs_check_allowed(const struct outs *o, const struct attrs *a, struct store *st, struct err *e)
+int outputs_check_allowed(const struct outputs *o, const struct attrs *a, struct store *st,
+			  struct err *e)
 {
 	const struct check c = {o, a->drv, st};
 

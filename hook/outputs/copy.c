@@ -39,7 +39,7 @@ static int mount_of(int fd, const char *path, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-int outs_compare_mounts(struct outs *o, const struct out_job *job, struct err *e)
+int outputs_compare_mounts(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	scoped_fd int store_fd = io_opendir(AT_FDCWD, job->store->real_dir, e);
 	uint64_t ours, stores;
@@ -51,12 +51,12 @@ int outs_compare_mounts(struct outs *o, const struct out_job *job, struct err *e
 	return 0;
 }
 
-bool outs_needs_copy(const struct outs *o, const struct out *out)
+bool outputs_needs_copy(const struct outputs *o, const struct output *out)
 {
 	return o->other_mount || out->decl->kind == DRV_FIXED;
 }
 
-static char *copies_path(const struct outs *o, const struct out_job *job, struct err *e)
+static char *copies_path(const struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	const char *slash = strrchr(job->output_dir, '/');
 
@@ -66,7 +66,7 @@ static char *copies_path(const struct outs *o, const struct out_job *job, struct
 	return str_fmt(e, "%.*s/" COPIES_NAME, (int)(slash - job->output_dir), job->output_dir);
 }
 
-int outs_open_copies(struct outs *o, const struct out_job *job, struct err *e)
+int outputs_open_copies(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	if (o->copies_fd >= 0)
 		return 0;
@@ -84,12 +84,12 @@ int outs_open_copies(struct outs *o, const struct out_job *job, struct err *e)
 	return o->copies_fd < 0 ? -1 : 0;
 }
 
-int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct refscan *scan,
-	      struct err *e)
+int outputs_copy(struct outputs *o, struct output *out, const struct outputs_job *job,
+		 struct refscan *scan, struct err *e)
 {
 	const struct build_user *u = job->user;
 
-	if (outs_open_copies(o, job, e) < 0)
+	if (outputs_open_copies(o, job, e) < 0)
 		return -1;
 	scoped_free char *to = str_fmt(e, "%s/%s", o->copies_path, out->base);
 	if (!to)
@@ -117,7 +117,7 @@ int outs_copy(struct outs *o, struct out *out, const struct out_job *job, struct
 	return 0;
 }
 
-int outs_drop_copies(struct outs *o, const struct out_job *job, struct err *e)
+int outputs_drop_copies(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	if (o->copies_fd < 0)
 		return 0;

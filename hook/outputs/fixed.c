@@ -12,7 +12,7 @@
 
 #include "nar/base/banned.h"
 
-int fixed_check_kind(const struct out *out, const char *quote, struct err *e)
+int fixed_check_kind(const struct output *out, const char *quote, struct err *e)
 {
 	if ((out->decl->kind != DRV_FIXED && out->decl->kind != DRV_FLOATING) ||
 	    out->decl->method == CA_NAR || out->decl->method == CA_GIT)
@@ -26,7 +26,7 @@ int fixed_check_kind(const struct out *out, const char *quote, struct err *e)
 	return 0;
 }
 
-int out_content_hash(const struct out *out, struct hash *ret, struct err *e)
+int output_content_hash(const struct output *out, struct hash *ret, struct err *e)
 {
 	enum hash_algo algo = out->decl->algo;
 
@@ -46,7 +46,7 @@ int out_content_hash(const struct out *out, struct hash *ret, struct err *e)
 	return 0;
 }
 
-static int mismatch(const struct out *out, const struct hash *actual, const char *drv_path,
+static int mismatch(const struct output *out, const struct hash *actual, const char *drv_path,
 		    struct err *e)
 {
 	char specified[HASH_TEXT_MAX], got[HASH_TEXT_MAX];
@@ -60,7 +60,7 @@ static int mismatch(const struct out *out, const struct hash *actual, const char
 		       drv_path, specified, got);
 }
 
-int fixed_check(struct out *out, const char *drv_path, struct err *e)
+int fixed_check(struct output *out, const char *drv_path, struct err *e)
 {
 	const struct drv_output *decl = out->decl;
 	struct hash actual;
@@ -77,7 +77,7 @@ int fixed_check(struct out *out, const char *drv_path, struct err *e)
 			"paths.\nYou may need to use the 'unsafeDiscardReferences' derivation "
 			"attribute, see the manual for more details.",
 			storepath_name(out->base));
-	if (out_content_hash(out, &actual, e) < 0)
+	if (output_content_hash(out, &actual, e) < 0)
 		return -1;
 	if (!hash_equal(&actual, &decl->hash)) {
 		out->mismatched = out->refs.n == 0;

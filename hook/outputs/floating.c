@@ -44,7 +44,7 @@ static int read_drv(void *ctx, const char *path, struct drv *ret, struct err *e)
 	return real ? drv_read(path, real, st->dir, ret, e) : -1;
 }
 
-int float_open(struct outs *o, const struct out_job *job, struct err *e)
+int float_open(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	struct hash h;
 
@@ -54,7 +54,7 @@ int float_open(struct outs *o, const struct out_job *job, struct err *e)
 	return 0;
 }
 
-int float_collect(struct outs *o, const struct out_job *job, const struct drv_output *decl,
+int float_collect(struct outputs *o, const struct outputs_job *job, const struct drv_output *decl,
 		  char **ret_path, struct err *e)
 {
 	scoped_free char *made_up = drv_build_path(job->drv, decl, job->store->dir, e);
@@ -80,7 +80,7 @@ int float_collect(struct outs *o, const struct out_job *job, const struct drv_ou
 /* ---- one output ---- */
 
 /* The final path of what was built as PATH; NULL: PATH is final, or OUT itself. */
-static const char *final_of(const struct outs *o, const struct out *out, const char *path)
+static const char *final_of(const struct outputs *o, const struct output *out, const char *path)
 {
 	for (size_t i = 0; i < o->known.n; i++)
 		if (str_eq(o->known_from.items[i], path))
@@ -92,12 +92,12 @@ static const char *final_of(const struct outs *o, const struct out *out, const c
 }
 
 /* What the contents of OUT name, whether that is registered or not. */
-static const struct strv *named_by(const struct out *out)
+static const struct strv *named_by(const struct output *out)
 {
 	return out->discarded.n ? &out->discarded : &out->refs;
 }
 
-static bool needs_rewriting(const struct outs *o, const struct out *out)
+static bool needs_rewriting(const struct outputs *o, const struct output *out)
 {
 	const struct strv *named = named_by(out);
 
@@ -108,8 +108,8 @@ static bool needs_rewriting(const struct outs *o, const struct out *out)
 }
 
 /* What OUT's references are, but itself, and whether it is one of them. */
-static int final_refs(const struct outs *o, const struct out *out, struct strv *ret, bool *ret_self,
-		      struct err *e)
+static int final_refs(const struct outputs *o, const struct output *out, struct strv *ret,
+		      bool *ret_self, struct err *e)
 {
 	for (size_t i = 0; i < out->refs.n; i++) {
 		const char *ref = out->refs.items[i], *final = final_of(o, out, ref);
@@ -127,8 +127,8 @@ static int final_refs(const struct outs *o, const struct out *out, struct strv *
 }
 
 /* SELF: 32 bytes that stand for the hash of OUT's own path. */
-static int add_pairs(const struct outs *o, const struct out *out, const char *self, struct subst *s,
-		     struct err *e)
+static int add_pairs(const struct outputs *o, const struct output *out, const char *self,
+		     struct subst *s, struct err *e)
 {
 	const struct strv *named = named_by(out);
 
@@ -161,15 +161,15 @@ static int hash_hits(const struct subst *s, struct hash_ctx *c, struct err *e)
 	return 0;
 }
 
-static int dump(const struct out *out, const struct nar_sink *sink, struct err *e)
+static int dump(const struct output *out, const struct nar_sink *sink, struct err *e)
 {
 	if (out->decl->method == CA_NAR)
 		return nar_dump(out->dirfd, out->base, out->what, out->depth_max, sink, e);
 	return nar_dump_flat(out->dirfd, out->base, out->what, sink, e);
 }
 
-static int hash_rewritten(const struct outs *o, const struct out *out, const struct out_job *job,
-			  struct hash *ret, struct err *e)
+static int hash_rewritten(const struct outputs *o, const struct output *out,
+			  const struct outputs_job *job, struct hash *ret, struct err *e)
 {
 	static const char zeroes[STORE_HASH_LEN];
 	scoped_hash_ctx struct hash_ctx c = {0};
@@ -190,8 +190,8 @@ static int to_file(void *ctx, const void *data, size_t n, struct err *e)
 }
 
 /* The NAR of OUT as it is to be, to FD. */
-static int write_rewritten(const struct outs *o, const struct out *out, const char *final_base,
-			   int fd, struct err *e)
+static int write_rewritten(const struct outputs *o, const struct output *out,
+			   const char *final_base, int fd, struct err *e)
 {
 	scoped_subst struct subst s = SUBST_INIT;
 	const struct nar_sink file = {to_file, &fd}, sink = {subst_write, &s};
@@ -206,10 +206,10 @@ static int write_rewritten(const struct outs *o, const struct out *out, const ch
 }
 
 /* The same in a file without a name, to be read. */
-static int open_rewritten(struct outs *o, const struct out *out, const struct out_job *job,
-			  const char *final_base, struct err *e)
+static int open_rewritten(struct outputs *o, const struct output *out,
+			  const struct outputs_job *job, const char *final_base, struct err *e)
 {
-	if (outs_open_copies(o, job, e) < 0)
+	if (outputs_open_copies(o, job, e) < 0)
 		return -1;
 	scoped_fd int fd = openat(o->copies_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -222,8 +222,8 @@ static int open_rewritten(struct outs *o, const struct out *out, const struct ou
  * that as the build wrote it. (It is there only with unsafeDiscardReferences: a git tree may refer
  * to nothing.)
  */
-static int hash_rewritten_git(struct outs *o, const struct out *out, const struct out_job *job,
-			      struct hash *ret, struct err *e)
+static int hash_rewritten_git(struct outputs *o, const struct output *out,
+			      const struct outputs_job *job, struct hash *ret, struct err *e)
 {
 	scoped_fd int fd = open_rewritten(o, out, job, out->base, e);
 	const struct nar_limits lim = {.depth_max = out->depth_max};
@@ -232,16 +232,16 @@ static int hash_rewritten_git(struct outs *o, const struct out *out, const struc
 	return r ? githash_nar(r, out->decl->algo, ret, e) : -1;
 }
 
-static int content_hash(struct outs *o, const struct out *out, const struct out_job *job,
+static int content_hash(struct outputs *o, const struct output *out, const struct outputs_job *job,
 			bool rewritten, struct hash *ret, struct err *e)
 {
 	if (!rewritten)
-		return out_content_hash(out, ret, e);
+		return output_content_hash(out, ret, e);
 	return out->decl->method == CA_GIT ? hash_rewritten_git(o, out, job, ret, e)
 					   : hash_rewritten(o, out, job, ret, e);
 }
 
-static int rewrite_files(struct outs *o, struct out *out, const struct out_job *job,
+static int rewrite_files(struct outputs *o, struct output *out, const struct outputs_job *job,
 			 const char *final_base, struct err *e)
 {
 	scoped_fd int fd = open_rewritten(o, out, job, final_base, e);
@@ -256,8 +256,8 @@ static int rewrite_files(struct outs *o, struct out *out, const struct out_job *
 			  e);
 }
 
-static int place(struct outs *o, struct out *out, const struct out_job *job, const char *final,
-		 bool rewritten, struct err *e)
+static int place(struct outputs *o, struct output *out, const struct outputs_job *job,
+		 const char *final, bool rewritten, struct err *e)
 {
 	const char *base = str_base(final);
 
@@ -268,7 +268,8 @@ static int place(struct outs *o, struct out *out, const struct out_job *job, con
 	return 0;
 }
 
-static int finalise(struct outs *o, struct out *out, const struct out_job *job, struct err *e)
+static int finalise(struct outputs *o, struct output *out, const struct outputs_job *job,
+		    struct err *e)
 {
 	scoped_strv struct strv refs = STRV_INIT;
 	bool self = false, rewritten = needs_rewriting(o, out);
@@ -298,7 +299,7 @@ static int finalise(struct outs *o, struct out *out, const struct out_job *job, 
  * Nix has not locked the final paths. In their order, so that two builds never wait for each other;
  * who has one makes the same, and will be done soon.
  */
-static int lock_all(struct outs *o, const struct out_job *job, struct err *e)
+static int lock_all(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	scoped_strv struct strv paths = STRV_INIT;
 
@@ -321,7 +322,8 @@ static int lock_all(struct outs *o, const struct out_job *job, struct err *e)
 	return 0;
 }
 
-int float_finalise(struct outs *o, const struct out_job *job, const size_t *order, struct err *e)
+int float_finalise(struct outputs *o, const struct outputs_job *job, const size_t *order,
+		   struct err *e)
 {
 	for (size_t i = 0; i < o->n; i++)
 		if (finalise(o, &o->items[order[i]], job, e) < 0)
@@ -330,7 +332,7 @@ int float_finalise(struct outs *o, const struct out_job *job, const size_t *orde
 }
 
 /* OUT is a derivation that this build has made: as Nix, look whether it may be one. */
-static int read_made(struct out *out, const struct out_job *job, struct err *e)
+static int read_made(struct output *out, const struct outputs_job *job, struct err *e)
 {
 	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
 
@@ -347,7 +349,7 @@ static int read_made(struct out *out, const struct out_job *job, struct err *e)
  * it registers itself after a hook; but only who builds signs them, and it keeps what signatures
  * are there.
  */
-static int is_realised(const struct out_job *job, const struct secretkeys *keys, struct err *e)
+static int is_realised(const struct outputs_job *job, const struct secretkeys *keys, struct err *e)
 {
 	scoped_strv struct strv features = STRV_INIT;
 
@@ -360,7 +362,7 @@ static int is_realised(const struct out_job *job, const struct secretkeys *keys,
 	return strv_has(&features, "ca-derivations") ? store_has_realisations(job->store, e) : 0;
 }
 
-int outs_realise(struct outs *o, const struct out_job *job, struct err *e)
+int outputs_realise(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	scoped_secretkeys struct secretkeys keys = SECRETKEYS_INIT;
 
@@ -377,7 +379,7 @@ int outs_realise(struct outs *o, const struct out_job *job, struct err *e)
 	if (!o->reals)
 		return -1;
 	for (size_t i = 0; i < o->n; i++) {
-		struct out *out = &o->items[i];
+		struct output *out = &o->items[i];
 		struct store_realisation *r = &o->reals[o->n_reals];
 		int valid = store_is_valid(job->store, out->path, e);
 

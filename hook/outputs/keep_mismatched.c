@@ -18,7 +18,7 @@
 #include "nar/base/banned.h"
 
 /* OUT is at PATH from now on, by another name. */
-static int rename_copy(struct outs *o, struct out *out, const char *path, struct err *e)
+static int rename_copy(struct outputs *o, struct output *out, const char *path, struct err *e)
 {
 	const char *base = str_base(path);
 
@@ -30,20 +30,20 @@ static int rename_copy(struct outs *o, struct out *out, const char *path, struct
 	return out->ca ? 0 : -1;
 }
 
-static int keep_locked(struct outs *o, struct out *out, const char *path, const struct out_job *job,
-		       struct err *e)
+static int keep_locked(struct outputs *o, struct output *out, const char *path,
+		       const struct outputs_job *job, struct err *e)
 {
 	int valid = store_is_valid(job->store, path, e);
 
 	if (valid)
 		return valid < 0 ? -1 : 0;
-	if (rename_copy(o, out, path, e) < 0 || outs_sign(o, job->settings, e) < 0 ||
-	    outs_publish(o, job, e) < 0)
+	if (rename_copy(o, out, path, e) < 0 || outputs_sign(o, job->settings, e) < 0 ||
+	    outputs_publish(o, job, e) < 0)
 		return -1;
 	return 0;
 }
 
-static int keep(struct outs *o, struct out *out, const struct out_job *job, struct err *e)
+static int keep(struct outputs *o, struct output *out, const struct outputs_job *job, struct err *e)
 {
 	const struct store *st = job->store;
 	scoped_free char *path = storepath_make_ca(out->decl->method, &out->actual, NULL, false,
@@ -64,7 +64,7 @@ static int keep(struct outs *o, struct out *out, const struct out_job *job, stru
 	return rc;
 }
 
-void outs_keep_mismatched(struct outs *o, const struct out_job *job)
+void outputs_keep_mismatched(struct outputs *o, const struct outputs_job *job)
 {
 	struct err e = ERR_INIT;
 

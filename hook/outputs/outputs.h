@@ -30,7 +30,7 @@
 
 struct run;
 
-struct out_job {
+struct outputs_job {
 	const struct drv *drv;
 	const struct strv
 		*wanted; /* names of the outputs to register; the others are thrown away */
@@ -64,6 +64,6 @@ struct out_job {
  * failure nothing of this build is in the store or its database, but a fixed output with another
  * hash than declared under the path of that.
  */
-int out_register(const struct out_job *job, struct err *e) MUST_CHECK;
+int outputs_register(const struct outputs_job *job, struct err *e) MUST_CHECK;
 
 #endif

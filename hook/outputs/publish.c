@@ -33,8 +33,8 @@
 #include "nar/base/banned.h"
 
 struct publish {
-	const struct outs *o;
-	const struct out_job *job;
+	const struct outputs *o;
+	const struct outputs_job *job;
 	int store_fd;
 	size_t moved; /* up to where the outputs are at their final path */
 };
@@ -66,7 +66,7 @@ static int remove_leftovers(const struct publish *p, struct err *e)
  * Without root, moving a directory needs the right to write to it, for its "..". The mode it gets
  * back is the canonical one.
  */
-static int rename_out(struct publish *p, const struct out *out, struct err *e)
+static int rename_out(struct publish *p, const struct output *out, struct err *e)
 {
 	bool unlock = geteuid() != 0 && S_ISDIR(out->left.st_mode);
 
@@ -115,7 +115,7 @@ static int write_contents(const struct publish *p, struct err *e)
 	if (!trees)
 		return -1;
 	for (size_t i = 0; i < p->o->n; i++) {
-		const struct out *out = &p->o->items[i];
+		const struct output *out = &p->o->items[i];
 
 		if (out->skip)
 			continue;
@@ -128,7 +128,7 @@ static int write_contents(const struct publish *p, struct err *e)
 
 static int move_and_commit(struct publish *p, struct store_txn *t, struct err *e)
 {
-	const struct out_job *job = p->job;
+	const struct outputs_job *job = p->job;
 
 	if (remove_leftovers(p, e) < 0 || each_real_path(p, job->own, e) < 0 ||
 	    move_all(p, e) < 0 ||
@@ -140,7 +140,7 @@ static int move_and_commit(struct publish *p, struct store_txn *t, struct err *e
 	return 0;
 }
 
-int outs_publish(const struct outs *o, const struct out_job *job, struct err *e)
+int outputs_publish(const struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	scoped_fd int store_fd = io_opendir(AT_FDCWD, job->store->real_dir, e);
 	scoped_free struct store_registration *regs = NULL;
@@ -154,7 +154,7 @@ int outs_publish(const struct outs *o, const struct out_job *job, struct err *e)
 	size_t n = 0;
 	for (size_t i = 0; i < o->n; i++)
 		if (!o->items[i].skip)
-			regs[n++] = out_registration(&o->items[i], job->drv->path);
+			regs[n++] = output_registration(&o->items[i], job->drv->path);
 	if (job->store->durable && write_contents(&p, e) < 0)
 		return -1;
 	struct store_txn *t = store_begin(job->store, regs, n, e);
@@ -169,14 +169,14 @@ int outs_publish(const struct outs *o, const struct out_job *job, struct err *e)
 	return rc;
 }
 
-int outs_sign(struct outs *o, const struct settings *s, struct err *e)
+int outputs_sign(struct outputs *o, const struct settings *s, struct err *e)
 {
 	scoped_secretkeys struct secretkeys keys = SECRETKEYS_INIT;
 
 	if (sign_keys_load(s, &keys, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->n; i++) {
-		struct store_registration r = out_registration(&o->items[i], NULL);
+		struct store_registration r = output_registration(&o->items[i], NULL);
 
 		if (sign_registration(&keys, &r, &o->items[i].sigs, e) < 0)
 			return -1;

@@ -19,10 +19,10 @@
 
 /* ---- which outputs, and are they there ---- */
 
-static int add_out(struct outs *o, const struct out_job *job, const struct drv_output *decl,
+static int add_out(struct outputs *o, const struct outputs_job *job, const struct drv_output *decl,
 		   struct err *e)
 {
-	struct out *out = &o->items[o->n];
+	struct output *out = &o->items[o->n];
 	scoped_free char *made_up = NULL;
 
 	if (decl->kind == DRV_FLOATING) {
@@ -40,7 +40,7 @@ static int add_out(struct outs *o, const struct out_job *job, const struct drv_o
 		if (valid)
 			return valid < 0 ? -1 : 0;
 	}
-	*out = (struct out){.decl = decl, .path = decl->path, .dirfd = job->output_dirfd};
+	*out = (struct output){.decl = decl, .path = decl->path, .dirfd = job->output_dirfd};
 	if (made_up)
 		out->path = out->made_up = TAKE(made_up, NULL);
 	o->n++;
@@ -51,7 +51,7 @@ static int add_out(struct outs *o, const struct out_job *job, const struct drv_o
 }
 
 /* The wanted outputs that are not valid yet, by name. */
-static int collect(struct outs *o, const struct out_job *job, struct err *e)
+static int collect(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	const struct drv *d = job->drv;
 
@@ -72,7 +72,7 @@ static int collect(struct outs *o, const struct out_job *job, struct err *e)
 	return 0;
 }
 
-static int check_left(struct out *out, const struct out_job *job, struct err *e)
+static int check_left(struct output *out, const struct outputs_job *job, struct err *e)
 {
 	const struct build_user *u = job->user;
 	const char *q = settings_quote(job->settings);
@@ -97,7 +97,7 @@ static int check_left(struct out *out, const struct out_job *job, struct err *e)
 /* ---- metadata, hash and references ---- */
 
 /* What is looked for, by number: all outputs of the derivation, then the inputs. */
-static int needles(const struct out_job *job, struct strv *paths, struct refscan *scan,
+static int needles(const struct outputs_job *job, struct strv *paths, struct refscan *scan,
 		   struct err *e)
 {
 	const struct drv *d = job->drv;
@@ -120,17 +120,18 @@ static int needles(const struct out_job *job, struct strv *paths, struct refscan
 }
 
 /* DEPTH is the depth of OUT. Nix has no limit, or the one that NARs have for all. */
-static int bound_depth(struct out *out, const struct out_job *job, size_t depth, struct err *e)
+static int bound_depth(struct output *out, const struct outputs_job *job, size_t depth,
+		       struct err *e)
 {
 	out->depth_max = NAR_DEPTH_MAX;
 	return depth > NAR_DEPTH_MAX ? store_depth_max(job->store, &out->depth_max, e) : 0;
 }
 
 /* From here on nobody but us has the output, its metadata is canonical and its digest is known. */
-static int take_out(struct outs *o, struct out *out, const struct out_job *job, struct canon *c,
-		    struct refscan *scan, struct err *e)
+static int take_out(struct outputs *o, struct output *out, const struct outputs_job *job,
+		    struct canon *c, struct refscan *scan, struct err *e)
 {
-	bool copied = outs_needs_copy(o, out);
+	bool copied = outputs_needs_copy(o, out);
 	size_t depth = 0;
 
 	refscan_reset(scan);
@@ -142,11 +143,12 @@ static int take_out(struct outs *o, struct out *out, const struct out_job *job, 
 	    bound_depth(out, job, depth, e) < 0)
 		return -1;
 	if (copied)
-		return outs_copy(o, out, job, scan, e);
+		return outputs_copy(o, out, job, scan, e);
 	return nar_digest(out->dirfd, out->base, out->what, out->depth_max, scan, &out->digest, e);
 }
 
-static int take_all(struct outs *o, const struct out_job *job, struct refscan *scan, struct err *e)
+static int take_all(struct outputs *o, const struct outputs_job *job, struct refscan *scan,
+		    struct err *e)
 {
 	scoped_pairset struct pairset seen = PAIRSET_INIT;
 	scoped_strv struct strv ignored = STRV_INIT, paths = STRV_INIT;
@@ -163,7 +165,7 @@ static int take_all(struct outs *o, const struct out_job *job, struct refscan *s
 	    needles(job, &paths, scan, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->n; i++) {
-		struct out *out = &o->items[i];
+		struct output *out = &o->items[i];
 
 		if (take_out(o, out, job, &c, scan, e) < 0)
 			return -1;
@@ -176,7 +178,7 @@ static int take_all(struct outs *o, const struct out_job *job, struct refscan *s
 	return 0;
 }
 
-static int canonicalise_and_digest(struct outs *o, const struct out_job *job, struct err *e)
+static int canonicalise_and_digest(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	struct refscan *scan = refscan_new(e);
 
@@ -188,7 +190,7 @@ static int canonicalise_and_digest(struct outs *o, const struct out_job *job, st
 }
 
 /* `unsafeDiscardReferences.<output>`: what was found does not count. Nix has it since 2.14. */
-static int discard_references(struct outs *o, const struct attrs *a, struct err *e)
+static int discard_references(struct outputs *o, const struct attrs *a, struct err *e)
 {
 	const struct jdoc *all = jdoc_get(&a->doc, "unsafeDiscardReferences");
 
@@ -213,7 +215,7 @@ static int discard_references(struct outs *o, const struct attrs *a, struct err 
 /* ---- all together ---- */
 
 /* Before anything is moved into the store, as it may take its time. */
-static int optimise_all(const struct outs *o, const struct out_job *job, struct err *e)
+static int optimise_all(const struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	bool wanted;
 
@@ -225,7 +227,7 @@ static int optimise_all(const struct outs *o, const struct out_job *job, struct 
 	if (store_fd < 0)
 		return -1;
 	for (size_t i = 0; i < o->n; i++) {
-		const struct out *out = &o->items[i];
+		const struct output *out = &o->items[i];
 
 		if (optimise_tree(store_fd, out->dirfd, out->base, out->what, e) < 0)
 			return err_wrap(e, "optimising output '%s' of '%s'", out->decl->name,
@@ -234,7 +236,7 @@ static int optimise_all(const struct outs *o, const struct out_job *job, struct 
 	return 0;
 }
 
-static int check_and_publish(struct outs *o, const struct out_job *job, struct err *e)
+static int check_and_publish(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	scoped_attrs struct attrs attrs = ATTRS_INIT;
 
@@ -244,27 +246,27 @@ static int check_and_publish(struct outs *o, const struct out_job *job, struct e
 		if (check_left(&o->items[i], job, e) < 0 ||
 		    fixed_check_kind(&o->items[i], settings_quote(job->settings), e) < 0)
 			return -1;
-	if (outs_compare_mounts(o, job, e) < 0 || canonicalise_and_digest(o, job, e) < 0 ||
+	if (outputs_compare_mounts(o, job, e) < 0 || canonicalise_and_digest(o, job, e) < 0 ||
 	    discard_references(o, &attrs, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->n; i++)
 		if (fixed_check(&o->items[i], job->drv->path, e) < 0) {
-			outs_keep_mismatched(o, job);
+			outputs_keep_mismatched(o, job);
 			return -1;
 		}
 	scoped_free size_t *order = mem_new(o->n, sizeof *order, e);
-	if (!order || outs_sort(o, job->drv->path, order, e) < 0 ||
+	if (!order || outputs_sort(o, job->drv->path, order, e) < 0 ||
 	    (drv_is_floating(job->drv) && float_finalise(o, job, order, e) < 0))
 		return -1;
-	if (outs_check_allowed(o, &attrs, job->store, e) < 0 ||
-	    outs_sign(o, job->settings, e) < 0 || optimise_all(o, job, e) < 0)
+	if (outputs_check_allowed(o, &attrs, job->store, e) < 0 ||
+	    outputs_sign(o, job->settings, e) < 0 || optimise_all(o, job, e) < 0)
 		return -1;
-	return outs_realise(o, job, e) < 0 ? -1 : outs_publish(o, job, e);
+	return outputs_realise(o, job, e) < 0 ? -1 : outputs_publish(o, job, e);
 }
 
-int out_register(const struct out_job *job, struct err *e)
+int outputs_register(const struct outputs_job *job, struct err *e)
 {
-	scoped_outs struct outs o = OUTS_INIT;
+	scoped_outputs struct outputs o = OUTPUTS_INIT;
 	struct err ignored = ERR_INIT;
 
 	if (collect(&o, job, e) < 0)
@@ -275,7 +277,7 @@ int out_register(const struct out_job *job, struct err *e)
 	/*
 	 * Where the copies cannot be removed the first error stays, and registered is registered.
 	 */
-	if (outs_drop_copies(&o, job, &ignored) < 0)
+	if (outputs_drop_copies(&o, job, &ignored) < 0)
 		err_clear(&ignored);
 	return rc;
 }

@@ -8,7 +8,7 @@
 
 #include "nar/base/banned.h"
 
-void outs_done(struct outs *o)
+void outputs_done(struct outputs *o)
 {
 	for (size_t i = 0; i < o->n; i++) {
 		free(o->items[i].what);
@@ -33,10 +33,10 @@ void outs_done(struct outs *o)
 	for (size_t i = 0; i < o->n_locks; i++)
 		pathlock_done(&o->locks[i]);
 	free(o->locks);
-	*o = (struct outs)OUTS_INIT;
+	*o = (struct outputs)OUTPUTS_INIT;
 }
 
-struct out *outs_find(const struct outs *o, const char *path)
+struct output *outputs_find(const struct outputs *o, const char *path)
 {
 	for (size_t i = 0; i < o->n; i++)
 		if (str_eq(o->items[i].path, path))
@@ -44,7 +44,7 @@ struct out *outs_find(const struct outs *o, const char *path)
 	return NULL;
 }
 
-struct store_registration out_registration(const struct out *out, const char *deriver)
+struct store_registration output_registration(const struct output *out, const char *deriver)
 {
 	return (struct store_registration){
 		.path = out->path,

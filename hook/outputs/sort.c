@@ -19,7 +19,7 @@ struct visit {
 };
 
 struct sort {
-	const struct outs *o;
+	const struct outputs *o;
 	enum mark *marks;
 	struct visit *stack; /* o->n at most: each output is open once */
 	size_t depth;
@@ -36,7 +36,7 @@ static void push(struct sort *s, size_t at)
 /* One step at the top of the stack. */
 static int step(struct sort *s, const char *drv_path, struct err *e)
 {
-	const struct outs *o = s->o;
+	const struct outputs *o = s->o;
 	struct visit *v = &s->stack[s->depth - 1];
 
 	if (v->next == o->n) {
@@ -58,7 +58,7 @@ static int step(struct sort *s, const char *drv_path, struct err *e)
 	return 0;
 }
 
-int outs_sort(const struct outs *o, const char *drv_path, size_t *ret_order, struct err *e)
+int outputs_sort(const struct outputs *o, const char *drv_path, size_t *ret_order, struct err *e)
 {
 	scoped_free enum mark *marks = mem_new(o->n + 1, sizeof *marks, e);
 	scoped_free struct visit *stack = marks ? mem_new(o->n + 1, sizeof *stack, e) : NULL;

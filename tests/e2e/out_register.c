@@ -61,7 +61,7 @@ static int run(int argc, char **argv, struct err *e)
 	scoped_fd int output_dirfd = io_opendir(AT_FDCWD, argv[3], e);
 	if (output_dirfd < 0)
 		return -1;
-	const struct out_job job = {
+	const struct outputs_job job = {
 		.drv = &drv,
 		.wanted = &wanted,
 		.inputs = &inputs,
@@ -73,7 +73,7 @@ static int run(int argc, char **argv, struct err *e)
 		.own = tell,
 		.disown = tell,
 	};
-	return out_register(&job, e);
+	return outputs_register(&job, e);
 }
 
 int main(int argc, char **argv)

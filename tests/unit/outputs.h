@@ -18,7 +18,7 @@ struct fixture {
 	char *scratch;    /* ours alone */
 	char *output_dir; /* scratch/store */
 	int output_dirfd;
-	struct out_job job;
+	struct outputs_job job;
 };
 
 static inline void fixture_done(struct fixture *f)
@@ -59,7 +59,7 @@ static inline void fixture_init(struct fixture *f, enum conf_registration how, c
 	close(fd);
 	f->output_dirfd = io_mkdir(AT_FDCWD, f->output_dir, 0755, &e);
 	assert_ok(&e, f->output_dirfd);
-	f->job = (struct out_job){
+	f->job = (struct outputs_job){
 		.drv = &f->drv,
 		.wanted = &f->wanted,
 		.inputs = &f->inputs,
@@ -131,7 +131,7 @@ static inline void assert_absent(struct fixture *f)
 static inline void assert_refused(struct fixture *f, const char *text)
 {
 	struct err e = ERR_INIT;
-	int rc = out_register(&f->job, &e);
+	int rc = outputs_register(&f->job, &e);
 
 	assert_int_equal(rc, -1);
 	assert_int_equal(e.kind, ERR_BUILD);

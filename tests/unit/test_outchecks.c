@@ -52,13 +52,13 @@ static void checks_lists_of_the_environment(void **state)
 		scoped_fixture struct fixture f;
 		promise_init(&f, "self-allowed", "allowedReferences = [ i \"out\" ];");
 		leave_file(&f, "out", path_of(&f, "out"));
-		assert_ok(&e, out_register(&f.job, &e));
+		assert_ok(&e, outputs_register(&f.job, &e));
 	}
 	{
 		scoped_fixture struct fixture f;
 		promise_init(&f, "self-forgiven", "allowedRequisites = [ i ];");
 		leave_file(&f, "out", path_of(&f, "out"));
-		assert_ok(&e, out_register(&f.job, &e));
+		assert_ok(&e, outputs_register(&f.job, &e));
 	}
 	{
 		scoped_fixture struct fixture f;
@@ -70,7 +70,7 @@ static void checks_lists_of_the_environment(void **state)
 		scoped_fixture struct fixture f;
 		promise_init(&f, "ignored-size", "maxSize = 1;");
 		leave_file(&f, "out", "");
-		assert_ok(&e, out_register(&f.job, &e));
+		assert_ok(&e, outputs_register(&f.job, &e));
 	}
 	scoped_fixture struct fixture f;
 	promise_init(&f, "word",
@@ -101,7 +101,7 @@ static void checks_structured_promises(void **state)
 		promise_init(&f, "top-ignored",
 			     "__structuredAttrs = true; allowedReferences = [];");
 		leave_file(&f, "out", f.inputs.items[0]);
-		assert_ok(&e, out_register(&f.job, &e));
+		assert_ok(&e, outputs_register(&f.job, &e));
 	}
 	{
 		scoped_fixture struct fixture f;
@@ -123,7 +123,7 @@ static void checks_structured_promises(void **state)
 			     "__structuredAttrs = true; outputChecks.out = { maxSize = 120; "
 			     "maxClosureSize = 120; allowedReferences = []; };");
 		leave_file(&f, "out", "x");
-		assert_ok(&e, out_register(&f.job, &e));
+		assert_ok(&e, outputs_register(&f.job, &e));
 	}
 	{
 		scoped_fixture struct fixture f;
@@ -136,7 +136,7 @@ static void checks_structured_promises(void **state)
 	promise_init(&f, "no-list",
 		     "__structuredAttrs = true; outputChecks.out.allowedReferences = 3;");
 	leave_file(&f, "out", "x");
-	assert_err(&e, out_register(&f.job, &e), "must be a list of strings");
+	assert_err(&e, outputs_register(&f.job, &e), "must be a list of strings");
 	assert_absent(&f);
 }
 
@@ -151,7 +151,7 @@ static void discards_references_where_told(void **state)
 		     "outputs = [ \"out\" \"dev\" ];");
 	leave_file(&f, "out", f.inputs.items[0]);
 	leave_file(&f, "dev", f.inputs.items[0]);
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	assert_ok(&e, store_path_info(&f.store, path_of(&f, "out"), &info, &e));
 	assert_int_equal(info.refs.n, 0);
 	store_path_info_done(&info);
@@ -197,7 +197,7 @@ static void checks_fixed_outputs_of_every_algorithm_and_mode(void **state)
 
 		fixture_init(&f, REG_SQLITE, expr);
 		leave_file(&f, "out", "fixed\n");
-		assert_ok(&e, out_register(&f.job, &e));
+		assert_ok(&e, outputs_register(&f.job, &e));
 		assert_ok(&e, store_path_info(&f.store, path_of(&f, "out"), &info, &e));
 		scoped_free char *ca = str_fmt(&e, "fixed:%s%s:", flat ? "" : "r:", algo);
 		assert_true(str_starts(info.ca, ca));
@@ -321,7 +321,7 @@ static void fixed_outputs_are_copies(void **state)
 	leave_file(&f, "out", "");
 	scoped_fd int kept = openat(f.output_dirfd, base_of(&f, "out"), O_WRONLY | O_CLOEXEC);
 	assert_true(kept >= 0);
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	assert_ok(&e, io_write(kept, "evil", 4, "kept", &e));
 	scoped_free char *real = real_of(&f, "out");
 	assert_ok(&e, io_read_file(AT_FDCWD, real, &b, &e));

@@ -33,7 +33,7 @@ static void registers_outputs_that_refer_to_each_other(void **state)
 	close(leave_dir(&f, "lib", str_base(input), "x"));
 	assert_int_equal(symlinkat(path_of(&f, "out"), f.output_dirfd, base_of(&f, "dev")), 0);
 
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	assert_ok(&e, store_path_info(&f.store, path_of(&f, "out"), &info, &e));
 	assert_int_equal(info.refs.n, 3);
 	assert_true(strv_has(&info.refs, path_of(&f, "out")));
@@ -64,11 +64,11 @@ static void leaves_valid_outputs_alone(void **state)
 	fixture_init(&f, how_of(state),
 		     how_of(state) == REG_SQLITE ? DRV("again", "") : DRV("again-l", ""));
 	leave_file(&f, "out", "first");
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	scoped_free char *real = real_of(&f, "out");
 	assert_int_equal(lstat(real, &before), 0);
 	leave_file(&f, "out", "second");
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	assert_int_equal(lstat(real, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 	verify_store();
@@ -85,14 +85,14 @@ static void registers_only_what_is_wanted(void **state)
 	strv_done(&f.wanted);
 	assert_ok(&e, strv_add(&f.wanted, "b", &e));
 	leave_file(&f, "b", "b");
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	assert_int_equal(store_is_valid(&f.store, path_of(&f, "b"), &e), 1);
 	assert_int_equal(store_is_valid(&f.store, path_of(&f, "a"), &e), 0);
 	/* Then the other, which refers to the valid one. */
 	strv_done(&f.wanted);
 	assert_ok(&e, strv_add(&f.wanted, "a", &e));
 	leave_file(&f, "a", path_of(&f, "b"));
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	verify_store();
 }
 
@@ -110,7 +110,7 @@ static void replaces_what_lies_at_the_path_without_being_valid(void **state)
 	assert_ok(&e, io_write_file(fd, "old", 0444, "old", 3, &e));
 	close(fd);
 	leave_file(&f, "out", "new");
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	assert_ok(&e, io_read_file(AT_FDCWD, real, &b, &e));
 	assert_string_equal(b.data, "new");
 }
@@ -193,7 +193,7 @@ static void refuses_names_of_outputs_that_are_not_there(void **state)
 
 	fixture_init(&f, REG_AUTO, DRV("unknown-output", ""));
 	assert_ok(&e, strv_add(&f.wanted, "doc", &e));
-	assert_err(&e, out_register(&f.job, &e), "has no output 'doc'");
+	assert_err(&e, outputs_register(&f.job, &e), "has no output 'doc'");
 }
 
 /* ---- all or none ---- */
@@ -225,7 +225,7 @@ static void a_failure_at_any_step_leaves_nothing(void **state)
 		close(leave_dir(&f, "b", "b", "b"));
 		f.job.own = f.job.disown = tell;
 		strv_done(&told);
-		int rc = out_register(&f.job, &e);
+		int rc = outputs_register(&f.job, &e);
 		if (rc == 0)
 			break;
 		assert_err(&e, rc, "the supervisor is gone");
@@ -247,7 +247,7 @@ static void a_reference_that_is_not_valid_leaves_nothing(void **state)
 	fixture_init(&f, how_of(state), DRV("dangling", ""));
 	assert_ok(&e, strv_add(&f.inputs, gone, &e));
 	leave_file(&f, "out", gone);
-	int rc = out_register(&f.job, &e);
+	int rc = outputs_register(&f.job, &e);
 	assert_err(&e, rc, "path '/nix/store/00000000000000000000000000000000-gone' is not valid");
 	assert_absent(&f);
 }
@@ -268,7 +268,7 @@ static void signs_so_that_nix_believes_it(void **state)
 	assert_ok(&e, settings_set(&f.settings, "secret-key-files", secret, &e));
 	leave_file(&f, "out", path_of(&f, "dev"));
 	leave_file(&f, "dev", "");
-	assert_ok(&e, out_register(&f.job, &e));
+	assert_ok(&e, outputs_register(&f.job, &e));
 	/* Not because it was built here, but because of the signature: --sigs-needed. */
 	char *const argv[] = {(char *)"nix",
 			      (char *)"--extra-experimental-features",
@@ -301,7 +301,7 @@ static void refuses_keys_that_are_none(void **state)
 		fixture_init(&f, REG_AUTO, DRV("bad-key", ""));
 		assert_ok(&e, settings_set(&f.settings, "secret-key-files", file, &e));
 		leave_file(&f, "out", "");
-		assert_err(&e, out_register(&f.job, &e), "secret-key-files");
+		assert_err(&e, outputs_register(&f.job, &e), "secret-key-files");
 		assert_absent(&f);
 	}
 }
