@@ -236,7 +236,7 @@ static int report_end(const struct job *j, const char *bundle, bool in_memory,
 /* A job with all that it holds while it runs. */
 struct attempt {
 	const struct job *j;
-	const struct drvrequest_in *in; /* what the request was made of */
+	const struct request_source *in; /* what the request was made of */
 	const struct build_user *user;
 	struct request *req;
 	struct job_paths *paths;
@@ -525,14 +525,14 @@ static uint32_t launch_flags(const struct runtime *rt)
 }
 
 /* The job's own request, or the one of its derivation, which is made in OWN. NULL: *E. */
-static struct request *get_request(const struct job *j, const struct drvrequest_in *in,
+static struct request *get_request(const struct job *j, const struct request_source *in,
 				   struct builtin_program *builtin, struct request *own,
 				   struct err *e)
 {
 	struct request *req = j->request ? j->request : own;
 
 	if (!j->request && ((drv_is_builtin(j->drv) && builtin_find(j->conf, builtin, e) < 0) ||
-			    drvrequest_make(in, own, e) < 0))
+			    request_make(in, own, e) < 0))
 		return NULL;
 	return launch_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
 }
@@ -546,7 +546,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	scoped_memdir struct memdir mem = MEMDIR_INIT;
 	scoped_inputs struct inputs inputs = INPUTS_INIT;
 	struct err cleanup = ERR_INIT;
-	const struct drvrequest_in in = {
+	const struct request_source in = {
 		.drv = j->drv,
 		.settings = j->settings,
 		.store = j->store,

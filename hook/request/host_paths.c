@@ -236,8 +236,8 @@ int maker_add_host_paths(struct maker *m, struct err *e)
 	return 0;
 }
 
-int drvrequest_add_host_paths(const struct drvrequest_in *in, const struct strv *items,
-			      struct request *r, struct err *e)
+int request_add_host_paths(const struct request_source *in, const struct strv *items,
+			   struct request *r, struct err *e)
 {
 	scoped_maker struct maker m = {in, r, ATTRS_INIT, {NULL, 0}, STRV_INIT, NULL};
 

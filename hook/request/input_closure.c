@@ -81,8 +81,8 @@ static int add_sources(struct finder *f, const struct drv *d, struct err *e)
 	return 0;
 }
 
-int drvrequest_inputs(const struct drv *d, struct store *st, bool unbuilt, struct strv *ret,
-		      struct err *e)
+int input_closure(const struct drv *d, struct store *st, bool unbuilt, struct strv *ret,
+		  struct err *e)
 {
 	scoped_finder struct finder f = {.st = st, .unbuilt = unbuilt};
 

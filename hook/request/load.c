@@ -85,11 +85,11 @@ static int from_derivation(const char *arg, const struct conf *c, const struct s
 	scoped_strv struct strv inputs = STRV_INIT;
 
 	if (store_open(&store, s, REG_AUTO, e) < 0 || read_derivation(arg, &store, &drv, e) < 0 ||
-	    drvrequest_inputs(&drv, &store, unbuilt, &inputs, e) < 0)
+	    input_closure(&drv, &store, unbuilt, &inputs, e) < 0)
 		return -1;
 	if (drv_is_builtin(&drv) && builtin_find(c, &builtin, e) < 0)
 		return -1;
-	const struct drvrequest_in in = {
+	const struct request_source in = {
 		.drv = &drv,
 		.settings = s,
 		.store = &store,
@@ -98,7 +98,7 @@ static int from_derivation(const char *arg, const struct conf *c, const struct s
 		.builtin = &builtin,
 		.own_shell = conf_has_shell(c),
 	};
-	return drvrequest_make(&in, ret, e);
+	return request_make(&in, ret, e);
 }
 
 int request_from_file(const char *arg, struct request *ret, struct err *e)

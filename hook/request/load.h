@@ -14,7 +14,7 @@
 /* What the command line says of how a derivation becomes a request. */
 struct request_args {
 	const char *store; /* its URI; NULL: Nix's setting `store` */
-	bool unbuilt;      /* inputs need not be valid: drvrequest_inputs() */
+	bool unbuilt;      /* inputs need not be valid: input_closure() */
 };
 
 /*

@@ -23,7 +23,7 @@ static const char *setting_or(const struct settings *s, const char *name, const 
 }
 
 /* What a container cannot give: parts of Nix itself. */
-static int refuse_nix_parts(const struct drvrequest_in *in, const struct strv *features,
+static int refuse_nix_parts(const struct request_source *in, const struct strv *features,
 			    struct err *e)
 {
 	const struct drv *d = in->drv;
@@ -183,7 +183,7 @@ static int add_command(struct maker *m, struct err *e)
 	return maker_add_builtin(m, e) < 0 ? -1 : maker_add_builtin_program(m, e);
 }
 
-int drvrequest_make(const struct drvrequest_in *in, struct request *ret, struct err *e)
+int request_make(const struct request_source *in, struct request *ret, struct err *e)
 {
 	scoped_request struct request r = {0};
 	scoped_maker struct maker m = {in, &r, ATTRS_INIT, {NULL, 0}, STRV_INIT, NULL};

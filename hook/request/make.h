@@ -21,7 +21,7 @@
 #include "nar/base/err.h"
 #include "specgen/request.h"
 
-struct drvrequest_in {
+struct request_source {
 	const struct drv *drv;
 	const struct settings *settings;
 	struct store *store; /* for real paths, closures of sandbox paths, graphs of references */
@@ -35,15 +35,15 @@ struct drvrequest_in {
 };
 
 /* A RET that is not cleared leaks; the result keeps the rules of req_check(). */
-int drvrequest_make(const struct drvrequest_in *in, struct request *ret, struct err *e) MUST_CHECK;
+int request_make(const struct request_source *in, struct request *ret, struct err *e) MUST_CHECK;
 
 /*
  * Add ITEMS, `target=source` or a path that is both, to R, which was made of IN: paths of the
  * machine that have to be there. What R has a place for already stays: inputs, outputs, the build
  * directory.
  */
-int drvrequest_add_host_paths(const struct drvrequest_in *in, const struct strv *items,
-			      struct request *r, struct err *e) MUST_CHECK;
+int request_add_host_paths(const struct request_source *in, const struct strv *items,
+			   struct request *r, struct err *e) MUST_CHECK;
 
 /*
  * The input closure of a derivation, for callers that Nix did not tell: sources and the wanted
@@ -51,7 +51,7 @@ int drvrequest_add_host_paths(const struct drvrequest_in *in, const struct strv 
  * that is not valid is ERR_INPUT, with the command that would make it; or, where UNBUILT, it is
  * listed all the same, without what it will refer to, which nobody knows yet.
  */
-int drvrequest_inputs(const struct drv *d, struct store *st, bool unbuilt, struct strv *ret,
-		      struct err *e) MUST_CHECK;
+int input_closure(const struct drv *d, struct store *st, bool unbuilt, struct strv *ret,
+		  struct err *e) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/request/maker_internal.h: the parts of drvrequest_make().
+ * hook/request/maker_internal.h: the parts of request_make().
  *
  *	make.c        puts the parts together
  *	builtin_command.c what stands for a builder of Nix's own
@@ -39,7 +39,7 @@ void rewrites_done(struct rewrites *w);
 /* ---- the request that is being made ---- */
 
 struct maker {
-	const struct drvrequest_in *in;
+	const struct request_source *in;
 	struct request *r;
 	struct attrs attrs;
 	struct rewrites rewrites;

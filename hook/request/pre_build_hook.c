@@ -42,7 +42,7 @@ int prebuild_parse(const char *text, size_t len, struct strv *ret, struct err *e
 	return 0;
 }
 
-int prebuild_run(const struct drvrequest_in *in, const char *root, int log_fd, struct request *r,
+int prebuild_run(const struct request_source *in, const char *root, int log_fd, struct request *r,
 		 struct err *e)
 {
 	const char *program = settings_get(in->settings, SETTING);
@@ -55,7 +55,7 @@ int prebuild_run(const struct drvrequest_in *in, const char *root, int log_fd, s
 				settings_quote(in->settings), &out, e) < 0 ||
 	    prebuild_parse(out.data, out.len, &paths, e) < 0)
 		return -1;
-	if (drvrequest_add_host_paths(in, &paths, r, e) < 0)
+	if (request_add_host_paths(in, &paths, r, e) < 0)
 		return err_wrap(e, "what the pre-build hook '%s' says", program);
 	return 0;
 }

@@ -50,7 +50,7 @@ static int run(int argc, char **argv, struct err *e)
 		return -1;
 	scoped_free char *real = store_real_path(&store, argv[4], e);
 	if (!real || drv_read(argv[4], real, store.dir, &drv, e) < 0 ||
-	    drvrequest_inputs(&drv, &store, false, &inputs, e) < 0)
+	    input_closure(&drv, &store, false, &inputs, e) < 0)
 		return -1;
 	for (size_t i = 0; i < drv.n_outputs; i++)
 		if (strv_add(&wanted, drv.outputs[i].name, e) < 0)

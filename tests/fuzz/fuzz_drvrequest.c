@@ -24,14 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scoped_buf struct buf json = BUF_INIT(REQ_JSON_MAX);
 	struct store store = {.dir = dir, .real_dir = dir};
 	const struct strv inputs = STRV_INIT;
-	const struct drvrequest_in in = {&drv, &settings, &store, &inputs, environ_};
+	const struct request_source in = {&drv, &settings, &store, &inputs, environ_};
 	int rc;
 
 	if (drv_parse((const char *)data, size, DRV_PATH, dir, &drv, &e) < 0)
 		return 0;
 	FUZZ_CHECK(settings_set(&settings, "allowed-impure-host-deps", "/usr/share", &e) == 0);
 	FUZZ_CHECK(settings_set(&settings, "cores", "1", &e) == 0);
-	rc = drvrequest_make(&in, &r, &e);
+	rc = request_make(&in, &r, &e);
 	FUZZ_CHECK_ERR(rc, &e);
 	if (rc < 0) {
 		FUZZ_CHECK(!r.name && !r.env);

@@ -158,12 +158,12 @@ static void makes_requests_and_configurations_of_them(void **state)
 		scoped_drv struct drv d = DRV_INIT;
 		scoped_strv struct strv inputs = STRV_INIT;
 		scoped_request struct request r = {0};
-		const struct drvrequest_in in = {&d,         &settings, &st,  &inputs,
-						 no_environ, &builtin,  false};
+		const struct request_source in = {&d,         &settings, &st,  &inputs,
+						  no_environ, &builtin,  false};
 
 		read_name(names.items[i], &d);
 		add_inputs(&st, &d, &inputs);
-		if (drvrequest_make(&in, &r, &e) < 0)
+		if (request_make(&in, &r, &e) < 0)
 			fail_msg("%s: %s", names.items[i], e.msg);
 		assert_int_equal(r.n_outputs, d.n_outputs);
 		check_request(&r);

@@ -41,15 +41,15 @@ static int make(const struct given *g, struct request *ret, struct err *e)
 	scoped_drv struct drv drv = DRV_INIT;
 	char dir[] = "/nix/store";
 	struct store store = {.dir = dir, .real_dir = dir, .local = true};
-	const struct drvrequest_in in = {&drv,
-					 &settings,
-					 &store,
-					 &inputs,
-					 g->environ ? g->environ : no_environ,
-					 g->builtin,
-					 g->secrets,
-					 g->allowed,
-					 g->own_shell};
+	const struct request_source in = {&drv,
+					  &settings,
+					  &store,
+					  &inputs,
+					  g->environ ? g->environ : no_environ,
+					  g->builtin,
+					  g->secrets,
+					  g->allowed,
+					  g->own_shell};
 
 	assert_ok(e, buf_addf(&text, e, "Derive([%s],[],[],\"x86_64-linux\",\"%s\",[%s],[%s])",
 			      g->outputs ? g->outputs : ONE_OUTPUT,
@@ -60,7 +60,7 @@ static int make(const struct given *g, struct request *ret, struct err *e)
 		assert_ok(e, settings_set(&settings, g->settings[i], g->settings[i + 1], e));
 	if (g->input)
 		assert_ok(e, strv_add(&inputs, g->input, e));
-	return drvrequest_make(&in, ret, e);
+	return request_make(&in, ret, e);
 }
 
 static const char *env(const struct request *r, const char *key)
@@ -173,10 +173,10 @@ static void ends_values_at_their_first_nul(void **state)
 	scoped_drv struct drv drv = DRV_INIT;
 	char dir[] = "/nix/store";
 	struct store store = {.dir = dir, .real_dir = dir, .local = true};
-	const struct drvrequest_in in = {&drv, &settings, &store, &inputs, no_environ};
+	const struct request_source in = {&drv, &settings, &store, &inputs, no_environ};
 
 	assert_ok(&e, drv_parse(text, sizeof text - 1, BASE "x.drv", dir, &drv, &e));
-	assert_ok(&e, drvrequest_make(&in, &r, &e));
+	assert_ok(&e, request_make(&in, &r, &e));
 	assert_string_equal(env(&r, "k"), "a");
 	assert_null(env(&r, "n"));
 }
