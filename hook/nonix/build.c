@@ -81,10 +81,10 @@ struct build {
 	const struct build_options *o;
 	struct conf *conf;
 	const struct settings *settings;
-	struct show show;
+	struct progress show;
 	struct cache_options cache;
 	struct compress_options compress;
-	struct build_cache caches;
+	struct caches caches;
 	struct build_source source;
 	struct build_target target;
 	struct build_fetch fetch;
@@ -97,7 +97,7 @@ static int on_progress(void *ctx, const struct cache_progress *p)
 {
 	struct build *b = ctx;
 
-	show_progress(&b->show, p);
+	progress_progress(&b->show, p);
 	return signal_caught != 0;
 }
 
@@ -105,7 +105,7 @@ static void on_note(void *ctx, const char *text)
 {
 	struct build *b = ctx;
 
-	show_clear(&b->show);
+	progress_clear(&b->show);
 	log_warn("%s", text);
 }
 
@@ -113,11 +113,11 @@ static void build_done(struct build *b)
 {
 	struct err cleanup = ERR_INIT;
 
-	show_clear(&b->show);
+	progress_clear(&b->show);
 	target_done(&b->target);
 	build_fetch_done(&b->fetch);
 	store_done(&b->store);
-	build_cache_done(&b->caches);
+	caches_done(&b->caches);
 	cache_set_free(b->caches.set);
 	/* It removes the run's directory, which nobody else must have taken before. */
 	if (b->run && run_finish(b->run, &cleanup) < 0)
@@ -140,7 +140,7 @@ static int open_caches(struct build *b, struct err *e)
 	b->caches.set = cache_set_open((const char *const *)from->items, from->n, &b->cache, e);
 	if (!b->caches.set)
 		return -1;
-	b->source = build_cache_source(&b->caches);
+	b->source = caches_source(&b->caches);
 	return 0;
 }
 
@@ -177,7 +177,7 @@ static int has_all(const struct build *b, struct cache_dest *dest, bool *ret, st
 
 		if (!d->outputs[i].path)
 			return 0;
-		has = publish_find(dest, b->caches.store_dir, d->outputs[i].path, &n, e);
+		has = upload_find(dest, b->caches.store_dir, d->outputs[i].path, &n, e);
 		if (has <= 0)
 			return has;
 		if (b->o->secret_keys->n && !n.sigs.n)
@@ -207,7 +207,7 @@ static int look_at_dest(struct build *b, bool *ret_published, struct err *e)
 static void print_plan(const struct build *b)
 {
 	const struct build_target *t = &b->target;
-	char download[SHOW_SIZE_MAX], unpacked[SHOW_SIZE_MAX];
+	char download[PROGRESS_SIZE_MAX], unpacked[PROGRESS_SIZE_MAX];
 	const size_t n = b->fetch.paths.n;
 
 	printf(t->n_builds == 1 ? "this derivation will be built:\n"
@@ -217,8 +217,8 @@ static void print_plan(const struct build *b)
 		printf("  %s\n", t->builds[i]->drv.path);
 	if (!n)
 		return;
-	show_size(b->fetch.download_bytes, download);
-	show_size(b->fetch.nar_bytes, unpacked);
+	progress_size(b->fetch.download_bytes, download);
+	progress_size(b->fetch.nar_bytes, unpacked);
 	if (n == 1)
 		printf("this path will be fetched (%s download, %s unpacked):\n", download,
 		       unpacked);
@@ -348,7 +348,7 @@ static int plan(struct build *b, struct err *e)
 	    open_store(b, b->icache ? input_cache_run_dir(b->icache) : "/nonexistent", e) < 0 ||
 	    target_check(&b->target, b->settings, &b->store, e) < 0)
 		return -1;
-	return build_cache_missing(&b->caches, &b->target.fetch, b->icache, &b->fetch, e);
+	return caches_missing(&b->caches, &b->target.fetch, b->icache, &b->fetch, e);
 }
 
 static int pin(struct build *b, struct err *e)
@@ -367,27 +367,27 @@ static int pin(struct build *b, struct err *e)
 static int fetch(struct build *b, struct err *e)
 {
 	struct err trim = ERR_INIT;
-	char download[SHOW_SIZE_MAX];
+	char download[PROGRESS_SIZE_MAX];
 	int rc;
 
 	if (pin(b, e) < 0)
 		return -1;
 	/* It may have gone between the plan and the pins. */
 	build_fetch_done(&b->fetch);
-	if (build_cache_missing(&b->caches, &b->target.fetch, b->icache, &b->fetch, e) < 0)
+	if (caches_missing(&b->caches, &b->target.fetch, b->icache, &b->fetch, e) < 0)
 		return -1;
 	b->caches.announce = !b->show.live;
-	rc = build_cache_fetch(&b->caches, &b->fetch.paths, b->icache, e);
-	show_status(&b->show, "%s", "");
+	rc = caches_fetch(&b->caches, &b->fetch.paths, b->icache, e);
+	progress_status(&b->show, "%s", "");
 	if (rc < 0)
 		return -1;
 	if (b->fetch.paths.n)
 		log_msg(LOG_INFO, "fetched %zu path%s (%s download)", b->fetch.paths.n,
 			b->fetch.paths.n == 1 ? "" : "s",
-			show_size(b->fetch.download_bytes, download));
+			progress_size(b->fetch.download_bytes, download));
 	if (input_cache_grew(b->icache) && input_cache_trim(b->icache, &trim) < 0)
 		log_warn("keeping the cache of inputs small: %s", trim.msg);
-	return build_cache_learn(&b->caches, &b->target.known, &b->store, e);
+	return caches_learn(&b->caches, &b->target.known, &b->store, e);
 }
 
 static int work(struct build *b, enum work_end *ret, struct err *e)
@@ -478,7 +478,7 @@ static int run_scoped(const struct build_options *o, struct conf *c, const struc
 		.target = {.drv = DRV_INIT},
 	};
 
-	show_init(&b.show);
+	progress_init(&b.show);
 	return run(&b, e);
 }
 

@@ -71,7 +71,7 @@ static int consume_drv(struct cache_item *item, const struct nar_source *nar, st
 	return 0;
 }
 
-static int add_drv_size(struct build_cache *c, const struct cache_info *info, struct err *e)
+static int add_drv_size(struct caches *c, const struct cache_info *info, struct err *e)
 {
 	if (info->info.nar_size_bytes > BUILD_DRV_BYTES_MAX - c->drv_bytes)
 		return err_set(e, ERR_LIMIT,
@@ -82,8 +82,7 @@ static int add_drv_size(struct build_cache *c, const struct cache_info *info, st
 }
 
 /* Get PATHS, of which all narinfos were asked for. RET[i] is to be filled with PATHS[i]. */
-static int fetch_drvs(struct build_cache *c, const struct strv *paths, struct drv **ret,
-		      struct err *e)
+static int fetch_drvs(struct caches *c, const struct strv *paths, struct drv **ret, struct err *e)
 {
 	scoped_free struct cache_item *items = mem_new(paths->n, sizeof *items, e);
 	scoped_free struct coming_drv *coming = items ? mem_new(paths->n, sizeof *coming, e) : NULL;
@@ -129,12 +128,12 @@ static void ahead_free(void *p)
 	free(a);
 }
 
-void build_cache_done(struct build_cache *c)
+void caches_done(struct caches *c)
 {
 	tdestroy(TAKE(c->ahead, NULL), ahead_free);
 }
 
-static struct ahead *find_ahead(const struct build_cache *c, const char *path)
+static struct ahead *find_ahead(const struct caches *c, const char *path)
 {
 	const struct ahead key = {.path = (char *)(uintptr_t)path};
 	struct ahead *const *found = tfind(&key, &c->ahead, compare_ahead);
@@ -142,7 +141,7 @@ static struct ahead *find_ahead(const struct build_cache *c, const char *path)
 	return found ? *found : NULL;
 }
 
-static struct ahead *add_ahead(struct build_cache *c, const char *path, struct err *e)
+static struct ahead *add_ahead(struct caches *c, const char *path, struct err *e)
 {
 	struct ahead *a = mem_new(1, sizeof *a, e);
 
@@ -158,7 +157,7 @@ static struct ahead *add_ahead(struct build_cache *c, const char *path, struct e
 }
 
 /* Get what of ALL are derivations that were not got before. */
-static int fetch_ahead(struct build_cache *c, const struct strv *all, struct err *e)
+static int fetch_ahead(struct caches *c, const struct strv *all, struct err *e)
 {
 	scoped_free struct drv **to = mem_new(all->n ? all->n : 1, sizeof *to, e);
 	scoped_strv struct strv paths = STRV_INIT;
@@ -180,7 +179,7 @@ static int fetch_ahead(struct build_cache *c, const struct strv *all, struct err
 }
 
 /* Get all derivations below PATHS. What of them does not come is asked for again when needed. */
-static int read_ahead(struct build_cache *c, const struct strv *paths, struct err *e)
+static int read_ahead(struct caches *c, const struct strv *paths, struct err *e)
 {
 	scoped_strv struct strv all = STRV_INIT;
 	const uint64_t bytes_before = c->drv_bytes;
@@ -199,7 +198,7 @@ static int read_ahead(struct build_cache *c, const struct strv *paths, struct er
 }
 
 /* Of PATHS, take what was read ahead; the others are left in RET_REST, with where they go. */
-static int take_ahead(struct build_cache *c, const struct strv *paths, struct drv *ret,
+static int take_ahead(struct caches *c, const struct strv *paths, struct drv *ret,
 		      struct strv *ret_rest, struct drv **ret_to, struct err *e)
 {
 	for (size_t i = 0; i < paths->n; i++) {
@@ -216,7 +215,7 @@ static int take_ahead(struct build_cache *c, const struct strv *paths, struct dr
 	return 0;
 }
 
-static bool is_ahead(const struct build_cache *c, const struct strv *paths)
+static bool is_ahead(const struct caches *c, const struct strv *paths)
 {
 	for (size_t i = 0; i < paths->n; i++)
 		if (!find_ahead(c, paths->items[i]))
@@ -226,7 +225,7 @@ static bool is_ahead(const struct build_cache *c, const struct strv *paths)
 
 static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err *e)
 {
-	struct build_cache *c = ctx;
+	struct caches *c = ctx;
 	scoped_free struct drv **to = mem_new(paths->n, sizeof *to, e);
 	scoped_strv struct strv rest = STRV_INIT;
 
@@ -242,7 +241,7 @@ static int load(void *ctx, const struct strv *paths, struct drv *ret, struct err
 
 static int query(void *ctx, const struct strv *paths, struct err *e)
 {
-	struct build_cache *c = ctx;
+	struct caches *c = ctx;
 	scoped_strv struct strv found = STRV_INIT, all = STRV_INIT, missing = STRV_INIT;
 
 	if (cache_query(c->set, list_of(paths), paths->n, CACHE_CLOSURE, e) < 0)
@@ -258,7 +257,7 @@ static int query(void *ctx, const struct strv *paths, struct err *e)
 
 static int has(void *ctx, const char *path, struct err *e)
 {
-	const struct build_cache *c = ctx;
+	const struct caches *c = ctx;
 	scoped_strv struct strv all = STRV_INIT, missing = STRV_INIT;
 
 	if (!cache_find(c->set, path))
@@ -270,13 +269,13 @@ static int has(void *ctx, const char *path, struct err *e)
 	return missing.n == 0;
 }
 
-struct build_source build_cache_source(struct build_cache *c)
+struct build_source caches_source(struct caches *c)
 {
 	return (struct build_source){load, query, has, c};
 }
 
-int build_cache_closure(const struct build_cache *c, const struct strv *paths, struct strv *ret,
-			struct err *e)
+int caches_closure(const struct caches *c, const struct strv *paths, struct strv *ret,
+		   struct err *e)
 {
 	scoped_strv struct strv all = STRV_INIT, missing = STRV_INIT;
 	scoped_buf struct buf names = BUF_INIT(ERR_MSG_MAX * 4);
@@ -310,8 +309,8 @@ void build_fetch_done(struct build_fetch *f)
 	*f = (struct build_fetch){.download_bytes = 0};
 }
 
-int build_cache_missing(const struct build_cache *c, const struct strv *paths,
-			struct input_cache *ic, struct build_fetch *ret, struct err *e)
+int caches_missing(const struct caches *c, const struct strv *paths, struct input_cache *ic,
+		   struct build_fetch *ret, struct err *e)
 {
 	scoped_build_fetch struct build_fetch f = {.download_bytes = 0};
 
@@ -339,7 +338,7 @@ int build_cache_missing(const struct build_cache *c, const struct strv *paths,
 	return 0;
 }
 
-static int learn(const struct build_cache *c, const char *path, struct store *st, struct err *e)
+static int learn(const struct caches *c, const char *path, struct store *st, struct err *e)
 {
 	const struct narinfo *n = &cache_find(c->set, path)->info;
 	scoped_strv struct strv refs = STRV_INIT;
@@ -365,8 +364,7 @@ static int learn(const struct build_cache *c, const char *path, struct store *st
 	return store_mem_add(st, &reg, e);
 }
 
-int build_cache_learn(const struct build_cache *c, const struct strv *paths, struct store *st,
-		      struct err *e)
+int caches_learn(const struct caches *c, const struct strv *paths, struct store *st, struct err *e)
 {
 	for (size_t i = 0; i < paths->n; i++)
 		if (learn(c, paths->items[i], st, e) < 0)
@@ -420,8 +418,7 @@ static int consume_path(struct cache_item *item, const struct nar_source *nar, s
 	return input_cache_get(f->ic, &entry, true, e) < 0 ? -1 : 0;
 }
 
-int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct input_cache *ic,
-		      struct err *e)
+int caches_fetch(struct caches *c, const struct strv *paths, struct input_cache *ic, struct err *e)
 {
 	scoped_free struct cache_item *items = mem_new(paths->n ? paths->n : 1, sizeof *items, e);
 	struct fetching f = {ic, c->announce};

@@ -2,10 +2,10 @@
 /*
  * hook/nonix/caches.h: binary caches as where the derivations and inputs of a build come from.
  *
- *	build_cache_source(&c)              for hook/nonix/graph.h
+ *	caches_source(&c)              for hook/nonix/graph.h
  *	c.read_ahead = true                 ... when all below a derivation will be wanted
- *	build_cache_learn(&c, paths, st, e)  a store without Nix learns what the caches say of paths
- *	build_cache_fetch(&c, paths, ic, e)  ... and these are unpacked into the cache of inputs
+ *	caches_learn(&c, paths, st, e)  a store without Nix learns what the caches say of paths
+ *	caches_fetch(&c, paths, ic, e)  ... and these are unpacked into the cache of inputs
  */
 #ifndef HOOK_NONIX_CACHES_H
 #define HOOK_NONIX_CACHES_H
@@ -26,7 +26,7 @@
 /* All derivations of one build together, as they stand in files. */
 #define BUILD_DRV_BYTES_MAX (UINT64_C(1) << 30)
 
-struct build_cache {
+struct caches {
 	struct cache_set *set;
 	const char *store_dir;
 	uint64_t drv_bytes; /* read so far */
@@ -37,16 +37,16 @@ struct build_cache {
 };
 
 /* What it has read ahead; the set is its owner's. */
-void build_cache_done(struct build_cache *c);
+void caches_done(struct caches *c);
 
-struct build_source build_cache_source(struct build_cache *c);
+struct build_source caches_source(struct caches *c);
 
 /*
  * Append the closure of PATHS, which were asked for, to RET, sorted. What of it is in no cache is
  * ERR_INPUT.
  */
-int build_cache_closure(const struct build_cache *c, const struct strv *paths, struct strv *ret,
-			struct err *e) MUST_CHECK;
+int caches_closure(const struct caches *c, const struct strv *paths, struct strv *ret,
+		   struct err *e) MUST_CHECK;
 
 /* What has to come for PATHS to be in the cache of inputs. */
 struct build_fetch {
@@ -55,16 +55,16 @@ struct build_fetch {
 	uint64_t nar_bytes;
 };
 /* IC may be NULL: none of them is there. */
-int build_cache_missing(const struct build_cache *c, const struct strv *paths,
-			struct input_cache *ic, struct build_fetch *ret, struct err *e) MUST_CHECK;
+int caches_missing(const struct caches *c, const struct strv *paths, struct input_cache *ic,
+		   struct build_fetch *ret, struct err *e) MUST_CHECK;
 void build_fetch_done(struct build_fetch *f);
 #define scoped_build_fetch __attribute__((cleanup(build_fetch_done), unused))
 
 /* ST, a store without Nix, learns of PATHS; it may then tell their closures. */
-int build_cache_learn(const struct build_cache *c, const struct strv *paths, struct store *st,
-		      struct err *e) MUST_CHECK;
+int caches_learn(const struct caches *c, const struct strv *paths, struct store *st,
+		 struct err *e) MUST_CHECK;
 /* Unpack PATHS into IC, in which they are pinned. */
-int build_cache_fetch(struct build_cache *c, const struct strv *paths, struct input_cache *ic,
-		      struct err *e) MUST_CHECK;
+int caches_fetch(struct caches *c, const struct strv *paths, struct input_cache *ic,
+		 struct err *e) MUST_CHECK;
 
 #endif

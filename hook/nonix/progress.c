@@ -18,12 +18,12 @@
 #define COLUMNS_DEFAULT 80
 #define ERASE "\r\033[K"
 
-void show_init(struct show *s)
+void progress_init(struct progress *s)
 {
 	const char *term = getenv("TERM");
 
-	*s = (struct show){.live = isatty(STDERR_FILENO) && term && !str_eq(term, "dumb") &&
-				   log_level() >= LOG_INFO};
+	*s = (struct progress){.live = isatty(STDERR_FILENO) && term && !str_eq(term, "dumb") &&
+				       log_level() >= LOG_INFO};
 }
 
 static size_t columns(void)
@@ -44,7 +44,7 @@ static void put(const char *text, size_t n)
 		err_clear(&ignored);
 }
 
-void show_clear(struct show *s)
+void progress_clear(struct progress *s)
 {
 	if (s->drawn)
 		put(ERASE, strlen(ERASE));
@@ -52,20 +52,20 @@ void show_clear(struct show *s)
 }
 
 /* What is longer than the terminal is wide would leave lines behind. All of it is ASCII. */
-static void draw(struct show *s)
+static void draw(struct progress *s)
 {
-	char text[SHOW_LINE_MAX + sizeof ERASE];
+	char text[PROGRESS_LINE_MAX + sizeof ERASE];
 	const size_t width = columns() - 1;
 
 	if (!s->live || !s->line[0])
 		return;
 	snprintf(text, sizeof text, ERASE "%.*s",
-		 (int)(width < SHOW_LINE_MAX ? width : SHOW_LINE_MAX), s->line);
+		 (int)(width < PROGRESS_LINE_MAX ? width : PROGRESS_LINE_MAX), s->line);
 	put(text, strlen(text));
 	s->drawn = true;
 }
 
-void show_status(struct show *s, const char *fmt, ...)
+void progress_status(struct progress *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -76,23 +76,23 @@ void show_status(struct show *s, const char *fmt, ...)
 	if (s->line[0])
 		draw(s);
 	else
-		show_clear(s);
+		progress_clear(s);
 }
 
-void show_text(struct show *s, const char *text, size_t n)
+void progress_text(struct progress *s, const char *text, size_t n)
 {
 	if (!n)
 		return;
-	show_clear(s);
+	progress_clear(s);
 	put(text, n);
 	/* After a part of a line there is no place for another. */
 	if (text[n - 1] == '\n')
 		draw(s);
 }
 
-const char *show_size(uint64_t bytes, char *ret)
+const char *progress_size(uint64_t bytes, char *ret)
 {
-	snprintf(ret, SHOW_SIZE_MAX, "%.2f MiB", (double)bytes / (1 << 20));
+	snprintf(ret, PROGRESS_SIZE_MAX, "%.2f MiB", (double)bytes / (1 << 20));
 	return ret;
 }
 
@@ -107,9 +107,9 @@ static size_t add_item(char *text, size_t max, const struct cache_item *item)
 	return len < 0 ? 0 : (size_t)len < max ? (size_t)len : max - 1;
 }
 
-void show_progress(struct show *s, const struct cache_progress *p)
+void progress_progress(struct progress *s, const struct cache_progress *p)
 {
-	char items[SHOW_LINE_MAX] = "";
+	char items[PROGRESS_LINE_MAX] = "";
 	size_t len = 0;
 
 	if (!s->live)
@@ -117,12 +117,12 @@ void show_progress(struct show *s, const struct cache_progress *p)
 	if (!p->nars && !p->infos)
 		return;
 	if (!p->nars) {
-		show_status(s, "[%zu/%zu asked for]", p->infos_done, p->infos);
+		progress_status(s, "[%zu/%zu asked for]", p->infos_done, p->infos);
 		return;
 	}
 	for (size_t i = 0; i < p->n_active && len < sizeof items - 1; i++)
 		len += add_item(items + len, sizeof items - len, p->active[i]);
-	show_status(s, "[%zu/%zu fetched, %.2f/%.2f MiB]%s", p->nars_done, p->nars,
-		    (double)p->bytes_done / (1 << 20), (double)p->bytes / (1 << 20),
-		    len ? items + 1 : "");
+	progress_status(s, "[%zu/%zu fetched, %.2f/%.2f MiB]%s", p->nars_done, p->nars,
+			(double)p->bytes_done / (1 << 20), (double)p->bytes / (1 << 20),
+			len ? items + 1 : "");
 }

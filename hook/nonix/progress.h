@@ -16,27 +16,27 @@
 #include "nar/base/err.h"
 #include "nar/cache/cache.h"
 
-#define SHOW_LINE_MAX 1024
+#define PROGRESS_LINE_MAX 1024
 
-struct show {
+struct progress {
 	bool live;  /* there is a last line */
 	bool drawn; /* it can be seen */
-	char line[SHOW_LINE_MAX];
+	char line[PROGRESS_LINE_MAX];
 };
 
 /* LIVE where standard error is a terminal that can do it and somebody wants to see it. */
-void show_init(struct show *s);
+void progress_init(struct progress *s);
 /* The last line from now on. Where there is none, nothing. */
-void show_status(struct show *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void progress_status(struct progress *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same of what the caches are asked for and what is fetched. */
-void show_progress(struct show *s, const struct cache_progress *p);
+void progress_progress(struct progress *s, const struct cache_progress *p);
 /* N bytes of what stays, as they are: whole lines where that can be had. */
-void show_text(struct show *s, const char *text, size_t n);
+void progress_text(struct progress *s, const char *text, size_t n);
 /* Before others write: take the last line away. It comes back with the next status. */
-void show_clear(struct show *s);
+void progress_clear(struct progress *s);
 
-/* "12.3 MiB", as Nix has it. RET has SHOW_SIZE_MAX bytes. */
-#define SHOW_SIZE_MAX 32
-const char *show_size(uint64_t bytes, char *ret);
+/* "12.3 MiB", as Nix has it. RET has PROGRESS_SIZE_MAX bytes. */
+#define PROGRESS_SIZE_MAX 32
+const char *progress_size(uint64_t bytes, char *ret);
 
 #endif

@@ -29,7 +29,7 @@ void target_done(struct build_target *t)
 
 /* ---- a derivation ---- */
 
-static int read_drv(const char *arg, struct build_cache *c, struct drv *ret, struct err *e)
+static int read_drv(const char *arg, struct caches *c, struct drv *ret, struct err *e)
 {
 	scoped_strv struct strv one = STRV_INIT;
 	scoped_free char *path = NULL;
@@ -43,7 +43,7 @@ static int read_drv(const char *arg, struct build_cache *c, struct drv *ret, str
 		return -1;
 	if (storepath_check(path, c->store_dir, &base, e) < 0)
 		return err_wrap(e, "there is no file '%s', and it is no store path", arg);
-	const struct build_source source = build_cache_source(c);
+	const struct build_source source = caches_source(c);
 	if (strv_add(&one, path, e) < 0)
 		return -1;
 	return source.load(source.ctx, &one, ret, e);
@@ -102,7 +102,7 @@ static int read_request(const char *arg, struct build_target *t, const char *sto
 	return 0;
 }
 
-int target_read(struct build_target *t, const char *arg, struct build_cache *c, struct err *e)
+int target_read(struct build_target *t, const char *arg, struct caches *c, struct err *e)
 {
 	if (str_eq(arg, "-") || str_ends(arg, ".json"))
 		return read_request(arg, t, c->store_dir, e);
@@ -114,7 +114,7 @@ int target_read(struct build_target *t, const char *arg, struct build_cache *c, 
 
 /* ---- what it needs ---- */
 
-static int add_request_path(struct build_target *t, const char *path, struct build_cache *c,
+static int add_request_path(struct build_target *t, const char *path, struct caches *c,
 			    struct err *e)
 {
 	const char *base;
@@ -125,7 +125,7 @@ static int add_request_path(struct build_target *t, const char *path, struct bui
 }
 
 /* Its inputs, and what it has for paths of the machine that was in that machine's store. */
-static int list_request(struct build_target *t, struct build_cache *c, struct err *e)
+static int list_request(struct build_target *t, struct caches *c, struct err *e)
 {
 	const struct request *r = &t->request;
 
@@ -149,7 +149,7 @@ static int list_request(struct build_target *t, struct build_cache *c, struct er
 }
 
 /* Where a request says what its inputs were, they have to be that. */
-static int check_request_hashes(const struct build_target *t, struct build_cache *c, struct err *e)
+static int check_request_hashes(const struct build_target *t, struct caches *c, struct err *e)
 {
 	for (size_t i = 0; i < t->request.n_inputs; i++) {
 		const struct req_input *in = &t->request.inputs[i];
@@ -170,8 +170,8 @@ static int check_request_hashes(const struct build_target *t, struct build_cache
 	return 0;
 }
 
-static int plan_request(struct build_target *t, const struct build_source *source,
-			struct build_cache *c, struct err *e)
+static int plan_request(struct build_target *t, const struct build_source *source, struct caches *c,
+			struct err *e)
 {
 	struct build_node *n = &t->node;
 
@@ -179,8 +179,7 @@ static int plan_request(struct build_target *t, const struct build_source *sourc
 	    (n->inputs.n && source->query(source->ctx, &n->inputs, e) < 0))
 		return -1;
 	if (strv_copy(&t->fetch, &n->inputs, e) < 0 ||
-	    build_cache_closure(c, &t->fetch, &t->known, e) < 0 ||
-	    check_request_hashes(t, c, e) < 0)
+	    caches_closure(c, &t->fetch, &t->known, e) < 0 || check_request_hashes(t, c, e) < 0)
 		return -1;
 	n->drv = TAKE(t->drv, (struct drv)DRV_INIT);
 	n->build = true;
@@ -193,7 +192,7 @@ static int plan_request(struct build_target *t, const struct build_source *sourc
 	return 0;
 }
 
-int target_plan(struct build_target *t, const struct build_source *source, struct build_cache *c,
+int target_plan(struct build_target *t, const struct build_source *source, struct caches *c,
 		bool recursive, struct err *e)
 {
 	if (t->is_request)
@@ -202,7 +201,7 @@ int target_plan(struct build_target *t, const struct build_source *source, struc
 	t->graph = build_graph_new(source, c->store_dir, e);
 	if (!t->graph || build_graph_plan(t->graph, &t->drv, recursive, e) < 0 ||
 	    build_graph_check(t->graph, e) < 0 ||
-	    build_cache_closure(c, &t->graph->fetch, &t->fetch, e) < 0 ||
+	    caches_closure(c, &t->graph->fetch, &t->fetch, e) < 0 ||
 	    strv_copy(&t->known, &t->fetch, e) < 0)
 		return -1;
 	t->builds = t->graph->builds;

@@ -30,13 +30,13 @@ struct build_target {
  * Read ARG: a request, where it is a file that ends in ".json" (or "-", standard input); a
  * derivation file of this machine; or the path, or its base name, of one that the caches have.
  */
-int target_read(struct build_target *t, const char *arg, struct build_cache *c,
+int target_read(struct build_target *t, const char *arg, struct caches *c,
 		struct err *e) MUST_CHECK;
 /*
  * Find out what has to be built and fetched. SOURCE has to live as long as T. Derivations are
  * checked: the paths of their outputs are what they should be.
  */
-int target_plan(struct build_target *t, const struct build_source *source, struct build_cache *c,
+int target_plan(struct build_target *t, const struct build_source *source, struct caches *c,
 		bool recursive, struct err *e) MUST_CHECK;
 /* Refuse what this machine cannot build, by S; ST is one in which nothing is valid yet. */
 int target_check(const struct build_target *t, const struct settings *s, struct store *st,

@@ -26,7 +26,7 @@ struct leaving {
 };
 
 struct batch {
-	const struct publish *p;
+	const struct upload *p;
 	int store_fd;
 	struct leaving *items;
 	size_t n;
@@ -77,8 +77,8 @@ static int has_nar(struct cache_dest *dest, const struct narinfo *n, struct err 
 	return is < 0 ? -1 : 1;
 }
 
-int publish_find(struct cache_dest *dest, const char *store_dir, const char *path,
-		 struct narinfo *ret, struct err *e)
+int upload_find(struct cache_dest *dest, const char *store_dir, const char *path,
+		struct narinfo *ret, struct err *e)
 {
 	scoped_free char *name = narinfo_name(str_base(path), e);
 	scoped_buf struct buf text = BUF_INIT(NARINFO_MAX_BYTES);
@@ -121,7 +121,7 @@ static bool says_the_same(const struct leaving *l)
 	return true;
 }
 
-static int sign(const struct publish *p, struct narinfo *n, struct err *e)
+static int sign(const struct upload *p, struct narinfo *n, struct err *e)
 {
 	for (size_t k = 0; k < p->secret_keys->n; k++)
 		if (narinfo_sign(n, p->secret_keys->items[k], e) < 0)
@@ -130,9 +130,9 @@ static int sign(const struct publish *p, struct narinfo *n, struct err *e)
 }
 
 /* What the cache has of L. */
-static int look(const struct publish *p, struct leaving *l, struct err *e)
+static int look(const struct upload *p, struct leaving *l, struct err *e)
 {
-	int rc = publish_find(p->dest, p->store->dir, l->path, &l->narinfo, e);
+	int rc = upload_find(p->dest, p->store->dir, l->path, &l->narinfo, e);
 
 	if (rc <= 0)
 		return rc;
@@ -234,7 +234,7 @@ static int put_nar(const struct batch *b, struct leaving *l, struct err *e)
 
 /* ---- the narinfo ---- */
 
-static int fill_narinfo(const struct publish *p, struct leaving *l, struct err *e)
+static int fill_narinfo(const struct upload *p, struct leaving *l, struct err *e)
 {
 	struct narinfo *n = &l->narinfo;
 	const struct store_path_info *i = &l->info;
@@ -263,7 +263,7 @@ static int fill_narinfo(const struct publish *p, struct leaving *l, struct err *
 	return sign(p, n, e);
 }
 
-static int put_narinfo(const struct publish *p, struct leaving *l, struct err *e)
+static int put_narinfo(const struct upload *p, struct leaving *l, struct err *e)
 {
 	scoped_free char *name = narinfo_name(l->base, e);
 	scoped_buf struct buf text = BUF_INIT(NARINFO_MAX_BYTES);
@@ -326,7 +326,7 @@ static int start(struct batch *b, const struct strv *paths, struct err *e)
 	return 0;
 }
 
-int publish_paths(const struct publish *p, const struct strv *paths, struct err *e)
+int upload_paths(const struct upload *p, const struct strv *paths, struct err *e)
 {
 	scoped_batch struct batch b = {.p = p, .store_fd = -1};
 

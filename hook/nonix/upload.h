@@ -24,7 +24,7 @@
 #include "nar/narinfo.h"
 #include "nar/secretkey.h"
 
-struct publish {
+struct upload {
 	struct cache_dest *dest;
 	struct compress_options compress;
 	const struct secretkeys *secret_keys; /* may be none */
@@ -33,14 +33,14 @@ struct publish {
 };
 
 /* Publish PATHS, all outputs of one build. */
-int publish_paths(const struct publish *p, const struct strv *paths, struct err *e) MUST_CHECK;
+int upload_paths(const struct upload *p, const struct strv *paths, struct err *e) MUST_CHECK;
 
 /*
  * Look for PATH in DEST: a narinfo that is one, and a NAR of the size and hash that it says.
  * Returns 1: DEST has it, *RET is its narinfo; 0: it has not, or it is damaged, which is warned of;
  * -1: *E.
  */
-int publish_find(struct cache_dest *dest, const char *store_dir, const char *path,
-		 struct narinfo *ret, struct err *e) MUST_CHECK;
+int upload_find(struct cache_dest *dest, const char *store_dir, const char *path,
+		struct narinfo *ret, struct err *e) MUST_CHECK;
 
 #endif

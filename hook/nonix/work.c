@@ -135,7 +135,7 @@ static int made_paths(const struct build_node *n, struct strv *ret, struct err *
 static int publish(const struct work *w, const struct strv *paths, struct err *e)
 {
 	scoped_cache_dest struct cache_dest *dest = cache_dest_open(w->to, w->cache, e);
-	const struct publish p = {
+	const struct upload p = {
 		.dest = dest,
 		.compress = w->compress,
 		.secret_keys = w->secret_keys,
@@ -143,7 +143,7 @@ static int publish(const struct work *w, const struct strv *paths, struct err *e
 		.deriver = !w->request,
 	};
 
-	return dest ? publish_paths(&p, paths, e) : -1;
+	return dest ? upload_paths(&p, paths, e) : -1;
 }
 
 /* What was registered here, not what a cache may have of that path from another build. */
@@ -266,7 +266,7 @@ static int start(struct crew *c, struct worker *k, struct build_node *n, struct 
 	rc = make_pipes(k, write_ends, e);
 	if (rc == 0) {
 		if (log_level() >= LOG_INFO) {
-			show_clear(c->w->show);
+			progress_clear(c->w->show);
 			log_msg(LOG_INFO, "building '%s'...", n->drv.path);
 		}
 		k->pid = fork();
@@ -309,7 +309,7 @@ static void say_named(struct crew *c, struct worker *k, const char *data, size_t
 		if ((end && part == len) || part == room) {
 			if (buf_addc(&k->line, '\n', &ignored) < 0)
 				return;
-			show_text(c->w->show, k->line.data, k->line.len);
+			progress_text(c->w->show, k->line.data, k->line.len);
 			buf_reset(&k->line);
 		}
 		data += part;
@@ -322,7 +322,7 @@ static void say(struct crew *c, struct worker *k, const char *data, size_t n)
 	if (c->w->max_jobs > 1)
 		say_named(c, k, data, n);
 	else
-		show_text(c->w->show, data, n);
+		progress_text(c->w->show, data, n);
 }
 
 /* Read what there is in pipe I of K. */
@@ -424,7 +424,7 @@ static int reap(struct crew *c, struct worker *k, struct err *e)
 			n->users[i]->n_left--;
 	} else {
 		if (WIFSIGNALED(status) && !c->told) {
-			show_clear(c->w->show);
+			progress_clear(c->w->show);
 			log_msg(LOG_ERROR, "error: the process that built '%s' died of signal %d",
 				n->drv.path, WTERMSIG(status));
 		}
@@ -487,7 +487,7 @@ static void kill_all(struct crew *c)
 			kill(c->workers[i].pid, SIGTERM);
 }
 
-static void show_state(const struct crew *c)
+static void progress_state(const struct crew *c)
 {
 	char names[512] = "";
 	size_t len = 0;
@@ -496,7 +496,7 @@ static void show_state(const struct crew *c)
 		if (c->workers[i].node)
 			len += (size_t)snprintf(names + len, sizeof names - len, ", %s",
 						c->workers[i].node->drv.name);
-	show_status(c->w->show, "[%zu/%zu built]%s", c->n_ended, c->n, len ? names + 1 : "");
+	progress_status(c->w->show, "[%zu/%zu built]%s", c->n_ended, c->n, len ? names + 1 : "");
 }
 
 /* Wait until something happens, and see to it. */
@@ -536,7 +536,7 @@ static int loop(struct crew *c, struct pollfd *fds, struct err *e)
 			return -1;
 		if (!c->n_running)
 			break;
-		show_state(c);
+		progress_state(c);
 		/* One failure ends all, unless told otherwise. */
 		if (c->stopping && !c->told && c->end != WORK_DONE)
 			kill_all(c);
@@ -577,7 +577,7 @@ int work_run(const struct work *w, struct build_node **builds, size_t n, enum wo
 	rc = loop(&c, fds, e);
 	if (rc < 0)
 		abandon(&c);
-	show_status(w->show, "%s", "");
+	progress_status(w->show, "%s", "");
 	if (rc == 0)
 		*ret = c.end;
 	return rc;

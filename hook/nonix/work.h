@@ -29,7 +29,7 @@ struct work {
 	const struct settings *settings;
 	const struct runtime *runtime;
 	struct store *store; /* without Nix; knows the closures of all inputs */
-	struct show *show;
+	struct progress *show;
 	const char *to; /* URL of the cache that gets the outputs */
 	const struct cache_options *cache;
 	struct compress_options compress;

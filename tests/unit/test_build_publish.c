@@ -109,7 +109,7 @@ static int publish(enum compression c, const struct secretkeys *keys, bool deriv
 		   const char *paths, struct err *e)
 {
 	scoped_strv struct strv v = STRV_INIT;
-	const struct publish p = {
+	const struct upload p = {
 		.dest = dest,
 		.compress = {.compression = c, .level = -1},
 		.secret_keys = keys,
@@ -118,7 +118,7 @@ static int publish(enum compression c, const struct secretkeys *keys, bool deriv
 	};
 
 	assert_ok(e, strv_split(&v, paths, " ", e));
-	return publish_paths(&p, &v, e);
+	return upload_paths(&p, &v, e);
 }
 
 static void read_narinfo(const char *path, struct narinfo *ret)
@@ -522,7 +522,7 @@ static int publish_to(const char *web, const char *paths, struct err *e)
 	const struct cache_options o = {.attempts = 1, .retry_ms = 1};
 	scoped_cache_dest struct cache_dest *d = cache_dest_open(web, &o, e);
 	scoped_strv struct strv v = STRV_INIT;
-	const struct publish p = {
+	const struct upload p = {
 		.dest = d,
 		.compress = {.compression = COMPRESSION_NONE, .level = -1},
 		.secret_keys = &no_keys,
@@ -532,7 +532,7 @@ static int publish_to(const char *web, const char *paths, struct err *e)
 	if (!d)
 		return -1;
 	assert_ok(e, strv_split(&v, paths, " ", e));
-	return publish_paths(&p, &v, e);
+	return upload_paths(&p, &v, e);
 }
 
 /* What the server has is what is published into a directory. */
