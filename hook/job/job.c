@@ -285,7 +285,7 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 		return -1;
 	if (ensure_userns(a, &m->host, e) < 0)
 		return -1;
-	if (!prebuild_is_set(j->settings) && prepare_inputs(a, m, e) < 0)
+	if (!pre_build_hook_is_set(j->settings) && prepare_inputs(a, m, e) < 0)
 		return -1;
 	if (inputs_dir(a->inputs) && path_reachable(where))
 		where = inputs_dir(a->inputs);
@@ -306,7 +306,7 @@ static int ask_for_more(void *ctx, const char *root, struct err *e)
 	const struct asking *asking = ctx;
 	const struct attempt *a = asking->a;
 
-	if (prebuild_run(a->in, root, a->j->log_fd, a->req, e) < 0)
+	if (pre_build_hook_run(a->in, root, a->j->log_fd, a->req, e) < 0)
 		return -1;
 	return prepare_inputs(a, asking->m, e);
 }
@@ -324,7 +324,7 @@ static int create_bundle(const struct attempt *a, struct machine *m, struct bund
 	const struct job *j = a->j;
 	const char *path = a->paths->disk;
 	struct asking asking = {a, m};
-	const bool asks = prebuild_is_set(j->settings);
+	const bool asks = pre_build_hook_is_set(j->settings);
 	const struct bundle_calls calls = {&asking, make_top, asks ? ask_for_more : NULL};
 
 	if (bundle_create_by(path, a->mem->dirfd, a->req, j->conf->profile, &m->host, a->user,
@@ -531,10 +531,11 @@ static struct request *get_request(const struct job *j, const struct request_sou
 {
 	struct request *req = j->request ? j->request : own;
 
-	if (!j->request && ((drv_is_builtin(j->drv) && builtin_find(j->conf, builtin, e) < 0) ||
-			    request_make(in, own, e) < 0))
+	if (!j->request &&
+	    ((drv_is_builtin(j->drv) && builtin_program_find(j->conf, builtin, e) < 0) ||
+	     request_make(in, own, e) < 0))
 		return NULL;
-	return launch_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
+	return launcher_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
 }
 
 int job_run(const struct job *j, struct run_result *ret, struct err *e)
@@ -563,7 +564,8 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	if (!req)
 		return -1;
 	const bool in_memory = !(j->conf->bundle_dir && j->conf->bundle_dir[0]) &&
-			       runtime_takes_memory(j->runtime) && !prebuild_is_set(j->settings) &&
+			       runtime_takes_memory(j->runtime) &&
+			       !pre_build_hook_is_set(j->settings) &&
 			       bundle_fits_memory(req, j->conf->profile) && memdir_new(&mem);
 	/* Before ids are chosen: a dead run may have left processes that have one. */
 	if (choose_paths(j, in_memory, &paths, e) < 0 || choose_cgroup(j, req, &paths, e) < 0)

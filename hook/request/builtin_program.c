@@ -25,7 +25,7 @@ const char *builtin_name(const struct drv *d)
 	return NULL;
 }
 
-int builtin_find(const struct conf *c, struct builtin_program *ret, struct err *e)
+int builtin_program_find(const struct conf *c, struct builtin_program *ret, struct err *e)
 {
 	scoped_free char *found = NULL;
 

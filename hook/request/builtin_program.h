@@ -34,7 +34,8 @@ const char *builtin_name(const struct drv *d);
  * Find the program: what the configuration says, beside this program, or where it is installed; and
  * ask it what it needs. On this machine nothing else is run of it.
  */
-int builtin_find(const struct conf *c, struct builtin_program *ret, struct err *e) MUST_CHECK;
+int builtin_program_find(const struct conf *c, struct builtin_program *ret,
+			 struct err *e) MUST_CHECK;
 /* The same of the program at PATH. */
 int builtin_describe(const char *path, struct builtin_program *ret, struct err *e) MUST_CHECK;
 void builtin_done(struct builtin_program *p);

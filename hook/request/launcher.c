@@ -90,7 +90,7 @@ static void clear_command(struct request *r)
 	strv_done(&r->args);
 }
 
-int launch_wrap(struct request *r, uint32_t flags, struct err *e)
+int launcher_wrap(struct request *r, uint32_t flags, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(REQ_JSON_MAX);
 	scoped_free char *path = str_fmt(e, "/%s/" NAME, r->working_dir);

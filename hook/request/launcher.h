@@ -15,13 +15,13 @@
 #include "nar/base/err.h"
 #include "specgen/request.h"
 
-/* There is none for some machines; launch_wrap() then does nothing. */
+/* There is none for some machines; launcher_wrap() then does nothing. */
 bool launch_available(void);
 /*
  * Make R, which is complete, one whose command is the launcher. SIGPIPE is to be ignored by the
  * build where it is now ignored by this process: so it is with Nix. FLAGS are those of
  * launch/launch.h; LAUNCH_DIE_WITH_PARENT needs a parent that waits for the builder.
  */
-int launch_wrap(struct request *r, uint32_t flags, struct err *e) MUST_CHECK;
+int launcher_wrap(struct request *r, uint32_t flags, struct err *e) MUST_CHECK;
 
 #endif

@@ -87,7 +87,7 @@ static int from_derivation(const char *arg, const struct conf *c, const struct s
 	if (store_open(&store, s, REG_AUTO, e) < 0 || read_derivation(arg, &store, &drv, e) < 0 ||
 	    input_closure(&drv, &store, unbuilt, &inputs, e) < 0)
 		return -1;
-	if (drv_is_builtin(&drv) && builtin_find(c, &builtin, e) < 0)
+	if (drv_is_builtin(&drv) && builtin_program_find(c, &builtin, e) < 0)
 		return -1;
 	const struct request_source in = {
 		.drv = &drv,

@@ -12,14 +12,14 @@
 #define SETTING "pre-build-hook"
 #define OUTPUT_MAX (16u << 20)
 
-bool prebuild_is_set(const struct settings *s)
+bool pre_build_hook_is_set(const struct settings *s)
 {
 	const char *program = settings_get(s, SETTING);
 
 	return program && program[0];
 }
 
-int prebuild_parse(const char *text, size_t len, struct strv *ret, struct err *e)
+int pre_build_hook_parse(const char *text, size_t len, struct strv *ret, struct err *e)
 {
 	const char *p = text, *end = text + len, *lf;
 	bool in_paths = false;
@@ -42,8 +42,8 @@ int prebuild_parse(const char *text, size_t len, struct strv *ret, struct err *e
 	return 0;
 }
 
-int prebuild_run(const struct request_source *in, const char *root, int log_fd, struct request *r,
-		 struct err *e)
+int pre_build_hook_run(const struct request_source *in, const char *root, int log_fd,
+		       struct request *r, struct err *e)
 {
 	const char *program = settings_get(in->settings, SETTING);
 	/* argv of exec is not const for historical reasons only. */
@@ -53,7 +53,7 @@ int prebuild_run(const struct request_source *in, const char *root, int log_fd, 
 
 	if (subprocess_run_told((char *const *)(uintptr_t)argv, log_fd,
 				settings_quote(in->settings), &out, e) < 0 ||
-	    prebuild_parse(out.data, out.len, &paths, e) < 0)
+	    pre_build_hook_parse(out.data, out.len, &paths, e) < 0)
 		return -1;
 	if (request_add_host_paths(in, &paths, r, e) < 0)
 		return err_wrap(e, "what the pre-build hook '%s' says", program);

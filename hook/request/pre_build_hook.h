@@ -15,9 +15,9 @@
 #include "hook/request/make.h"
 
 /* Whether the settings name one. */
-bool prebuild_is_set(const struct settings *s);
+bool pre_build_hook_is_set(const struct settings *s);
 /* Run it for the build of IN, and add what it names to R. Its standard error goes to LOG_FD. */
-int prebuild_run(const struct request_source *in, const char *root, int log_fd, struct request *r,
-		 struct err *e) MUST_CHECK;
+int pre_build_hook_run(const struct request_source *in, const char *root, int log_fd,
+		       struct request *r, struct err *e) MUST_CHECK;
 
 #endif

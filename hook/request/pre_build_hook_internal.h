@@ -5,6 +5,6 @@
 #include "hook/request/pre_build_hook.h"
 
 /* Append the paths that the LEN bytes at TEXT name to RET, as they stand. */
-int prebuild_parse(const char *text, size_t len, struct strv *ret, struct err *e) MUST_CHECK;
+int pre_build_hook_parse(const char *text, size_t len, struct strv *ret, struct err *e) MUST_CHECK;
 
 #endif

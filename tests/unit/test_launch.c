@@ -83,7 +83,7 @@ static int run_wrapped(struct request *r, size_t cut, char *out, size_t n)
 	struct err e = ERR_INIT;
 	scoped_free char *path = str_fmt(&e, "%s/launch", dir);
 
-	assert_ok(&e, launch_wrap(r, 0, &e));
+	assert_ok(&e, launcher_wrap(r, 0, &e));
 	assert_int_equal(r->args.n, 1);
 	assert_int_equal(r->n_env, 0);
 	assert_null(r->argv0);
@@ -177,7 +177,7 @@ static void dies_with_its_parent(void **state)
 	int p[2], status;
 
 	make_request(&r, "/bin/sh", args);
-	assert_ok(&e, launch_wrap(&r, LAUNCH_DIE_WITH_PARENT, &e));
+	assert_ok(&e, launcher_wrap(&r, LAUNCH_DIE_WITH_PARENT, &e));
 	assert_ok(&e, io_write_file(AT_FDCWD, path, 0755, r.files[0].contents, r.files[0].len, &e));
 	assert_int_equal(pipe(p), 0);
 	const pid_t parent = fork();
@@ -207,7 +207,7 @@ static pid_t start_relay(const char *script, const int p[2])
 	scoped_free char *path = str_fmt(&e, "%s/launch", dir);
 
 	make_request(&r, "/bin/sh", args);
-	assert_ok(&e, launch_wrap(&r, LAUNCH_RELAY, &e));
+	assert_ok(&e, launcher_wrap(&r, LAUNCH_RELAY, &e));
 	assert_ok(&e, io_write_file(AT_FDCWD, path, 0755, r.files[0].contents, r.files[0].len, &e));
 	assert_int_equal(fcntl(p[1], F_SETFL, O_NONBLOCK), 0);
 	const pid_t pid = fork();
@@ -298,7 +298,7 @@ static void leaves_the_request_alone(void **state)
 	scoped_request struct request r = {0};
 
 	make_request(&r, "/bin/sh", (const char *const[]){NULL});
-	assert_ok(&e, launch_wrap(&r, 0, &e));
+	assert_ok(&e, launcher_wrap(&r, 0, &e));
 	assert_string_equal(r.args.items[0], "/bin/sh");
 	assert_int_equal(r.n_env, 2);
 }

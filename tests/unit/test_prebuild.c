@@ -11,7 +11,7 @@ static const char *parsed(const char *text, struct err *e)
 	scoped_strv struct strv paths = STRV_INIT;
 
 	buf_reset(&joined);
-	if (prebuild_parse(text, strlen(text), &paths, e) < 0)
+	if (pre_build_hook_parse(text, strlen(text), &paths, e) < 0)
 		return NULL;
 	for (size_t i = 0; i < paths.n; i++)
 		assert_int_equal(buf_addf(&joined, e, "%s|", paths.items[i]), 0);
@@ -54,11 +54,11 @@ static void is_there_only_where_it_is_set(void **state)
 	struct err e = ERR_INIT;
 	scoped_settings struct settings s = SETTINGS_INIT;
 
-	assert_false(prebuild_is_set(&s));
+	assert_false(pre_build_hook_is_set(&s));
 	assert_ok(&e, settings_set(&s, "pre-build-hook", "", &e));
-	assert_false(prebuild_is_set(&s));
+	assert_false(pre_build_hook_is_set(&s));
 	assert_ok(&e, settings_set(&s, "pre-build-hook", "/bin/true", &e));
-	assert_true(prebuild_is_set(&s));
+	assert_true(pre_build_hook_is_set(&s));
 }
 
 int main(int argc, char **argv)
