@@ -16,7 +16,7 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define PROC_FILE_MAX (1 << 20)
-#define DEPTH_MAX 32 /* cgroups below a build's own */
+#define DEPTH_MAX 32 /* levels of groups below the group of a build */
 #define DEPTH_MAX_TEXT "32"
 #define REMOVE_TRIES 200
 #define REMOVE_WAIT_NS 5000000L
@@ -57,7 +57,7 @@ static const char *next_line(const char *p)
 	return *end ? end + 1 : end;
 }
 
-/* The word at *P, which moves behind it and one blank. */
+/* Return the word at *P, and move *P past it and one blank. */
 static struct bytes next_word(const char **p, const char *end)
 {
 	struct bytes w = {*p, 0};
@@ -80,7 +80,7 @@ static bool bytes_eq_s(struct bytes a, const char *s)
 	return bytes_eq(a, (struct bytes){s, strlen(s)});
 }
 
-/* Whether the comma-separated LIST has all words of the comma-separated WORDS. */
+/* Tell whether the comma-separated LIST contains every word of the comma-separated WORDS. */
 static bool list_has_all(struct bytes list, struct bytes words)
 {
 	const char *end = words.data + words.len;
@@ -110,7 +110,7 @@ struct hierarchy {
 	struct bytes path;
 };
 
-/* A line `N:controllers:/path`. */
+/* Parse LINE, `N:controllers:/path` (cgroups(7)). False: it is none. */
 static bool parse_hierarchy(const char *line, struct hierarchy *ret)
 {
 	const char *end = line_end(line);
@@ -132,7 +132,6 @@ static bool find_hierarchy(const char *text, struct bytes controllers, struct hi
 	return false;
 }
 
-/* In TEXT, lines of /proc/self/cgroup, or where those of v2 are, LIST. */
 bool cgroup_lists(const char *text, const char *list, const char *controller)
 {
 	const struct bytes wanted = {controller, strlen(controller)};
@@ -150,7 +149,10 @@ bool cgroup_lists(const char *text, const char *list, const char *controller)
 	return false;
 }
 
-/* Where the hierarchy is mounted, and which of its cgroups is the mount's root. */
+/*
+ * Find the mount of the hierarchy that has CONTROLLERS: its mount point, and which cgroup is the
+ * root of the mount.
+ */
 static bool find_mount(const char *mountinfo, struct bytes controllers, struct bytes *ret_root,
 		       struct bytes *ret_point)
 {
@@ -177,13 +179,16 @@ static bool find_mount(const char *mountinfo, struct bytes controllers, struct b
 	return false;
 }
 
-/* Where cgroup PATH of the hierarchy is seen. Heap; NULL with *E, or without: nowhere. */
+/*
+ * Return the directory of cgroup PATH in the hierarchy that has CONTROLLERS.
+ * Heap. NULL with *E: an error; NULL without: no mount shows the cgroup.
+ */
 static char *cgroup_directory(const char *path, struct bytes controllers, const char *mountinfo,
 			      struct err *e)
 {
 	struct bytes root, point;
 
-	/* A cgroup outside our cgroup namespace is shown with "..". */
+	/* The kernel shows a cgroup outside this process's cgroup namespace with "..". */
 	if (path[0] != '/' || strstr(path, "/..") ||
 	    !find_mount(mountinfo, controllers, &root, &point))
 		return NULL;
@@ -195,7 +200,7 @@ static char *cgroup_directory(const char *path, struct bytes controllers, const 
 	return str_fmt(e, "%.*s%s", (int)point.len, point.data, path);
 }
 
-/* The directory of cgroup H into RET, unless it is not visible or not one of ours. */
+/* Append the directory of cgroup H to RET if its name contains ID and a mount shows it. */
 static int add_directory(const struct hierarchy *h, const char *mountinfo, const char *id,
 			 struct strv *ret, struct err *e)
 {
@@ -266,7 +271,7 @@ int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e)
 	if (read_proc(path, &theirs, e) < 0) {
 		if (e->sys != ENOENT && e->sys != ESRCH)
 			return -1;
-		err_clear(e); /* gone, or a kernel without cgroups */
+		err_clear(e); /* the process has exited, or the kernel has no cgroups */
 		return 0;
 	}
 	if (read_proc("/proc/self/cgroup", &ours, e) < 0 ||
@@ -338,7 +343,7 @@ uint64_t cgroup_oom_kills(const struct strv *dirs)
 	for (size_t i = 0; i < dirs->n; i++) {
 		scoped_fd int fd = open(dirs->items[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		/* v2, then v1 (Linux 4.13); a directory has only one of them. */
+		/* A directory contains the file of v2 or the file of v1 (Linux 4.13), not both. */
 		if (fd >= 0)
 			sum += read_value(fd, "memory.events", "oom_kill") +
 			       read_value(fd, "memory.oom_control", "oom_kill");
@@ -346,7 +351,7 @@ uint64_t cgroup_oom_kills(const struct strv *dirs)
 	return sum;
 }
 
-/* Remove the cgroups below DIRFD, whose files cannot and need not be removed. */
+/* Remove the cgroups below DIRFD. Their files cannot be removed, and vanish with them. */
 static void remove_below(int dirfd, int depth)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -399,7 +404,7 @@ int cgroup_remove(const struct strv *dirs, struct err *e)
 	return rc;
 }
 
-/* ---- a group of our own making ---- */
+/* ---- a group that the hook makes ---- */
 
 char *cgroup_place_in(const char *ours, const char *mountinfo, const char *name, bool topmost,
 		      struct err *e)
@@ -445,16 +450,16 @@ static int write_in(int dirfd, const char *name, const char *text, const char *d
 
 static int hand_over(const char *dir, uid_t uid, gid_t gid, struct err *e)
 {
-	/* Nothing that sets a limit: neither has Nix, and the build could undo ours. */
+	/* No file that sets a limit: Nix gives none either, and the build could lift ours. */
 	static const char *const theirs[] = {"", "cgroup.procs", "cgroup.threads"};
 	scoped_fd int fd = io_opendir(AT_FDCWD, dir, e);
 
 	if (fd < 0)
 		return -1;
-	/* Whatever the umask is. */
+	/* mkdir(2) has applied the umask. */
 	if (fchmod(fd, 0755) < 0)
 		return err_sys(e, "setting the mode of the control group '%s'", dir);
-	/* What is removed by walking down must not be a path without end. */
+	/* cgroup_remove() walks down the tree, so its depth needs a bound. */
 	if (write_in(fd, "cgroup.max.depth", DEPTH_MAX_TEXT, dir, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)

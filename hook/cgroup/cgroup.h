@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/cgroup/cgroup.h: the control groups that a container's runtime made: find, read and remove
- * them. And one of our own making, for a build that may make others in it.
+ * hook/cgroup/cgroup.h: find, read and remove the control groups that a runtime made for a
+ * container, and make a group for a build that may create groups itself.
  *
  * Works on cgroup v1, v2 and both at once (hybrid). A cgroup is named by its directory.
+ * Runs in: the hook, the supervisor, and the supervisor's child that becomes the runtime.
  */
 #ifndef HOOK_CGROUP_CGROUP_H
 #define HOOK_CGROUP_CGROUP_H
@@ -19,42 +20,53 @@
 enum cgroup_layout { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 
 enum cgroup_layout cgroup_layout_detect(void);
-/* Whether CONTROLLER ("memory") can limit something here, as far as one can see without trying. */
+/*
+ * Tell whether CONTROLLER ("memory") can limit a build here: whether the kernel lists it. No group
+ * is made to try it.
+ */
 bool cgroup_has_controller(const char *controller);
 /* Tell whether this process may create groups at the top of CONTROLLER's hierarchy. */
 bool cgroup_may_create(const char *controller);
 /*
- * Append to RET the directories, not there yet, of the cgroups that process PID is in, this process
- * is not, and whose last component has ID in it. A process that is gone has none.
+ * Append to RET the directory of each cgroup of process PID that is not also this process's own and
+ * whose last component contains ID. Directories that RET already contains are not added twice. A
+ * process that has exited has no cgroups.
  */
 int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e) MUST_CHECK;
 /*
- * Append to RET where runtimes put a container named ID when they are not told: below the cgroups
- * of this process, or of the root, of each hierarchy. It needs no process; an exiting one of v1
- * shows "/" instead of its cgroup.
+ * Append to RET the existing directories where runtimes put a container named ID by default: in
+ * each hierarchy the group ID below this process's group, and the group ID below the root. Needs no
+ * process of the container; on v1 an exiting process shows "/" instead of its cgroup.
  */
 int cgroup_guess(const char *id, struct strv *ret, struct err *e) MUST_CHECK;
-/* How often the kernel killed for want of memory in these; what cannot be read counts as 0. */
+/*
+ * Return how often the kernel killed a process in the groups DIRS because memory ran out. A counter
+ * that cannot be read counts as 0.
+ */
 uint64_t cgroup_oom_kills(const struct strv *dirs);
 /*
- * Remove them and the ones below, whose processes must have been killed; waits for them a little.
+ * Remove the groups DIRS and all groups below them. Their processes must have been killed; waits up
+ * to a second for each group until they have left it.
  */
 int cgroup_remove(const struct strv *dirs, struct err *e) MUST_CHECK;
 
 /*
- * Where a group of v2 named NAME is to be made: in the group of this process, as Nix has it, or in
- * the TOPMOST that is mounted. Heap. NULL: *E; v2 is not mounted, or our own group is not to be
- * seen there.
+ * Return the directory for a new v2 group named NAME: below this process's own group, as Nix does,
+ * or, if TOPMOST, at the root of the v2 mount. Makes nothing.
+ * Heap. NULL: *E; v2 is not mounted, or its mount does not show this process's group.
  */
 char *cgroup_place(const char *name, bool topmost, struct err *e) MUST_CHECK;
 /*
- * Make the group DIR, and let UID:GID make groups in it and move processes between them, which is
- * all that Nix lets the root of a build do, too. A group that is not made is not left.
+ * Make the v2 group DIR, and let UID:GID create groups in it and move processes between them. Nix
+ * permits the root of a build the same, and no more. On failure the new group is removed.
  */
 int cgroup_make(const char *dir, uid_t uid, gid_t gid, struct err *e) MUST_CHECK;
 /* Move this process into the group DIR. */
 int cgroup_enter(const char *dir, struct err *e) MUST_CHECK;
-/* Kill whatever is in the group of v2 DIR and those below (Linux 5.14; else nothing). */
+/*
+ * Kill every process in the v2 group DIR and in the groups below it. Does nothing before Linux
+ * 5.14, which brought cgroup.kill.
+ */
 void cgroup_kill(const char *dir);
 
 #endif

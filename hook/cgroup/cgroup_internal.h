@@ -6,18 +6,18 @@
 #include "hook/cgroup/cgroup.h"
 
 /*
- * From texts as in /proc/PID/cgroup (THEIRS, OURS) and /proc/self/mountinfo: append what
- * cgroup_find() does.
+ * Do the work of cgroup_find() with texts: THEIRS is the /proc/PID/cgroup of the process looked at,
+ * OURS that of this process, MOUNTINFO the /proc/self/mountinfo.
  */
 int cgroup_match(const char *theirs, const char *ours, const char *mountinfo, const char *id,
 		 struct strv *ret, struct err *e) MUST_CHECK;
-/* The same for cgroup_place(). */
+/* Do the work of cgroup_place() with the texts of /proc/self/cgroup and /proc/self/mountinfo. */
 char *cgroup_place_in(const char *ours, const char *mountinfo, const char *name, bool topmost,
 		      struct err *e) MUST_CHECK;
-/* The number after the word KEY in text like memory.events, or 0. */
+/* Return the number after the word KEY in TEXT, which is like memory.events; 0: there is none. */
 uint64_t cgroup_flat_value(const char *text, const char *key);
 
-/* Whether CONTROLLER is in TEXT, a /proc/self/cgroup, or in LIST, a cgroup.controllers of v2. */
+/* Tell whether CONTROLLER is in TEXT (a /proc/self/cgroup) or in LIST (a cgroup.controllers). */
 bool cgroup_lists(const char *text, const char *list, const char *controller);
 
 #endif
