@@ -17,7 +17,7 @@
 
 #define CONF_FILE_MAX (1u << 20)
 #define CONF_BLANKS " \t\r"
-/* Files that include files: how deep, and how many in all. */
+/* How deep files may include each other, and how many files are read in all. */
 #define CONF_DEPTH_MAX 10
 #define CONF_FILES_MAX 100
 
@@ -66,7 +66,10 @@ static int set_list(struct strv *p, const char *value, struct err *e)
 	return 0;
 }
 
-/* 1: *RET is the number of the name VALUE; 0: there is none. */
+/*
+ * Find the value of KEY whose name is VALUE.
+ * Returns 1: *RET is that value; 0: no value has this name.
+ */
 static int find_name(const struct conf_key *key, const char *value, int *ret)
 {
 	for (int i = 0; key->names[i]; i++) {
@@ -78,7 +81,7 @@ static int find_name(const struct conf_key *key, const char *value, int *ret)
 	return 0;
 }
 
-/* "64M" is 64 * 1024 * 1024. */
+/* Parse a size: "64M" is 64 * 1024 * 1024. False: S is no size, or is larger than MAX. */
 static bool parse_size(const char *s, uint64_t max, uint64_t *ret)
 {
 	static const char units[] = "KMGT";
@@ -93,7 +96,10 @@ static bool parse_size(const char *s, uint64_t max, uint64_t *ret)
 	return true;
 }
 
-/* Put VALUE into P. 1: done; 0: it is not of the key's type; -1: *E. */
+/*
+ * Parse VALUE and store it in P, the member of KEY.
+ * Returns 1: stored; 0: VALUE is not one that KEY may have; -1: *E.
+ */
 static int set_value(void *p, const struct conf_key *key, const char *value, struct err *e)
 {
 	bool yes = str_eq(value, "true");
@@ -136,7 +142,7 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 	}
 	return 0;
 }
-/* All enumerations of the table are read and written as an int. */
+/* The parser reads and writes every enumeration of the table as an int. */
 static_assert(sizeof(enum spec_profile) == sizeof(int) &&
 		      sizeof(enum conf_registration) == sizeof(int) &&
 		      sizeof(enum conf_cgroups) == sizeof(int) &&
@@ -155,8 +161,8 @@ static int unknown_key(const char *where, const char *name, struct err *e)
 }
 
 /*
- * Refuse a VALUE in quotes, as shells and other programs have it: they would be a part of it.
- * 0: it is in none.
+ * Refuse a VALUE in quotes. Shells and other programs remove quotes; here they would be a part of
+ * the value.
  */
 static int refuse_quotes(const char *where, const char *name, const char *value, struct err *e)
 {
@@ -195,17 +201,19 @@ int conf_set(struct conf *c, const char *where, const char *name, const char *va
 		       allowed.data);
 }
 
-/* Where a reader is: the file, and how it came to be read. */
+/* A text that is being read. */
 struct source {
 	struct conf *c;
 	const char *path;
-	unsigned line, depth;
-	unsigned *files; /* read so far, over all */
+	unsigned line;
+	unsigned depth; /* how many files include it, one inside the other */
+	unsigned
+		*files; /* how many files were read so far, this one's ancestors and siblings too */
 };
 
 static int read_file(struct source *s, bool may_be_missing, struct err *e);
 
-/* `include FILE`: relative to the directory of the file that says it. */
+/* Read the file NAME, which a line of FROM includes. Its path is relative to FROM's directory. */
 static int include(const struct source *from, const char *where, const char *name, bool may_miss,
 		   struct err *e)
 {
@@ -229,7 +237,7 @@ static int include(const struct source *from, const char *where, const char *nam
 	return 0;
 }
 
-/* The word at the start of *LINE, which is moved past it and the blanks that follow. */
+/* Return the word at the start of *LINE, and move *LINE past it and the blanks that follow. */
 static char *take_word(char **line)
 {
 	char *word = *line;
@@ -241,7 +249,10 @@ static char *take_word(char **line)
 	return word;
 }
 
-/* WORD and what follows it in its LINE are not "KEY = VALUE": say what may be meant. */
+/*
+ * Refuse a line that is not "KEY = VALUE", and suggest what it may mean. WORD is its first word,
+ * LINE what follows the word.
+ */
 static int no_pair(const char *where, const char *word, const char *line, struct err *e)
 {
 	const char *equals = strchr(word, '=');
@@ -252,7 +263,7 @@ static int no_pair(const char *where, const char *word, const char *line, struct
 
 	if (!key)
 		return -1;
-	/* "KEY=VALUE", "KEY= VALUE", "KEY =VALUE", of a key that there is. */
+	/* A known key in "KEY=VALUE", "KEY= VALUE" or "KEY =VALUE". */
 	hint = value && conf_key_find(key)
 		       ? str_fmt(e, "; did you mean '%s = %s%s%s'?", key, value,
 				 equals && *value && *line ? " " : "", equals ? line : "")
@@ -265,7 +276,7 @@ static int no_pair(const char *where, const char *word, const char *line, struct
 		       where, word, *line ? " " : "", line, hint);
 }
 
-/* LINE, which is changed, without comment. */
+/* Do what LINE says. LINE is changed. */
 static int parse_line(struct source *s, char *line, struct err *e)
 {
 	scoped_free char *where = str_fmt(e, "%s:%u", s->path, s->line);
@@ -317,7 +328,7 @@ int conf_parse(struct conf *c, const char *path, const char *text, size_t len, s
 	return parse_text(&s, text, len, e);
 }
 
-/* Links are followed: on NixOS all of /etc is links. */
+/* Read the file S->path. Symbolic links are followed, because on NixOS all of /etc is links. */
 static int read_file(struct source *s, bool may_be_missing, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(CONF_FILE_MAX);
@@ -346,7 +357,7 @@ static int load_file(struct conf *c, const char *path, struct err *e)
 	return read_file(&s, !path && s.path != env, e);
 }
 
-/* One variable "NIX_OCI_HOOK_MAX_JOBS=2". */
+/* Set the key that VARIABLE ("NIX_OCI_HOOK_MAX_JOBS=2") names. */
 static int load_variable(struct conf *c, const char *variable, struct err *e)
 {
 	const char *from = variable + strlen(CONF_ENV_PREFIX), *eq = strchr(from, '=');
@@ -382,7 +393,10 @@ int conf_set_defaults(struct conf *c, struct err *e)
 	return 0;
 }
 
-/* Runtimes make sockets below it, whose paths may have 107 bytes: a short one. */
+/*
+ * Choose a default for state-dir. It is short, because runtimes make sockets below it, and the path
+ * of a socket has at most 107 bytes (unix(7)).
+ */
 static int find_state_dir(struct conf *c, struct err *e)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME");
@@ -407,7 +421,7 @@ static int find_state_dir(struct conf *c, struct err *e)
 	return 0;
 }
 
-/* Only some builds need it, so none is no error here. */
+/* Choose a default for cache-dir. None is no error here, because only some builds need it. */
 static int find_cache_dir(struct conf *c, struct err *e)
 {
 	const char *cache_home = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -441,7 +455,7 @@ int conf_check_dir(int fd, const char *path, const char *key, struct err *e)
 	return 0;
 }
 
-/* Of the machine's paths, runtimes learn by configurations in JSON, which has no other bytes. */
+/* Refuse paths that are not UTF-8: a runtime gets paths in JSON, which cannot express them. */
 static int check_paths(const struct conf *c, struct err *e)
 {
 	for (size_t i = 0; i < conf_keys_count; i++) {

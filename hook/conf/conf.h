@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/conf/conf.h: our own configuration, /etc/nix/oci-hook.conf.
+ * hook/conf/conf.h: the hook's own configuration, /etc/nix/oci-hook.conf.
  *
- * `key = value` lines as in nix.conf, '#' starts a comment, `include FILE` and `!include FILE`
- * (may be missing) as there. One table (conf_keys) is parser, --help, docs/configuration.md and
- * the manual page. Later wins: file, then environment (NIX_OCI_HOOK_<KEY>, '-' as '_'), then
- * `--option KEY VALUE`. A wrong key or value is refused with file, line and what is allowed.
- * NIX_OCI_HOOK_CONFIG names another file, for Nix 2.8, whose build-hook takes no arguments.
+ * The file has the syntax of nix.conf: lines `key = value`, comments after '#', `include FILE`, and
+ * `!include FILE` for a file that may be missing. The environment (NIX_OCI_HOOK_<KEY>, '-' as '_')
+ * overrides the file, and `--option KEY VALUE` overrides both. A wrong key or value is refused with
+ * the file, the line and what is allowed. NIX_OCI_HOOK_CONFIG names another file: the build-hook
+ * of Nix 2.8 takes no arguments.
+ *
+ * One table (conf_keys) is the source of the parser, of --help, of docs/configuration.md and of the
+ * manual page.
  */
 #ifndef HOOK_CONF_CONF_H
 #define HOOK_CONF_CONF_H
@@ -22,35 +25,35 @@
 #define CONF_ENV_PREFIX "NIX_OCI_HOOK_"
 
 enum conf_registration { REG_AUTO, REG_SQLITE, REG_LOAD_DB };
-/* Whether a runtime may put builds into cgroups of its own. */
+/* Whether the runtime may put builds into cgroups that it makes. */
 enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
-/* How inputs come into a bundle. */
+/* How a build gets its inputs. */
 enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
-/* Whether what a build left is on the disk before it is registered. */
+/* Whether outputs are written to the disk before they are registered. */
 enum conf_sync { SYNC_AUTO, SYNC_OFF, SYNC_ON };
 
 struct conf {
 	char *runtime;            /* "auto", a name ("crun") or an absolute path */
-	struct strv runtime_args; /* put before the runtime's verb */
-	char *state_dir;          /* never ""; conf_load() finds one for the user */
-	char *bundle_dir;         /* "": in the store directory, as Nix does */
+	struct strv runtime_args; /* arguments before the runtime's command */
+	char *state_dir;          /* never ""; conf_load() chooses a default for the user */
+	char *bundle_dir;         /* "": bundles lie in the store directory, as Nix's do */
 	enum conf_inputs inputs;
-	char *cache_dir;     /* of unpacked inputs; "": none was found for the user */
-	uint64_t cache_size; /* its bound in bytes */
-	uint64_t max_jobs;   /* 0: as many as cores */
-	uint64_t memory_max; /* of each build, in bytes; 0: no limit */
+	char *cache_dir;     /* the input cache; "": there is no default for the user */
+	uint64_t cache_size; /* most bytes of NARs in the input cache */
+	uint64_t max_jobs;   /* builds at once; 0: as many as there are cores */
+	uint64_t memory_max; /* bytes of memory for each build; 0: no limit */
 	uint64_t pids_max;   /* processes and threads of each build; 0: no limit */
-	uint64_t max_queued; /* accepted builds that wait for a slot; beyond: postpone */
+	uint64_t max_queued; /* builds that may wait for a slot; further ones are postponed */
 	enum spec_profile profile;
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
 	enum conf_sync sync;
-	char *builtin_program;          /* "": found, see hook/request/builtin_program.h */
-	char *sandbox_shell;            /* "": Nix's sandbox-paths say, or without Nix, found */
-	bool io_uring;                  /* builds may use it */
-	struct strv impure_env_secrets; /* names that impureEnvVars may read all the same */
+	char *builtin_program; /* "": builtin_program_find() looks for it */
+	char *sandbox_shell;   /* "": that of Nix's sandbox-paths, or without Nix a usual one */
+	bool io_uring;         /* builds may use io_uring */
+	struct strv impure_env_secrets; /* secrets that impureEnvVars may name nevertheless */
 	bool userns;                    /* builds run in a user namespace */
-	char *store_name;               /* "": "oci:<runtime>" */
+	char *store_name;               /* what Nix calls this machine; "": "oci:<runtime>" */
 };
 
 #define CONF_INIT               \
@@ -58,16 +61,17 @@ struct conf {
 		.runtime = NULL \
 	}
 
-void conf_init(struct conf *c); /* cleared: conf_done() is safe */
+void conf_init(struct conf *c); /* clear C, so that conf_done() is safe */
 /*
- * Fill C: defaults, then PATH (NULL: the file of NIX_OCI_HOOK_CONFIG, else CONF_FILE, which may be
- * missing), the environment and OPTIONS (pairs: key, value, key, value; may be NULL).
+ * Fill C with the defaults, then from the file, the environment and OPTIONS, in this order. The
+ * file is PATH, or if that is NULL the one that NIX_OCI_HOOK_CONFIG names, or else CONF_FILE. Only
+ * CONF_FILE may be missing. OPTIONS are pairs: key, value, key, value; may be NULL.
  */
 int conf_load(struct conf *c, const char *path, const struct strv *options,
 	      struct err *e) MUST_CHECK;
 /*
- * Check that the directory FD at PATH belongs to the caller, and that nobody else may write to it.
- * KEY names it in the configuration.
+ * Check that the directory FD belongs to the effective user, and that no other user may write to
+ * it. PATH and KEY, its key of the configuration, are for the message.
  */
 int conf_check_dir(int fd, const char *path, const char *key, struct err *e) MUST_CHECK;
 void conf_done(struct conf *c);
@@ -77,10 +81,11 @@ static inline bool conf_has_shell(const struct conf *c)
 {
 	return c->sandbox_shell && c->sandbox_shell[0];
 }
-/* The table of keys: for --help, for docs/configuration.md, for docs/nix-oci-hook.1. */
+/* --help, docs/configuration.md, docs/nix-oci-hook.1 */
 enum conf_format { CONF_TEXT, CONF_MARKDOWN, CONF_MAN };
+/* Print the table of keys. */
 void conf_print_keys(FILE *out, enum conf_format format);
-/* Append C as a file that gives C again. */
+/* Append to B the text of a configuration file that sets every key as C has it. */
 int conf_print(const struct conf *c, struct buf *b, struct err *e) MUST_CHECK;
 
 #endif

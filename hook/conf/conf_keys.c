@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The table of keys, and what is printed of it. */
+/* The table of keys, and how it is printed. */
 #include "hook/conf/conf_internal.h"
 
 #include <assert.h>
@@ -161,9 +161,7 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 	return 0;
 }
 
-/*
- * S for FORMAT. In roff a '-' would be a hyphen, and '.' or ''' at the start of a line a request.
- */
+/* Print S as FORMAT needs it: roff takes an unescaped '-' for a hyphen. */
 static void put_text(FILE *out, enum conf_format format, const char *s)
 {
 	for (; *s; s++) {
@@ -173,7 +171,7 @@ static void put_text(FILE *out, enum conf_format format, const char *s)
 	}
 }
 
-/* Sentences as a paragraph of lines of at most WIDTH bytes, each after INDENT. */
+/* Print S as a paragraph of lines of at most WIDTH bytes, each after INDENT. */
 static void put_wrapped(FILE *out, enum conf_format format, const char *indent, const char *s)
 {
 	const size_t width = 90;
