@@ -205,10 +205,8 @@ int conf_set(struct conf *c, const char *where, const char *name, const char *va
 struct source {
 	struct conf *c;
 	const char *path;
-	unsigned line;
-	unsigned depth; /* how many files include it, one inside the other */
-	unsigned
-		*files; /* how many files were read so far, this one's ancestors and siblings too */
+	unsigned line, depth; /* depth: how many files include it, one inside the other */
+	unsigned *files;      /* how many files were read so far in all */
 };
 
 static int read_file(struct source *s, bool may_be_missing, struct err *e);
