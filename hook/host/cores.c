@@ -14,7 +14,10 @@
 #define SMALL_FILE_MAX 65536
 #define CORES_MAX 1000000
 
-/* The path after "0::" in the text of /proc/self/cgroup. NULL: none, or not one to walk down. */
+/*
+ * Return the path after "0::" in PROC_CGROUP, the text of /proc/self/cgroup. Heap. NULL with *E: an
+ * error; NULL without: there is no such path, or it leads out of the cgroup namespace ("/../").
+ */
 static char *cgroup2_path(const char *proc_cgroup, struct err *e)
 {
 	scoped_strv struct strv lines = STRV_INIT;
@@ -27,7 +30,7 @@ static char *cgroup2_path(const char *proc_cgroup, struct err *e)
 	return NULL;
 }
 
-/* "QUOTA PERIOD" or "max PERIOD": how many cores the quota is, rounded up; 0: none. */
+/* Return the quota in TEXT, "QUOTA PERIOD" or "max PERIOD", in whole cores. 0: none. */
 static unsigned parse_cpu_max(const char *text, struct err *e)
 {
 	scoped_strv struct strv words = STRV_INIT;
@@ -45,7 +48,7 @@ static unsigned parse_cpu_max(const char *text, struct err *e)
 unsigned cores_by_quota(const char *proc_cgroup, const char *cgroup_root)
 {
 	scoped_buf struct buf text = BUF_INIT(SMALL_FILE_MAX);
-	struct err ignored = ERR_INIT; /* no quota to be read is no quota */
+	struct err ignored = ERR_INIT; /* a quota that cannot be read counts as none */
 	scoped_free char *path = cgroup2_path(proc_cgroup, &ignored);
 
 	if (!path)
@@ -56,7 +59,7 @@ unsigned cores_by_quota(const char *proc_cgroup, const char *cgroup_root)
 	return parse_cpu_max(text.data ? text.data : "", &ignored);
 }
 
-/* Where cgroup2 is mounted first; NULL: nowhere. */
+/* Return the directory of the first cgroup2 mount. Heap. NULL: there is none. */
 static char *cgroup2_root(struct err *e)
 {
 	char line[4096];
@@ -85,7 +88,7 @@ unsigned cores_of_machine(void)
 		quota = cores_by_quota(text.data ? text.data : "", root);
 	if (quota)
 		return quota;
-	/* Not sched_getaffinity(): Nix does not ask it either. */
+	/* Affinity (sched_getaffinity(2)) does not count, as Nix does not ask for it either. */
 	online = sysconf(_SC_NPROCESSORS_ONLN);
 	return online > 0 && online < CORES_MAX ? (unsigned)online : 1;
 }

@@ -13,7 +13,7 @@
 
 #include "nar/base/banned.h"
 
-/* As seen inside, as in Nix's sandbox (sandboxUid, sandboxGid). */
+/* The builder's ids inside the container, as in Nix's sandbox (sandboxUid, sandboxGid). */
 #define SANDBOX_UID 1000
 #define SANDBOX_GID 100
 
@@ -23,8 +23,9 @@ static bool exists(const char *path)
 }
 
 /*
- * A shell for /bin/sh that needs no library, as nothing else of the host is in the sandbox. Where
- * the packages that have one put it: Debian's busybox-static and bash-static, Alpine, NixOS.
+ * Find a shell for /bin/sh: the configured one, else one of the usual. It must be static, because
+ * the container contains no library of the machine. The usual paths are those of the packages
+ * busybox-static and bash-static in Debian, of Alpine and of NixOS.
  */
 static int find_shell(const struct conf *c, char **ret, struct err *e)
 {
@@ -49,7 +50,7 @@ static int find_shell(const struct conf *c, char **ret, struct err *e)
 
 const char *machine_ca_file(const struct settings *s)
 {
-	/* As in Nix's filetransfer.cc: what somebody named is taken, also where it is not there. */
+	/* As in Nix's filetransfer.cc, a file that somebody named counts even if it is missing. */
 	const char *named[] = {
 		settings_get(s, "ssl-cert-file"),
 		getenv("NIX_SSL_CERT_FILE"),
@@ -73,7 +74,7 @@ int machine_ca_bundle(const struct settings *s, char **ret, struct err *e)
 {
 	const char *file = machine_ca_file(s);
 
-	/* Resolved here: in the sandbox a link would point to what is not there. */
+	/* Links are followed here, because their targets are not in the container. */
 	*ret = file ? realpath(file, NULL) : NULL;
 	if (file && !*ret && errno == ENOMEM)
 		return err_memory(e);
@@ -81,8 +82,8 @@ int machine_ca_bundle(const struct settings *s, char **ret, struct err *e)
 }
 
 /*
- * Every limit is written down, as a runtime may set others. They are what Nix was started with and
- * gave to its hook, but for core files, which Nix turns off (soft limit 0).
+ * Write down every limit, because a runtime may else set its own. They are the limits of this
+ * process, which it inherited from Nix, except that core files are off (soft limit 0), as in Nix.
  */
 static int describe_rlimits(struct spec_host *h, struct err *e)
 {
@@ -113,7 +114,10 @@ static int describe_rlimits(struct spec_host *h, struct err *e)
 	return 0;
 }
 
-/* Who the builder is: USER outside, Nix's 1000:100 inside, or root over a whole range. */
+/*
+ * Set the builder's ids: those of USER outside; inside Nix's 1000:100, or root where USER has a
+ * range of ids that the build asks for.
+ */
 static void describe_ids(struct spec_host *h, const struct conf *c, const struct request *r,
 			 const struct build_user *user)
 {
@@ -122,7 +126,7 @@ static void describe_ids(struct spec_host *h, const struct conf *c, const struct
 	bool range = r->constraints.uid_range && user && user->count > 1;
 	uint32_t count = range ? user->count : 1;
 
-	h->rootless = uid == geteuid(); /* root of a user namespace may have no other ids */
+	h->rootless = uid == geteuid(); /* also root of a user namespace without other ids */
 	h->userns = c->userns;
 	if (!h->userns) {
 		h->uid = uid;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/host/machine.h: what this machine is like, for specgen, which does no I/O of its own.
+ * hook/host/machine.h: describe this machine for specgen, which does no I/O itself.
  */
 #ifndef HOOK_HOST_MACHINE_H
 #define HOOK_HOST_MACHINE_H
@@ -12,7 +12,7 @@
 #include "specgen/request.h"
 #include "specgen/spec.h"
 
-/* The strings that a struct spec_host only points to. */
+/* A struct spec_host and the strings that it points to. */
 struct machine {
 	struct spec_host host;
 	char *shell;
@@ -21,17 +21,19 @@ struct machine {
 };
 
 /*
- * Fill M for a run of R as USER (NULL: as root without a build user). What Nix's settings say of
- * system call filter, privileges and certificates is honoured; S may be empty.
+ * Fill RET for a run of the request R as USER (NULL: with the ids of this process). S, Nix's
+ * settings, decides on the system call filter, on new privileges and on certificates; S may be
+ * empty.
  */
 int machine_describe(const struct conf *c, const struct settings *s, const struct request *r,
 		     const struct build_user *user, struct machine *ret, struct err *e) MUST_CHECK;
 /*
- * The file of certificates that Nix's settings S name: its setting ssl-cert-file and the default of
- * that, which may name one that is not there; else a usual one that is, or NULL.
+ * Return the file of CA certificates: what Nix's setting ssl-cert-file names, else what the
+ * environment names (NIX_SSL_CERT_FILE, SSL_CERT_FILE), even if no such file exists; else one of
+ * the usual files that exists. NULL: there is none.
  */
 const char *machine_ca_file(const struct settings *s);
-/* The same with links followed, NULL where it is not there. Heap. */
+/* Put the path of that file into *RET, with links followed. Heap. NULL: no such file exists. */
 int machine_ca_bundle(const struct settings *s, char **ret, struct err *e) MUST_CHECK;
 void machine_done(struct machine *m);
 #define scoped_machine __attribute__((cleanup(machine_done)))

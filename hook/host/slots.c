@@ -6,26 +6,27 @@
  *	DIR/queue/<n>     a FIFO (as in mkfifo) for each waiting process, n counts up
  *	DIR/slot-<i>      a FIFO for each slot
  *
- * The kernel's own wait queues do the work. Whoever waits in the queue has its FIFO open for
- * writing; the one behind it has that FIFO open for reading and polls it. When the writer leaves or
- * dies, poll(2) reports POLLHUP, to that one process alone. It looks for the next lower living
- * number, and is the head when there is none. Only the head wants a slot: it polls the N FIFOs of
- * the slots in the same way. So a build costs two wake-ups, however many wait.
+ * The kernel's own wait queues do the work. Each process in the queue has its FIFO open for
+ * writing. The process behind it has the same FIFO open for reading, and polls it. When the writer
+ * leaves or dies, poll(2) reports POLLHUP to the process behind it, and to no other. That process
+ * looks for the next lower living number, and is the head of the queue when there is none. Only the
+ * head waits for a slot: it polls the FIFOs of all slots in the same way. So a build costs two
+ * wake-ups, however many processes wait.
  *
- * A slot belongs to who has the flock(2) on its FIFO and has it open for writing. The kernel drops
- * the lock before it counts the writer out (__fput() in fs/file_table.c), so who sees POLLHUP can
- * lock.
+ * A slot belongs to the process that holds the flock(2) on its FIFO and has it open for writing.
+ * The kernel drops the lock before it counts the writer out (__fput() in fs/file_table.c). So a
+ * process that sees POLLHUP can take the lock.
  *
  * Invariants:
- * - A number in the queue is created, opened and judged dead only under the lock. So one that is
- *   there without a writer is dead, never about to be opened, and may be removed by anybody.
- * - Slots are taken by the head of the queue, or under the lock while the queue is empty. So
- *   nobody overtakes.
- * - Nothing but files and locks is remembered: there is no count that a SIGKILL could leave wrong.
+ * - A FIFO in the queue is created, opened and judged dead only under the lock. So a FIFO without a
+ *   writer is dead, not about to be opened, and any process may remove it.
+ * - Slots are taken by the head of the queue, or under the lock while the queue is empty. So no
+ *   process overtakes another.
+ * - The state is files and locks only: there is no count that a SIGKILL could leave wrong.
  *
- * What does not do: blocking in flock(2) cannot wait for one of several files, nor for a stop
- * signal at the same time; inotify(7) reports the close before the lock is free and has, by
- * default, 128 instances a user.
+ * Two other ways do not work. A process that blocks in flock(2) cannot wait for one of several
+ * files, nor for a stop signal at the same time. inotify(7) reports a close before the lock is
+ * free, and allows 128 instances a user by default.
  */
 #include "hook/host/slots.h"
 
@@ -55,11 +56,11 @@ struct slots {
 	uint64_t ticket;
 };
 
-/* What is in the queue, as one process may see it. */
+/* The numbers in the queue, as one process sees them. */
 struct view {
 	size_t n;
-	uint64_t last;   /* highest number, 0: none */
-	uint64_t before; /* highest number below the one asked about, 0: none */
+	uint64_t last;   /* highest number; 0: the queue is empty */
+	uint64_t before; /* highest number below the one asked about; 0: there is none */
 };
 
 static int lock_queue(const struct slots *s, struct err *e)
@@ -75,7 +76,10 @@ static int lock_queue(const struct slots *s, struct err *e)
 	return TAKE(fd, -1);
 }
 
-/* Open FIFO NAME, which is made if FLAGS have O_CREAT. -1 with *E, or without: it is not there. */
+/*
+ * Open the FIFO NAME, which is created if FLAGS contain O_CREAT.
+ * -1 with *E: an error; -1 without: there is no such FIFO.
+ */
 static int fifo_open(const struct slots *s, int dirfd, const char *name, int flags, struct err *e)
 {
 	const int how = (flags & ~O_CREAT) | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW;
@@ -103,7 +107,7 @@ static bool has_writer(int fd)
 {
 	char c;
 
-	/* End of file is said only where there is no writer. */
+	/* read(2) reports the end of a FIFO only when no process has it open for writing. */
 	return read(fd, &c, 1) != 0;
 }
 
@@ -155,7 +159,7 @@ static int scan_one(uint64_t number, void *arg, struct err *e)
 	return 0;
 }
 
-/* Look at the queue; `before` is the highest number below BELOW. */
+/* Look at the queue. RET->before becomes the highest number below BELOW. */
 static int queue_scan(const struct slots *s, uint64_t below, struct view *ret, struct err *e)
 {
 	struct scan sc = {{0, 0, 0}, below};
@@ -167,8 +171,9 @@ static int queue_scan(const struct slots *s, uint64_t below, struct view *ret, s
 }
 
 /*
- * Under the lock. NUMBER's FIFO for reading, if it is alive; a dead one is removed. -1 with *E, or
- * without: it is dead.
+ * Open the FIFO of NUMBER for reading if a process waits with it, else remove the FIFO. Call with
+ * the queue locked.
+ * -1 with *E: an error; -1 without: no process waits with it.
  */
 static int queue_open_living(const struct slots *s, uint64_t number, struct err *e)
 {
@@ -192,7 +197,10 @@ static int purge_one(uint64_t number, void *arg, struct err *e)
 	return err_is_set(e) ? -1 : 0;
 }
 
-/* Take slot I. 1: done, 0: somebody has it, -1: *E. */
+/*
+ * Try to take slot I, without waiting.
+ * Returns 1: taken; 0: another process has it; -1: *E.
+ */
 static int slot_try(struct slots *s, unsigned i, struct err *e)
 {
 	char name[24];
@@ -240,7 +248,7 @@ static void queue_leave(struct slots *s)
 	if (s->ticket_fd < 0)
 		return;
 	ticket_name(s->ticket, name);
-	unlinkat(s->queue_dirfd, name, 0); /* else the next one finds it dead */
+	unlinkat(s->queue_dirfd, name, 0); /* if this fails, the next process removes it */
 	close(TAKE(s->ticket_fd, -1));
 }
 
@@ -292,7 +300,7 @@ int slots_enter(struct slots *s, struct err *e)
 	return queue_join(s, v.last + 1, e) < 0 ? -1 : SLOTS_OK;
 }
 
-/* Sleep until one of the N first of P hangs up; P has room for one more. */
+/* Sleep until one of the first N descriptors of P hangs up. P has room for one more. */
 static int sleep_on(struct pollfd *p, size_t n, int stop_fd, struct err *e)
 {
 	p[n] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
@@ -304,7 +312,10 @@ static int sleep_on(struct pollfd *p, size_t n, int stop_fd, struct err *e)
 	return 0;
 }
 
-/* The FIFO of the nearest living one before us. -1 with *E, or without: we are the head. */
+/*
+ * Open the FIFO of the nearest living process before this one in the queue.
+ * -1 with *E: an error; -1 without: this process is the head of the queue.
+ */
 static int queue_predecessor(const struct slots *s, struct err *e)
 {
 	scoped_fd int lock = lock_queue(s, e);
@@ -336,7 +347,7 @@ static int wait_to_be_head(const struct slots *s, int stop_fd, struct err *e)
 	}
 }
 
-/* Open each slot's FIFO for reading, into P. */
+/* Open the FIFO of each slot for reading, and put the descriptors into P. */
 static int watch_slots(const struct slots *s, struct pollfd *p, struct err *e)
 {
 	char name[24];
@@ -354,7 +365,7 @@ static int wait_for_slot(struct slots *s, struct pollfd *p, int stop_fd, struct 
 {
 	if (watch_slots(s, p, e) < 0)
 		return -1;
-	/* A FIFO that had no writer when it was opened does not report POLLHUP: try first. */
+	/* A FIFO that had no writer when it was opened reports no POLLHUP, so try all first. */
 	int r = slot_try_all(s, e);
 	while (r == 0) {
 		if (sleep_on(p, s->n, stop_fd, e) < 0)
@@ -413,14 +424,14 @@ void slots_free(struct slots *s)
 }
 
 /*
- * Make PATH, the state directory or one in it. Records in there are lists of what the next run
- * removes, and of commands that it executes.
+ * Create the directory PATH, which is the state directory or lies in it, and check who may write to
+ * it. The records in it say what the next run removes and which commands it executes.
  */
 static int make_state_dir(const char *path, struct err *e)
 {
 	scoped_fd int fd = io_mkdir_p(path, 0755, e);
 
-	/* Root of a user namespace gets root's default, but /run is the machine's. */
+	/* Root in a user namespace gets root's default, but /run belongs to the machine's root. */
 	if (fd < 0 && e->sys == EACCES)
 		return err_wrap(e,
 				"user %ju may not create the state directory (set 'state-dir' to a "

@@ -19,24 +19,24 @@ static int end_at_once(void *unused)
 
 int userns_try(void)
 {
-	/* With our memory, which is not copied: the child has the stack to itself until its end. */
+	/* The child shares this process's memory, and runs on STACK while this process waits. */
 	_Alignas(16) char stack[STACK_SIZE];
 	const pid_t pid = clone(end_at_once, stack + sizeof stack,
 				CLONE_VM | CLONE_VFORK | CLONE_NEWUSER, NULL);
 
 	if (pid < 0)
 		return errno;
-	/* It sends no signal at its end, so it is one that only __WALL sees. */
+	/* The child sends no signal when it ends; waitpid(2) finds such a child by __WALL only. */
 	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
 	return 0;
 }
 
-/* Where to look for what is in the way. */
+/* Return what to look at when a user namespace cannot be made because of WHY, an errno. */
 static const char *cause(int why)
 {
 	switch (why) {
-	case ENOSPC: /* since Linux 4.9 also for too many in each other */
+	case ENOSPC: /* since Linux 4.9 also: too many user namespaces inside each other */
 	case EUSERS:
 		return "the limit '/proc/sys/user/max_user_namespaces'";
 	case EINVAL:
@@ -58,7 +58,10 @@ int userns_do_without(struct spec_host *h, int why, bool needed, const struct se
 	}
 	if (settings_bool(s, "sandbox-fallback", true, &allowed, e) < 0)
 		return -1;
-	/* The builder would have all that we may do, or it needs the namespace to be root in. */
+	/*
+	 * Without root the builder would keep all rights of the hook's user. A build with a range
+	 * of ids is root in its namespace.
+	 */
 	if (needed || h->rootless || h->uid_map[0].count > 1)
 		return err_set(e, ERR_SYSTEM,
 			       "no user namespace can be made, and this build cannot do without: "

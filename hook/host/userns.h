@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/host/userns.h: whether a build can have a user namespace of its own, and what is done where
- * it cannot.
+ * hook/host/userns.h: whether a build can have a user namespace, and how it runs without one.
  *
- * The number of them may be limited to none (user.max_user_namespaces), or what we run in forbids
- * them. Root's Nix builds all the same then: the builder has its build user's ids outside and
- * inside. So do we, but only where Nix's setting sandbox-fallback allows a weaker sandbox.
+ * The machine may allow no user namespace (user.max_user_namespaces is 0), or the container in
+ * which the hook runs may forbid them. Nix as root then builds without one: the builder has the
+ * ids of its build user, inside as well as outside. The hook does the same, but only where Nix's
+ * setting sandbox-fallback allows a weaker sandbox.
  */
 #ifndef HOOK_HOST_USERNS_H
 #define HOOK_HOST_USERNS_H
@@ -16,12 +16,15 @@
 #include "nar/base/err.h"
 #include "specgen/spec.h"
 
-/* Make one, which is gone when this returns. 0, or why there is none, as an errno. */
+/*
+ * Try to make a user namespace, which is gone when this returns.
+ * Returns 0, or the errno that says why it cannot be made.
+ */
 int userns_try(void) MUST_CHECK;
 /*
- * WHY is what userns_try() says: let the build of USER that H describes do without a user
- * namespace, of which WARNING is to be told; or else -1, with what is in the way and what to do.
- * NEEDED: the runtime cannot do without.
+ * Change H so that the build of USER runs without a user namespace, and append to WARNING that it
+ * does. WHY is what userns_try() returned. NEEDED: the runtime needs a user namespace.
+ * -1: this build must have one, or sandbox-fallback is false; *E says what to change.
  */
 int userns_do_without(struct spec_host *h, int why, bool needed, const struct settings *s,
 		      const struct build_user *user, struct buf *warning, struct err *e) MUST_CHECK;

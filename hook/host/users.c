@@ -15,22 +15,20 @@
 
 #include "nar/base/banned.h"
 
-/*
- * Nix's defaults (src/libstore/include/nix/store/globals.hh), for versions that do not send them.
- */
+/* Nix's defaults (src/libstore/include/nix/store/globals.hh), for a Nix that does not send them. */
 #define DEFAULT_GROUP "nixbld"
 #define DEFAULT_START_ID 872415232
 #define DEFAULT_ID_COUNT 8388608
 #define IDS_PER_SLOT 65536
 #define SLOTS_MAX 65536
 #define HOST_USER 1000
-/* (uid_t)-1 and (uid_t)-2 have meanings of their own. */
+/* (uid_t)-1 and (uid_t)-2 have a special meaning. */
 #define LAST_ID ((uint64_t)UINT32_MAX - 2)
-/* Nix tries every 5 s; a lock that is tried costs 3 us. */
+/* Nix tries again every 5 s. To try a lock costs 3 us. */
 #define RETRY_MS 100
-#define MAP_MAX 65536 /* 340 lines of 33 bytes are the kernel's limit */
+#define MAP_MAX 65536 /* the kernel allows 340 lines of 33 bytes */
 
-/* One of a pool: its first id, and the name of its lock. */
+/* The ids at one place of a pool, and the name of their lock. */
 struct user_slot {
 	uid_t uid;
 	gid_t gid;
@@ -84,7 +82,10 @@ int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_cou
 	return 0;
 }
 
-/* 1: RET filled; 0: not one to be used; -1: *E. */
+/*
+ * Look up the user NAME, a member of the group of P.
+ * Returns 1: RET is filled; 0: builds never use this uid; -1: *E.
+ */
 static int member(const struct user_pool *p, const char *name, struct user_slot *ret, struct err *e)
 {
 	const struct passwd *pw = getpwnam(name);
@@ -100,7 +101,10 @@ static int member(const struct user_pool *p, const char *name, struct user_slot 
 	return pw->pw_uid != HOST_USER;
 }
 
-/* The same of the I-th of a pool. */
+/*
+ * Look up the ids at place I of P.
+ * Returns 1: RET is filled; 0: builds never use them; -1: *E.
+ */
 static int slot_at(const struct user_pool *p, size_t i, struct user_slot *ret, struct err *e)
 {
 	if (p->group)
@@ -110,7 +114,7 @@ static int slot_at(const struct user_pool *p, size_t i, struct user_slot *ret, s
 	return 1;
 }
 
-/* As Nix, only the first id of a range is looked up. */
+/* Refuse a range whose first id is a user's. Nix looks up the first id only, too. */
 static int check_clash(const struct user_pool *p, uid_t uid, struct err *e)
 {
 	const struct passwd *pw = p->count > 1 ? getpwuid(uid) : NULL;
@@ -122,7 +126,10 @@ static int check_clash(const struct user_pool *p, uid_t uid, struct err *e)
 		       (unsigned)uid, pw->pw_name);
 }
 
-/* A descriptor that holds the lock NAME in DIRFD, or -1: *E, or none where another has it. */
+/*
+ * Try to take the lock NAME in DIRFD. Returns the descriptor that holds it.
+ * -1 with *E: an error; -1 without: another process has the lock.
+ */
 static int try_lock(int dirfd, const char *dir, const char *name, struct err *e)
 {
 	scoped_fd int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -192,7 +199,7 @@ bool user_map_has(const char *map, uint64_t first, uint64_t n)
 	return n == 0;
 }
 
-/* What the file PATH of /proc says of our user namespace; nothing where the kernel has none. */
+/* Read PATH, a file of /proc about user namespaces. RET stays empty if the kernel has none. */
 static int read_proc(const char *path, struct buf *ret, struct err *e)
 {
 	scoped_fd int fd = io_open_input(path, e);
@@ -205,7 +212,7 @@ static int read_proc(const char *path, struct buf *ret, struct err *e)
 	return 0;
 }
 
-/* Whether our user namespace has the ids of the range P. */
+/* Put into *RET whether this process's user namespace maps all ids of P, which is ranges. */
 static int range_is_mapped(const struct user_pool *p, bool *ret, struct err *e)
 {
 	static const char *const files[] = {"/proc/self/uid_map", "/proc/self/gid_map"};
@@ -221,7 +228,7 @@ static int range_is_mapped(const struct user_pool *p, bool *ret, struct err *e)
 	return 0;
 }
 
-/* Which ids Nix would take them from, or the range where it would take none. */
+/* Fill P with the ids that Nix would choose from; with the ranges where Nix would choose none. */
 static int choose_pool(const struct settings *s, bool uid_range, struct user_pool *p, struct err *e)
 {
 	const char *name = settings_get(s, "build-users-group");
@@ -238,7 +245,7 @@ static int choose_pool(const struct settings *s, bool uid_range, struct user_poo
 	if (!automatic && !uid_range && *name) {
 		errno = 0;
 		g = getgrnam(name);
-		/* getgrnam(3): these all may mean that there is no such group. */
+		/* With each of these errors getgrnam(3) may mean that there is no such group. */
 		if (!g && errno != 0 && errno != ENOENT && errno != ESRCH && errno != EBADF &&
 		    errno != EPERM)
 			return err_sys(e, "looking up the group '%s'", name);
@@ -260,7 +267,10 @@ static int wait_a_little(int stop_fd, struct err *e)
 	return 0;
 }
 
-/* Whether P is ids that nobody has asked for and that we do not have. */
+/*
+ * Put into *RET whether the build has to run with this process's own ids: P is ranges that neither
+ * the settings nor the build asked for, and this user namespace does not map them.
+ */
 static int is_out_of_reach(const struct settings *s, bool uid_range, const struct user_pool *p,
 			   bool *ret, struct err *e)
 {
@@ -280,8 +290,8 @@ static int is_out_of_reach(const struct settings *s, bool uid_range, const struc
 }
 
 /*
- * A build of our own ids has our supplementary groups, unless the runtime can drop them. Nix wants
- * that of root, too, if not told otherwise.
+ * Refuse to build with this process's own ids if its supplementary groups cannot be dropped. A
+ * build would keep them. Nix also refuses that by default, if it runs as root.
  */
 static int check_groups(const struct settings *s, struct err *e)
 {
@@ -302,9 +312,9 @@ static int check_groups(const struct settings *s, struct err *e)
 }
 
 /*
- * A process that already has an id of the build could change it, or live on and change the next
- * one. Ids that nobody asked for may also be in use by a build for another store, whose locks are
- * elsewhere, and nobody else has them; so no process is killed for those.
+ * Kill the processes that have an id of U before its build starts: such a process could change this
+ * build, or live on and change the next one. Ids that neither the settings nor the build asked for
+ * are left alone: a build for another store, whose locks lie elsewhere, may have the same ids.
  */
 static int clear_user(const struct user_pool *p, bool uid_range, struct build_user *u,
 		      struct err *e)

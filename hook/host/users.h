@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/host/users.h: a uid and gid for a build that no other build has at the same time.
+ * hook/host/users.h: give a build a uid and gid that no other build has at the same time.
  *
- * As root: Nix's own pool, with Nix's own locks, so that Nix and we never give out the same one:
- * the members of `build-users-group` (lock `<state>/userpool/<uid>`), or where there is no such
- * group, or auto-allocate-uids is set, a range of ids from `start-id` (lock
- * `<state>/userpool2/slot-<i>`). Not as root: the caller's own ids. So it is for the root of a user
- * namespace (a container's, say) that has no such ids, where Nix would take root's. Source: Nix's
- * src/libstore/unix/user-lock.cc.
+ * As root the ids come from Nix's own pools, under Nix's own locks, so that Nix and the hook never
+ * give out the same id:
+ *  - a member of the group build-users-group (lock `<state>/userpool/<uid>`);
+ *  - a range of ids from start-id on (lock `<state>/userpool2/slot-<i>`), if there is no such group
+ *    or auto-allocate-uids is set.
+ * Without root: the caller's own ids. The same for root in a user namespace that does not map
+ * those ids (inside a container, say), unless the settings or the build ask for them; Nix would
+ * build as root there. Source: Nix's src/libstore/unix/user-lock.cc.
  *
- * Whatever still runs as the user that was taken is killed, as by Nix.
+ * As Nix does, the hook then kills every process that still has these ids. It leaves ids alone that
+ * neither the settings nor the build asked for.
  *
- * Host ids 0 and 1000 are never given out, whatever the pool says: 1000 is what builds see inside,
- * and on most machines outside it is a person.
+ * The machine's ids 0 and 1000 are never given out, whatever the pool says: 1000 is the builder's
+ * uid inside, and on most machines a person's outside.
  */
 #ifndef HOOK_HOST_USERS_H
 #define HOOK_HOST_USERS_H
@@ -25,10 +28,10 @@
 #include "nar/base/err.h"
 
 struct build_user {
-	uid_t uid;      /* first of COUNT */
-	gid_t gid;      /* first of COUNT where that is not 1 */
-	uint32_t count; /* ids that are ours: 1 of the pool, 65536 of a range */
-	int lock_fd;    /* holds them; -1: nothing is locked */
+	uid_t uid;      /* the first of `count` uids */
+	gid_t gid;      /* the first of `count` gids */
+	uint32_t count; /* 1 for a member of the group, 65536 for a range */
+	int lock_fd;    /* holds the lock; -1: nothing is locked */
 };
 #define BUILD_USER_INIT     \
 	{                   \
@@ -36,9 +39,9 @@ struct build_user {
 	}
 
 /*
- * Take one, waiting while all are in use (at most until STOP_FD becomes readable: ERR_STOPPED).
- * NIX_STATE_DIR is Nix's ("/nix/var/nix"). UID_RANGE asks for 65536 ids, from the same ranges as
- * auto-allocate-uids. Locks are kept by whoever has a copy of `lock_fd`.
+ * Take a build user. Waits while all are in use; fails with ERR_STOPPED when STOP_FD becomes
+ * readable. NIX_STATE_DIR is Nix's state directory ("/nix/var/nix"). UID_RANGE asks for 65536 ids,
+ * from the ranges of auto-allocate-uids. Every process that has a copy of `lock_fd` holds the lock.
  */
 int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool uid_range,
 		       int stop_fd, struct build_user *ret, struct err *e) MUST_CHECK;

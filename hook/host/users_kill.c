@@ -19,7 +19,7 @@
 
 #include "nar/base/banned.h"
 
-/* How often a child that was itself killed by one of those processes is followed by another. */
+/* How often user_kill_all() starts a child, and how often user_kill_range() goes through /proc. */
 #define TRIES_MAX 100
 #define STATUS_MAX 65536
 
@@ -29,12 +29,16 @@
 #define SETRESUID SYS_setresuid
 #endif
 
-/* In the child: 0, or the errno of what failed. The C library would change all threads. */
+/*
+ * Become user UID and kill all processes of that user. Calls the kernel directly: the C library's
+ * setresuid(3) would change the ids of all threads. Runs in: a child of the hook.
+ * Returns 0, or the errno of the call that failed.
+ */
 static int kill_as(uid_t uid)
 {
 	if (syscall(SETRESUID, uid, uid, uid) < 0)
 		return errno;
-	/* pid 1 and the caller get no signal from that. ESRCH, EPERM: there is nobody to kill. */
+	/* kill(-1, ...) spares pid 1 and the caller. ESRCH, EPERM: there is no process to kill. */
 	while (kill(-1, SIGKILL) < 0) {
 		if (errno == ESRCH || errno == EPERM)
 			break;
@@ -45,8 +49,9 @@ static int kill_as(uid_t uid)
 }
 
 /*
- * Whether a child that becomes another user may share our memory: not where that user could trace
- * it. The kernel forbids that to processes that change their ids, unless fs.suid_dumpable is 1.
+ * Tell whether a child that becomes another user may share the memory of this process. It may not
+ * where that user could trace the child. The kernel protects a process that has changed its ids
+ * from that, unless fs.suid_dumpable is 1.
  */
 static bool may_share_memory(void)
 {
@@ -57,8 +62,8 @@ static bool may_share_memory(void)
 }
 
 /*
- * Run kill_as() in a child; *RET_STATUS as from waitpid(2). By vfork(2), as each build waits for
- * this: 0.2 ms of a CPU, where fork(2) was 3.
+ * Run kill_as() in a child. *RET_STATUS is that of waitpid(2). Each build waits for this, so the
+ * child is made by vfork(2) where it may be: that takes 0.2 ms of a CPU, fork(2) took 3 ms.
  */
 static int fork_kill(uid_t uid, int *ret_status, struct err *e)
 {
@@ -71,7 +76,7 @@ static int fork_kill(uid_t uid, int *ret_status, struct err *e)
 	if (pid == 0)
 		_exit(kill_as(uid));
 	if (share)
-		(void)prctl(PR_SET_DUMPABLE, dumpable); /* it is the memory's */
+		(void)prctl(PR_SET_DUMPABLE, dumpable); /* the flag belongs to the shared memory */
 	while (waitpid(pid, ret_status, 0) < 0)
 		if (errno != EINTR)
 			return err_sys(e, "waiting for the end of the processes of uid %u",
@@ -103,7 +108,8 @@ int user_kill_all(uid_t uid, struct err *e)
 }
 
 /*
- * Whether TEXT, a /proc/PID/status, tells of a real, effective, saved or file system id in range.
+ * Tell whether a process has a real, effective, saved or file system uid among the COUNT from FIRST
+ * on. TEXT is its /proc/PID/status.
  */
 static bool has_id_in(const char *text, uid_t first, uint32_t count)
 {
@@ -118,13 +124,17 @@ static bool has_id_in(const char *text, uid_t first, uint32_t count)
 	return false;
 }
 
-/* 1: PID is of the range and was sent SIGKILL; 0: it is not, or is gone; -1: *E. */
+/*
+ * Kill the process PID if it has one of the COUNT uids from FIRST on.
+ * Returns 1: it has, and was sent SIGKILL; 0: it has none of them, or has ended; -1: *E.
+ */
 static int kill_if_in(int procfd, const char *pid, uid_t first, uint32_t count, struct err *e)
 {
 	scoped_buf struct buf text = BUF_INIT(STATUS_MAX);
 	struct err gone = ERR_INIT;
 	/*
-	 * It is this process that is killed by it (since Linux 5.1), not a new one of that number.
+	 * The descriptor stands for this process (pidfd_send_signal(2), Linux 5.1), even if its pid
+	 * is given to another one meanwhile.
 	 */
 	scoped_fd int dir = openat(procfd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -139,7 +149,10 @@ static int kill_if_in(int procfd, const char *pid, uid_t first, uint32_t count, 
 	return 1;
 }
 
-/* How many were there; -1: *E. */
+/*
+ * Go through /proc once, and kill every process that has one of the COUNT uids from FIRST on.
+ * Returns how many there were; -1: *E.
+ */
 static int kill_round(uid_t first, uint32_t count, struct err *e)
 {
 	scoped_fd int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,7 +175,7 @@ int user_kill_range(uid_t first, uint32_t count, struct err *e)
 {
 	assert(first != 0 && count <= UINT32_MAX - first);
 	assert(getuid() < first || getuid() - first >= count);
-	/* One of them may have forked after it was looked at. */
+	/* A process may have forked after it was looked at, so go on until none is found. */
 	for (unsigned i = 0; i < TRIES_MAX; i++) {
 		const int n = kill_round(first, count, e);
 
