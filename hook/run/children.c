@@ -65,7 +65,7 @@ bool proc_stat_field(pid_t pid, int field, uint64_t *ret)
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	if (read_file(path, &b) < 0)
 		return false;
-	/* The name, field 2, is in parentheses and may have any bytes. */
+	/* Field 2, the program's name, is in parentheses and may contain any bytes. */
 	const char *p = strrchr(b.data, ')');
 	for (int i = 2; p && i < field; i++) {
 		p = strchr(p, ' ');
@@ -74,7 +74,7 @@ bool proc_stat_field(pid_t pid, int field, uint64_t *ret)
 	return p && num_parse_u64(p, strcspn(p, " \n"), UINT64_MAX, ret);
 }
 
-/* Where the kernel has no lists of children (CONFIG_PROC_CHILDREN), look at all processes. */
+/* Like children_list(), for kernels without lists of children (CONFIG_PROC_CHILDREN). */
 static ssize_t scan_children(pid_t parent, pid_t *ret, size_t max)
 {
 	scoped_dir DIR *d = opendir("/proc");
@@ -123,11 +123,11 @@ void children_kill(const struct children_watch *w)
 	struct pollfd p = {.fd = w->sigfd, .events = POLLIN};
 	int wait_ms = w->sigfd < 0 ? 1 : KILL_AGAIN_MS;
 
-	/* The lists of children may miss one while others come and go; waitpid(2) has the say. */
+	/* A list of children may miss one while others start and end: only waitpid(2) is sure. */
 	while (children_reap(w)) {
 		kill_each(w);
 		if (poll(&p, 1, wait_ms) > 0 && read(w->sigfd, &info, sizeof info) < 0)
-			continue; /* it is only a hint to look again */
+			continue; /* a signal is only a hint to look again */
 		if (wait_ms < KILL_AGAIN_MS)
 			wait_ms++;
 	}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/run/children.h: kill whatever this process has started, and what that has started.
+ * hook/run/children.h: find, reap and kill the descendants of this process.
  *
- * A process that has called children_adopt() inherits all of its descendants that lose their parent
- * (prctl(2), PR_SET_CHILD_SUBREAPER), however often they forked or called setsid(). So to kill them
- * all is: kill the children, reap them, and again, until waitpid(2) knows of none.
+ * A process that has called children_adopt() inherits each descendant that loses its parent
+ * (prctl(2), PR_SET_CHILD_SUBREAPER), however often the descendant forked or called setsid(). So
+ * children_kill() kills and reaps the children, and repeats that until waitpid(2) knows of none.
+ * The supervisor does so, or the hook after its supervisor (run.h).
  */
 #ifndef HOOK_RUN_CHILDREN_H
 #define HOOK_RUN_CHILDREN_H
@@ -16,22 +17,32 @@
 
 #include "nar/base/err.h"
 
-/* Who wants to know; each may be NULL. */
+/* Callbacks of children_reap() and children_kill(); each may be NULL. */
 struct children_watch {
 	void (*before_kill)(void *ctx, pid_t pid);
-	void (*after_end)(void *ctx, pid_t pid, int status);
+	void (*after_end)(void *ctx, pid_t pid, int status); /* status: waitpid(2)'s */
 	void *ctx;
-	int sigfd; /* a signalfd(2), not blocking, that hears of SIGCHLD; -1: there is none */
+	int sigfd; /* a non-blocking signalfd(2) for SIGCHLD; -1: none */
 };
 
+/* Become the parent of all orphaned descendants. */
 int children_adopt(struct err *e) MUST_CHECK;
-/* The children of PID (of its first thread), at most MAX; how many, or -1: it cannot be told. */
+/*
+ * List the children of process PID (of its first thread), at most MAX.
+ * Returns how many; -1: the kernel does not say.
+ */
 ssize_t children_list(pid_t pid, pid_t *ret, size_t max);
-/* Reap what is dead. False: there are no children any more. */
+/*
+ * Reap the children that are dead.
+ * Returns false: this process has no children any more.
+ */
 bool children_reap(const struct children_watch *w);
-/* Kill and reap all descendants of this process; does not return before they are dead. */
+/* Kill and reap all descendants of this process; returns when they are dead. */
 void children_kill(const struct children_watch *w);
-/* Field FIELD (from 4 on) of /proc/PID/stat, see proc(5). */
+/*
+ * Read the number FIELD (4 or higher) of /proc/PID/stat, see proc(5).
+ * Returns false: it cannot be read.
+ */
 bool proc_stat_field(pid_t pid, int field, uint64_t *ret);
 
 #endif

@@ -2,14 +2,15 @@
 /*
  * One container, from the hook's side: the terminal, the log, the clocks, and what its end means.
  *
- * The log is read from a pseudo-terminal's master. read(2) says EIO there once no process has the
- * other side open and all was read; before, a builder may have closed its output and go on, so that
- * alone is no end. What counts is the supervisor's word that all processes are dead; then whatever
- * is left in the terminal is read without waiting.
+ * The log is read from the master of a pseudo-terminal. read(2) fails there with EIO when no
+ * process has the other side open and everything was read. That does not say that the build has
+ * ended, because a builder may close its output and go on. The build has ended when the supervisor
+ * says that all processes are dead. Then the rest of the terminal's bytes is read without waiting.
  *
- * One buffer lies between the terminal and LOG_FD. While it has bytes nothing more is read, so a
- * slow reader stops the builder, and the clock of silence with it. LOG_FD may be shared with
- * others, so it is not made non-blocking: poll(2) says when PIPE_BUF bytes fit into a pipe.
+ * One buffer lies between the terminal and LOG_FD. While it contains bytes the terminal is not
+ * read, so a slow reader of the log holds up the builder, and the clock of silence stands still.
+ * LOG_FD may be shared with other processes, so it is not made non-blocking: poll(2) says when
+ * PIPE_BUF bytes fit into a pipe.
  */
 #include "hook/run/run.h"
 
@@ -32,21 +33,21 @@
 
 #include "nar/base/banned.h"
 
-/* How long the supervisor may take to kill a container before we stop waiting for it. */
+/* How long the supervisor may take to kill a container; then the build fails. */
 #define KILL_WAIT_MS 10000
-/* A terminal's buffer has 4096 bytes, so no read(2) gives more (N_TTY_BUF_SIZE in the kernel). */
+/* A terminal buffers 4096 bytes (N_TTY_BUF_SIZE in the kernel), so no read(2) returns more. */
 #define LOG_BUFFER 4096
 /*
- * What open(2) of a 64-bit libc adds without being asked; of an ioctl(2) the builder would see, by
- * F_GETFL, just what was given, O_CLOEXEC too.
+ * The flag that open(2) of a 64-bit libc adds by itself. TIOCGPTPEER takes just the flags that it
+ * is given, and the builder sees them by F_GETFL. So this one is given, and O_CLOEXEC is not.
  */
 #define KERNEL_LARGEFILE 0100000
-/* What of the output is kept in case that it is the runtime's last words. */
+/* So many last bytes of the output are kept, because they may be the runtime's error. */
 #define TAIL_MAX 1024
 
 /* ---- the terminal ---- */
 
-/* As Nix has it: raw, 0600, the build user's and group root's. */
+/* Make the builder's terminal as Nix does: raw, mode 0600, owned by the build user, group root. */
 static int prepare_slave(int slave, uid_t uid, struct err *e)
 {
 	struct termios t;
@@ -63,7 +64,7 @@ static int prepare_slave(int slave, uid_t uid, struct err *e)
 	return 0;
 }
 
-/* Both sides of a pseudo-terminal. */
+/* Open both sides of a pseudo-terminal. */
 static int open_terminal(uid_t uid, int *ret_master, int *ret_slave, struct err *e)
 {
 	scoped_fd int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -72,7 +73,7 @@ static int open_terminal(uid_t uid, int *ret_master, int *ret_slave, struct err 
 		return err_sys(e, "opening a pseudo-terminal (/dev/ptmx)");
 	if (unlockpt(master) < 0)
 		return err_sys(e, "unlocking a pseudo-terminal");
-	/* By ioctl(2): /dev/pts may show another instance than the one of /dev/ptmx. */
+	/* By ioctl(2), not by name: /dev/pts may be another instance than that of /dev/ptmx. */
 	scoped_fd int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | KERNEL_LARGEFILE);
 	if (slave < 0 || fcntl(slave, F_SETFD, FD_CLOEXEC) < 0)
 		return err_sys(e, "opening the builder's side of a pseudo-terminal");
@@ -84,8 +85,9 @@ static int open_terminal(uid_t uid, int *ret_master, int *ret_slave, struct err 
 }
 
 /*
- * gVisor (both of 2022 and 2024) gives the builder no terminal but one that runsc made: another's
- * is a device that the builder cannot ask for its settings. So it gets a pipe.
+ * Open a pipe, which a builder in runsc gets in place of a terminal. gVisor (releases of 2022 and
+ * 2024) passes on no terminal except one that runsc made itself: any other is a device to the
+ * builder whose settings it cannot read.
  */
 static int open_pipe(int *ret_read, int *ret_write, struct err *e)
 {
@@ -93,7 +95,7 @@ static int open_pipe(int *ret_read, int *ret_write, struct err *e)
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(e, "making a pipe for the builder's output");
-	/* Only our side: the builder's must block. */
+	/* Only the hook's side is non-blocking: the builder's must block. */
 	if (fcntl(p[0], F_SETFL, O_NONBLOCK) < 0) {
 		err_sys(e, "making a pipe for the builder's output");
 		close(p[0]);
@@ -111,20 +113,20 @@ enum why { WHY_NOT, WHY_TIMEOUT, WHY_SILENCE, WHY_STOPPED, WHY_LOG };
 
 struct pump {
 	struct run *run;
-	int master; /* -1: at its end */
+	int master; /* the hook's side of the terminal or pipe; -1: at its end */
 	int log_fd;
 	char buf[LOG_BUFFER];
-	size_t at, n; /* bytes of buf that LOG_FD does not have yet */
-	char tail[TAIL_MAX];
+	size_t at, n;        /* bytes of buf that LOG_FD does not have yet */
+	char tail[TAIL_MAX]; /* the output's last bytes */
 	size_t tail_n;
 
 	int64_t started_ms, heard_ms;
 	const struct run_limits *lim;
-	enum why killed; /* why we had it killed */
+	enum why killed; /* why the hook had the container killed */
 	int64_t killed_ms;
 	bool ended;
 	struct sup_ended end;
-	struct err *runtime_err; /* set: why the runtime could not even be executed */
+	struct err *runtime_err; /* the first SUP_ERROR, e.g. why the runtime cannot be executed */
 };
 
 static void keep_tail(struct pump *p, const char *data, size_t n)
@@ -139,7 +141,10 @@ static void keep_tail(struct pump *p, const char *data, size_t n)
 	p->tail_n = keep + n;
 }
 
-/* Read what the terminal has. False: nothing, for now or for ever (master is -1 then). */
+/*
+ * Read what the terminal contains.
+ * Returns false: nothing for now, or its end is reached (master is -1 then).
+ */
 static bool pump_read(struct pump *p)
 {
 	if (p->master < 0)
@@ -153,11 +158,11 @@ static bool pump_read(struct pump *p)
 		return true;
 	}
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		close(TAKE(p->master, -1)); /* EIO: nobody has the other side */
+		close(TAKE(p->master, -1)); /* EIO: no process has the other side open */
 	return false;
 }
 
-/* LOG_FD takes bytes. -1: it is broken. */
+/* Write as much of the buffer as LOG_FD, which is ready, surely takes. */
 static int pump_write(struct pump *p, struct err *e)
 {
 	const size_t n = p->n < PIPE_BUF ? p->n : PIPE_BUF;
@@ -171,11 +176,12 @@ static int pump_write(struct pump *p, struct err *e)
 		return err_sys(e, "writing the build's log");
 	p->at += (size_t)w;
 	p->n -= (size_t)w;
-	/* The builder may have been held up by this: silence is counted from now. */
+	/* The log may have held up the builder, so silence counts from now. */
 	p->heard_ms = clock_now_ms();
 	return 0;
 }
 
+/* Ask the supervisor to kill the container, because of WHY. */
 static void pump_kill(struct pump *p, enum why why)
 {
 	struct err ignored = ERR_INIT;
@@ -186,12 +192,12 @@ static void pump_kill(struct pump *p, enum why why)
 		return;
 	p->killed = why;
 	p->killed_ms = clock_now_ms();
-	/* If it cannot be told it is dead, and the socket says that next. */
+	/* If the supervisor cannot be told it is dead, and the socket says so next. */
 	if (!p->ended && run_tell(p->run, &b, NULL, 0, &ignored) < 0)
 		return;
 }
 
-/* SECONDS after START, or never; without overflow. */
+/* Return the time SECONDS after START_MS; INT64_MAX (never) for 0 and where it overflows. */
 static int64_t deadline(int64_t start_ms, uint64_t seconds)
 {
 	if (seconds == 0 || seconds > (uint64_t)(INT64_MAX - start_ms) / 1000)
@@ -199,11 +205,11 @@ static int64_t deadline(int64_t start_ms, uint64_t seconds)
 	return start_ms + (int64_t)seconds * 1000;
 }
 
-/* Which clock runs out first, and when. */
+/* Return when the first clock runs out, and set *RET_WHY to which clock that is. */
 static int64_t next_deadline(const struct pump *p, enum why *ret_why)
 {
 	const int64_t timeout = deadline(p->started_ms, p->lim->timeout_s);
-	/* While the log is held up, silence is not the builder's. */
+	/* While the log is held up, the builder is not silent. */
 	const int64_t silence = p->n ? INT64_MAX : deadline(p->heard_ms, p->lim->max_silent_s);
 
 	if (p->killed != WHY_NOT) {
@@ -259,7 +265,7 @@ static int poll_ms(const struct pump *p)
 	return left < 0 ? 0 : left > RUN_LOOK_MS ? RUN_LOOK_MS : (int)left;
 }
 
-/* One round: wait for something and deal with it. */
+/* Wait for an event and deal with it. */
 static int pump_step(struct pump *p, struct err *e)
 {
 	enum { SUPERVISOR, TERMINAL, LOG, STOP, N };
@@ -287,7 +293,7 @@ static int pump_step(struct pump *p, struct err *e)
 	if (f[TERMINAL].revents)
 		pump_read(p);
 	if (p->log_fd < 0)
-		p->n = 0; /* for nobody */
+		p->n = 0; /* no process reads the log */
 	if ((f[SUPERVISOR].revents || (n == 0 && !p->ended && run_is_dead(p->run))) &&
 	    hear_supervisor(p, e) < 0)
 		return -1;
@@ -299,7 +305,7 @@ static bool log_is_wanted(const struct pump *p)
 	return p->killed != WHY_STOPPED && p->killed != WHY_LOG;
 }
 
-/* Run the container and its log to their ends. */
+/* Wait for the container's end, and pass on its log up to the last byte. */
 static int pump_run(struct pump *p, struct err *e)
 {
 	while (!p->ended)
@@ -327,12 +333,12 @@ static struct run_result decode_status(int status, bool oom)
 				   WTERMSIG(status)};
 }
 
-/* The exit code of a runtime that was in the foreground. */
+/* Tell how the builder ended by the exit CODE of a runtime that waited for it. */
 static struct run_result decode_code(int code, bool oom)
 {
 	if (code == 128 + SIGKILL && oom)
 		return (struct run_result){RUN_OOM, SIGKILL};
-	/* Of signals only faults kill the first process of a pid namespace from inside. */
+	/* Signals from inside do not kill the first process of a pid namespace, except faults. */
 	if (code > 128 && is_fault(code - 128))
 		return (struct run_result){RUN_SIGNALED, code - 128};
 	return (struct run_result){RUN_EXITED, code};
@@ -348,7 +354,10 @@ static int log_exec_failure(const struct pump *p, const char *reason, struct err
 	return io_write(p->log_fd, b.data, b.len, "the build's log", e);
 }
 
-/* The runtime did not get as far as the builder. */
+/*
+ * Tell why the runtime failed before it executed the builder. That the builder cannot be executed
+ * is not the runtime's failure: as with Nix, the log says so and the exit code is 1.
+ */
 static int runtime_failed(const struct pump *p, const struct runtime *rt, const char *said,
 			  struct run_result *ret, struct err *e)
 {
@@ -364,7 +373,7 @@ static int runtime_failed(const struct pump *p, const struct runtime *rt, const 
 	if (WIFSIGNALED(status))
 		return err_set(e, ERR_SYSTEM, "the runtime '%s' was killed by signal %d (%s)",
 			       rt->path, WTERMSIG(status), strsignal(WTERMSIG(status)));
-	/* Errors before it has opened its log are on its terminal, and only those. */
+	/* The runtime writes errors to the terminal only before it has opened its log. */
 	size_t n = p->tail_n;
 	while (n > 0 && strchr(" \r\n", p->tail[n - 1]))
 		n--;
@@ -396,7 +405,7 @@ static int interpret(const struct pump *p, const struct runtime *rt, int state_f
 	}
 	if (err_is_set(p->runtime_err))
 		return err_set(e, ERR_SYSTEM, "%s", p->runtime_err->msg);
-	/* A builder without its runtime is killed by the supervisor: what failed is the runtime. */
+	/* The supervisor kills a builder whose runtime was killed: the runtime has failed. */
 	if (WIFSIGNALED(status) && p->end.builder_seen && !p->end.oom_killed &&
 	    WIFSIGNALED(p->end.builder_status) && WTERMSIG(p->end.builder_status) == SIGKILL)
 		return runtime_failed(p, rt, NULL, ret, e);
@@ -408,11 +417,11 @@ static int interpret(const struct pump *p, const struct runtime *rt, int state_f
 		*ret = (struct run_result){RUN_EXITED, 0};
 		return 0;
 	}
-	/* gVisor's kernel, which then took the builder with it; its exit code is Go's. */
+	/* gVisor's kernel has crashed and taken the builder with it; the exit code is Go's. */
 	scoped_free char *crash = runtime_crash(state_fd, SUP_CRASH);
 	if (crash)
 		return err_set(e, ERR_SYSTEM, "the runtime '%s' crashed: %s", rt->path, crash);
-	/* No log at all: it failed before it opened one. */
+	/* If there is no log, the runtime failed before it opened one. */
 	scoped_free char *said = runtime_log_error(state_fd, SUP_LOG);
 	if (said || runtime_detaches(rt) || !WIFEXITED(status) ||
 	    faccessat(state_fd, SUP_LOG, F_OK, 0) < 0)
@@ -428,7 +437,7 @@ static int add_string(struct buf *b, const char *s, struct err *e)
 	return buf_add(b, s, strlen(s) + 1, e);
 }
 
-/* The words after struct sup_run, in the order in which the supervisor takes them. */
+/* Append the strings that follow struct sup_run, in the order of WORD_ID and the others. */
 static int add_words(struct buf *b, const struct run_place *at, const char *id,
 		     const struct strv *argv, struct err *e)
 {
@@ -491,9 +500,9 @@ int run_container(struct run *r, const struct runtime *rt, const struct run_plac
 		return -1;
 	p.started_ms = p.heard_ms = clock_now_ms();
 	int rc = ask_to_run(r, rt, at, id, network, lim, slave, e);
-	/* Ours must not keep the terminal from its end. */
+	/* While the hook holds the builder's side open, reading never reaches the end. */
 	close(TAKE(slave, -1));
-	/* A log that nobody reads is an error to be told, not the end of us. */
+	/* A log that no process reads shall be an error (EPIPE), not end the hook by a signal. */
 	sigaction(SIGPIPE, &ignore, &old);
 	if (rc == 0)
 		rc = pump_run(&p, e);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A record is strings, each ended by NUL and added by one write(2): `boot=ID`, `kind=N`,
- * `layout=N`, `id=NAME`, `delete=WORD` for each word of a command, `cgroup=PATH`,
- * `intend=TIME PATH`, `bundle=IDENTITY PATH`. A last one without its NUL is of a run that died in
- * the middle of it, before the thing was made.
+ * A record is a list of strings, each ended by NUL: `boot=ID`, `kind=N`, `layout=N`, `id=NAME`,
+ * `delete=WORD` for each word of a command, `cgroup=PATH`, `intend=TIME PATH`,
+ * `bundle=IDENTITY PATH`. Each function below appends its strings by one write(2). If the last
+ * string has no NUL, its run died while it was written, before what it names was made.
  *
- * The directory itself is locked while records are looked at and made. So nobody finds one that is
- * made but not locked yet; and who is about to make a bundle waits until that of a dead run, maybe
- * at the same path, is gone.
+ * A hook locks the directory of the records while it looks at them and makes its own. So no hook
+ * finds a record that is made but not locked yet. And a hook that is about to make a bundle waits
+ * until the bundle of a dead run, which may have the same path, is removed.
  */
 #include "hook/run/record.h"
 
@@ -58,7 +58,7 @@ static int append(const struct record *r, const struct buf *b, struct err *e)
 	return io_write(r->fd, b->data, b->len, r->path, e);
 }
 
-/* Of this start of the machine; empty where it cannot be told. */
+/* Read what identifies this start of the machine into B; empty if the kernel does not tell. */
 static int boot_id(struct buf *b, struct err *e)
 {
 	scoped_fd int fd = open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
@@ -70,7 +70,10 @@ static int boot_id(struct buf *b, struct err *e)
 	return 0;
 }
 
-/* 1: *RET is that of the directory DIRFD/PATH; 0: it is none, or has no time of birth; -1: *E. */
+/*
+ * Get the status of the directory DIRFD/PATH (PATH "": of DIRFD).
+ * Returns 1: *RET is filled; 0: there is no directory, or it has no time of birth; -1: *E.
+ */
 static int stat_directory(int dirfd, const char *path, struct statx *ret, struct err *e)
 {
 	const unsigned want = STATX_INO | STATX_BTIME | STATX_TYPE;
@@ -86,7 +89,7 @@ static int stat_directory(int dirfd, const char *path, struct statx *ret, struct
 	return (ret->stx_mask & want) == want && S_ISDIR(ret->stx_mode);
 }
 
-/* What no other directory will ever be, on this file system. */
+/* Print what tells a directory from any other, also from a later one with its inode number. */
 static void identity(const struct statx *st, char ret[128])
 {
 	snprintf(ret, 128, "%u:%u:%" PRIu64 ":%" PRId64 ".%u", st->stx_dev_major, st->stx_dev_minor,
@@ -123,7 +126,7 @@ int record_intend(const struct record *r, const char *path, struct err *e)
 	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
 	struct timespec now;
 
-	/* The clock that file systems take times from: of its last tick. */
+	/* File systems take their times from this clock, which advances by ticks. */
 	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0)
 		return err_sys(e, "reading the clock");
 	if (buf_addf(&b, e, "intend=%" PRId64 ".%09ld %s", (int64_t)now.tv_sec, now.tv_nsec, path) <
@@ -143,8 +146,8 @@ int record_made(const struct record *r, int fd, const char *path, struct err *e)
 	if (rc < 0)
 		return err_wrap(e, "'%s'", path);
 	/*
-	 * On a file system that keeps no time of birth: the next run that makes a bundle at that
-	 * path removes it, and so does Nix's garbage collector.
+	 * Without a time of birth the directory is not recorded. The next run that makes a bundle
+	 * at that path removes it, and so does Nix's garbage collector.
 	 */
 	if (rc == 0)
 		return 0;
@@ -171,7 +174,7 @@ static void dead_done(struct dead *d)
 }
 #define scoped_dead __attribute__((cleanup(dead_done)))
 
-/* A directory that was made: what was intended at its path is done. */
+/* Add the ENTRY of a directory that was made, and drop those that intended its path. */
 static int add_made(struct dead *d, const char *entry, struct err *e)
 {
 	const char *path = strchrnul(entry, ' ');
@@ -182,7 +185,7 @@ static int add_made(struct dead *d, const char *entry, struct err *e)
 	return strv_add(&d->bundles, entry, e);
 }
 
-/* One of its strings; what is not known is of another version and passed over. */
+/* Parse the string S of a record. An unknown key is of another version and passed over. */
 static int parse_entry(const char *s, struct dead *ret, struct err *e)
 {
 	const char *eq = strchr(s, '=');
@@ -208,7 +211,10 @@ static int parse_entry(const char *s, struct dead *ret, struct err *e)
 	return 0;
 }
 
-/* ARGV, as the supervisor would start it; how it ends is no matter: there may be no container. */
+/*
+ * Run the runtime's delete command, in the environment that the supervisor gives a runtime. Its
+ * exit status is ignored because the container may not exist.
+ */
 static int run_delete(const struct dead *d, struct err *e)
 {
 	const struct runtime_view view = {.layout = (enum cgroup_layout)d->layout, .mount_fd = -1};
@@ -245,7 +251,7 @@ static int kill_dead(const struct dead *d, struct err *e)
 	if (boot_id(&boot, e) < 0)
 		return -1;
 	if (!d->id || !d->boot || !str_eq(boot.data, d->boot))
-		return 0; /* it ran before the machine was started again */
+		return 0; /* the machine was started again: nothing of the container is left */
 	if (d->delete.n && run_delete(d, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->cgroups.n; i++) {
@@ -258,7 +264,7 @@ static int kill_dead(const struct dead *d, struct err *e)
 	return cgroup_guess(d->id, &cgroups, e) < 0 ? -1 : cgroup_remove(&cgroups, e);
 }
 
-/* Where the error of another step goes: the first one stays in E. */
+/* Return where the next step puts its error. RC < 0: E has the first error, which must stay. */
 static struct err *first(struct err *e, int rc)
 {
 	static struct err later;
@@ -267,7 +273,7 @@ static struct err *first(struct err *e, int rc)
 	return rc < 0 ? &later : e;
 }
 
-/* *RET: the path of an entry's directory if that is still there, else NULL. */
+/* Set *RET to the path of the directory that ENTRY names, or to NULL if it is gone. */
 static int bundle_of(const char *entry, const char **ret, struct err *e)
 {
 	const char *path = strchr(entry, ' ');
@@ -287,8 +293,9 @@ static int bundle_of(const char *entry, const char **ret, struct err *e)
 }
 
 /*
- * A run that died between making the directory and recording that it is made left an empty one,
- * which rmdir(2) removes. It may also be another's, which that has made a moment ago.
+ * Remove the directory that ENTRY intended: a run that died before it recorded the directory as
+ * made left it empty. A directory stays if it is older than the intention, not empty, or another
+ * user's.
  */
 static int remove_intended(const char *entry, struct err *e)
 {
@@ -302,7 +309,7 @@ static int remove_intended(const char *entry, struct err *e)
 	const int rc = stat_directory(AT_FDCWD, path + 1, &st, e);
 	if (rc <= 0 || st.stx_uid != geteuid())
 		return rc;
-	/* Times of one length compare as their texts do. */
+	/* Times whose texts have the same length compare as the texts do. */
 	snprintf(born, sizeof born, "%" PRId64 ".%09u", (int64_t)st.stx_btime.tv_sec,
 		 st.stx_btime.tv_nsec);
 	if (strlen(born) != (size_t)(path - entry) || strncmp(born, entry, strlen(born)) < 0)
@@ -316,13 +323,13 @@ static int remove_intended(const char *entry, struct err *e)
 	return 0;
 }
 
-/* Everything of a dead run that the record tells of. */
+/* Kill and remove everything that the record of a dead run names. */
 static int end_dead(const struct dead *d, struct err *e)
 {
 	const char *bundle;
 	int rc = 0;
 
-	/* First of all: control groups with processes cannot be removed. */
+	/* The tenants first, because control groups that contain processes cannot be removed. */
 	for (size_t i = 0; i < d->bundles.n; i++)
 		if (bundle_of(d->bundles.items[i], &bundle, e) < 0 ||
 		    (bundle && tenants_kill(bundle, "scratch", e) < 0))
@@ -339,7 +346,7 @@ static int end_dead(const struct dead *d, struct err *e)
 	return rc;
 }
 
-/* FD is the record of a dead run at DIRFD/NAME, and ours now. */
+/* End the dead run whose record is FD, at DIRFD/NAME. This process holds the record's lock. */
 static int remove_dead(int dirfd, const char *name, int fd, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(RECORD_MAX);
@@ -359,6 +366,7 @@ static int remove_dead(int dirfd, const char *name, int fd, struct err *e)
 	return 0;
 }
 
+/* End the run of the record DIRFD/NAME, if it is dead and the record is this user's. */
 static void look_at(int dirfd, const char *name)
 {
 	scoped_fd int fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -390,9 +398,9 @@ static int look_at_all(int dirfd, const char *run_dir, struct err *e)
 	return 0;
 }
 
-/* ---- ours ---- */
+/* ---- this run's ---- */
 
-/* The record of FD, which takes NAME. FD is closed where that fails. */
+/* Make *RET the record with the file FD and the name NAME, and lock it. Closes FD on failure. */
 static int take_name(int dirfd, const char *run_dir, const char *name, int fd, bool named,
 		     struct record *ret, struct err *e)
 {
@@ -405,7 +413,7 @@ static int take_name(int dirfd, const char *run_dir, const char *name, int fd, b
 	while (flock(r.fd, LOCK_EX | LOCK_NB) < 0)
 		if (errno != EINTR)
 			return err_sys(e, "locking '%s'", r.path);
-	/* Of an older version, which made no records. */
+	/* A directory of that name was left by a version of this program that made no records. */
 	if (io_rmtree(dirfd, name, r.dir, e) < 0)
 		return -1;
 	*ret = r;
@@ -414,8 +422,9 @@ static int take_name(int dirfd, const char *run_dir, const char *name, int fd, b
 }
 
 /*
- * A file that has no name yet. It gets that of its inode: no two that exist have one. 1: *RET
- * filled; 0: this file system has no such files.
+ * Make a record in a file that has no name yet. Its later name is its inode number, which no other
+ * file has while it exists.
+ * Returns 1: *RET is filled; 0: this file system has no files without a name; -1: *E.
  */
 static int enter_unnamed(int dirfd, const char *run_dir, struct record *ret, struct err *e)
 {
@@ -433,7 +442,10 @@ static int enter_unnamed(int dirfd, const char *run_dir, struct record *ret, str
 	return take_name(dirfd, run_dir, name, fd, false, ret, e) < 0 ? -1 : 1;
 }
 
-/* The name is our pid, which is that of a living run only where that sees other pids than we. */
+/*
+ * Make a record that has its name at once: this process's pid. A run in another pid namespace may
+ * use the same directory and have the same pid, so a number is added where the name is taken.
+ */
 static int enter_named(int dirfd, const char *run_dir, struct record *ret, struct err *e)
 {
 	for (unsigned i = 0; i < NAMES_MAX; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The hook's side of hook/run/supervisor.h: its process, what is told to it, and what has to be
- * done where it is killed. hook/run/container.c has the container.
+ * The hook's side of a run: start the supervisor, send it requests, and clean up instead of it if
+ * it was killed or has failed. container.c runs a container.
  */
 #include "hook/run/run.h"
 
@@ -38,13 +38,13 @@ bool run_is_dead(const struct run *r)
 {
 	siginfo_t info = {0};
 
-	/* WNOWAIT: its status is for run_finish(). */
+	/* WNOWAIT: run_finish() wants the status. */
 	if (waitid(P_PID, (id_t)r->supervisor, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
-		return errno == ECHILD; /* reaped, as an orphan's end was waited for */
+		return errno == ECHILD; /* run_kill_orphans() has reaped it */
 	return info.si_pid == r->supervisor;
 }
 
-/* Wait until there is something to be received, or the supervisor is dead. */
+/* Wait until a message can be received, or the supervisor is dead. */
 static void await_message(const struct run *r)
 {
 	struct pollfd p = {r->sock, POLLIN, 0};
@@ -85,7 +85,7 @@ int run_receive(struct run *r, struct run_message *m, struct err *e)
 	}
 }
 
-/* Wait until a signal to our process group does not reach the supervisor any more. */
+/* Wait until a signal to the hook's process group does not reach the supervisor any more. */
 static int await_ready(struct run *r, struct err *e)
 {
 	struct run_message m;
@@ -176,7 +176,7 @@ struct run *run_start(const int *keep_fds, struct err *e)
 		return NULL;
 	}
 	*r = (struct run){.sock = sv[0], .supervisor = pid, .stop_fd = -1};
-	/* Should the supervisor be killed, what it had becomes ours. */
+	/* If the supervisor is killed, its children become the hook's. */
 	if (children_adopt(e) < 0) {
 		run_free(r);
 		return NULL;
@@ -207,7 +207,10 @@ int run_disown(struct run *r, const char *path, struct err *e)
 	return tell_path(r, SUP_DISOWN, path, e);
 }
 
-/* What is at PATH already is stale: the caller has the right to make it, so no other run has it. */
+/*
+ * Make the directory PATH. What is there already is stale: the caller has the right to make PATH,
+ * so it belongs to no other run.
+ */
 static int make_new(const char *path, struct err *e)
 {
 	if (mkdir(path, 0700) == 0)
@@ -269,7 +272,7 @@ static void note_cgroups(void *ctx, pid_t pid)
 	struct run *r = ctx;
 	struct err ignored = ERR_INIT;
 
-	/* What cannot be found cannot be removed. */
+	/* A group that cannot be found is guessed later: clean_up_for_it(). */
 	if (r->id && cgroup_find(pid, r->id, &r->cgroups, &ignored) < 0)
 		return;
 }
@@ -281,6 +284,7 @@ void run_kill_orphans(struct run *r)
 	children_kill(&w);
 }
 
+/* Do what the supervisor would have done. The record stays if a control group may be missed. */
 static int clean_up_for_it(struct run *r, struct err *e)
 {
 	struct err lost = ERR_INIT;
@@ -292,7 +296,7 @@ static int clean_up_for_it(struct run *r, struct err *e)
 	return cleanup(&r->cgroups, &r->owned, r->record && complete ? r->record->path : NULL, e);
 }
 
-/* Wait for the supervisor's end. Returns whether it did all that was asked of it. */
+/* Wait for the supervisor's end. Returns true: it carried out all requests and removed all. */
 static bool wait_for_it(const struct run *r)
 {
 	int status = 0;
@@ -301,12 +305,12 @@ static bool wait_for_it(const struct run *r)
 	do
 		pid = waitpid(r->supervisor, &status, 0);
 	while (pid < 0 && errno == EINTR);
-	if (pid < 0) /* it died, and was reaped with what it left */
+	if (pid < 0) /* run_kill_orphans() has reaped it, so it was killed */
 		return false;
 	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
-/* Ask it to clean up, and hear how that went. */
+/* Ask the supervisor to clean up, and receive what it says of that. */
 static int hear_of_the_end(struct run *r, struct err *e)
 {
 	struct err lost = ERR_INIT;
@@ -316,14 +320,14 @@ static int hear_of_the_end(struct run *r, struct err *e)
 
 	while (shutdown(r->sock, SHUT_WR) < 0)
 		if (!io_again(&tries)) {
-			/* It would wait for us as we for it. */
+			/* Both processes would wait for each other. */
 			kill(r->supervisor, SIGKILL);
 			break;
 		}
 	while (!r->clean && run_receive(r, &m, &lost) > 0)
 		if (m.data[0] == SUP_ERROR && rc == 0)
 			rc = err_set(e, ERR_SYSTEM, "%s", m.data + 1);
-	/* What cannot be heard of can end: it has no other reader. */
+	/* Its messages cannot be received, so it is not waited for: the hook cleans up. */
 	if (err_is_set(&lost))
 		kill(r->supervisor, SIGKILL);
 	return rc;
@@ -335,7 +339,10 @@ int run_finish(struct run *r, struct err *e)
 	int rc = hear_of_the_end(r, &why);
 
 	if (!wait_for_it(r)) {
-		/* What it told is the reason; where it could be made good, there is none. */
+		/*
+		 * A supervisor that failed and cleaned up (SUP_CLEAN), or told an error before, is
+		 * no error where the hook could remove the rest. One that was killed is.
+		 */
 		rc = clean_up_for_it(r, e);
 		if (rc == 0 && !r->clean && !err_is_set(&why))
 			rc = run_gone(e);

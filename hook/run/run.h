@@ -1,25 +1,57 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/run/run.h: run a bundle's container, whatever happens to us.
+ * hook/run/run.h: run a bundle's container, and leave nothing of the run, whatever happens.
  *
- * Two processes. The supervisor (a fork in a session of its own, a subreaper) starts the runtime
- * as its child, holds the build's slot and ids, and keeps the list of what this run made. The hook
- * reads the log and enforces time limits. A socket joins them: when the hook's end closes, because
- * it is done or because Nix killed it, the supervisor kills whatever of the container still lives,
- * removes what is on its list and exits. So there is one way of cleaning up, and SIGKILL takes it
- * too. A hook that is told to end may therefore just die. Should the supervisor be killed instead,
- * its descendants become the hook's, which does all of that.
+ * The processes of a run:
  *
- *	run_start()     before anything is made that must vanish: fork the supervisor
- *	run_make_dir()  make a directory that goes with the run
- *	run_own_tree()  put a path on its list, before creating it
+ *	process     started by          what it does
+ *	hook        Nix                 makes the bundle, reads the log, enforces time limits,
+ *	                                registers the outputs (run.c, container.c)
+ *	worker      nix-oci-hook-build  is the hook of one build without Nix (hook/nonix/work.c);
+ *	                                below, "the hook" means either of both
+ *	supervisor  hook                starts the runtime, cleans up at the end (supervisor.c)
+ *	runtime     supervisor          creates the container: crun, runc, youki or runsc
+ *	                                (supervisor_exec.c is what precedes its execve(2))
+ *	launcher    runtime             the container's first program: becomes the builder, or with
+ *	                                runsc stays as the builder's parent (launch/launch.c)
+ *
+ * How a run is cleaned up. Nix ends a hook by SIGKILL, before Nix 2.35 without a signal first, so
+ * the hook cannot be the process that cleans up. run_start() forks the supervisor before anything
+ * is created that must vanish. The supervisor has a session of its own, so Nix's kill of the hook's
+ * process group does not reach it. It is a subreaper (children.h), so no process of the container
+ * gets away from it. It holds the locks of the build's slot and ids, and a list of what the run
+ * made; each path is put on the list before it is created. Two more things exist for the case that
+ * the supervisor dies: the hook has the same list and is a subreaper too, and a record on the disk
+ * (record.h) names what the run would leave.
+ *
+ *  - The build ends, or the hook is killed: the hook's end of their socket closes. The supervisor
+ *    kills what still lives of the container, removes what is on its list (cleanup.h), then the
+ *    record, and exits. Every ordinary build ends so, and a hook that is told to end may just die.
+ *  - The supervisor is killed: the kernel kills the runtime (PR_SET_PDEATHSIG), even a stopped one.
+ *    The other processes become the hook's children. The hook kills them, and removes what is on
+ *    the list and the record.
+ *  - The supervisor fails (it has no memory, say): it kills the container and tells the hook why.
+ *    Until the hook's end closes it removes nothing, because its list may name what is becoming
+ *    valid. Then it removes what it can, but not the record. The hook, if it lives, does all of
+ *    that again, and removes the record.
+ *  - Both are killed: the kernel kills the runtime. The next run on this machine reads the record
+ *    and does the rest.
+ *
+ * Neither process waits for the other without an end: each notices that the other has died or
+ * cannot be spoken to. What has become valid, or is to be kept, is taken off the list before.
+ *
+ *	run_start()     fork the supervisor
+ *	run_make_dir()  make a directory that is removed with the run
+ *	run_own_tree()  put a path on the list, before creating it
  *	run_container() run to the end; log to log_fd
- *	run_disown()    what shall stay
+ *	run_disown()    take a path off the list: it stays
  *	run_finish()    let the supervisor clean up and wait until it has
  *
- * The supervisor has none of our descriptors but those it was given, so nobody who waits for the
- * end of our output (Nix does) waits for it. Not thread-safe; all of it is for one thread, which
- * has one run at a time and, while that lasts, no other child processes that shall live on.
+ * The supervisor closes all descriptors of the hook except those that it is given. So a process
+ * that waits for the end of the hook's output, as Nix does, does not wait for the supervisor.
+ *
+ * Not thread-safe. One thread calls all of these functions. It has one run at a time, and during
+ * the run no child processes that shall outlive it.
  */
 #ifndef HOOK_RUN_RUN_H
 #define HOOK_RUN_RUN_H
@@ -34,108 +66,112 @@ struct record;
 struct run;
 struct keep_plan;
 
-/* Below STATE_DIR, what a runtime gets as its --root. */
+/* The directory in a run's state directory that the runtime gets as its --root. */
 #define RUN_RUNTIME_ROOT "r"
 
 enum run_end {
 	RUN_EXITED,    /* status: exit code of the builder */
 	RUN_SIGNALED,  /* status: the signal that killed it */
-	RUN_TIMED_OUT, /* after `timeout` */
-	RUN_SILENT,    /* no output for `max-silent-time` */
-	RUN_OOM,       /* killed for want of memory; status: the signal */
+	RUN_TIMED_OUT, /* killed after timeout_s */
+	RUN_SILENT,    /* killed after max_silent_s without output */
+	RUN_OOM,       /* the kernel killed the builder for want of memory; status: the signal */
 };
 
 struct run_limits {
 	uint64_t timeout_s;        /* 0: none */
 	uint64_t max_silent_s;     /* 0: none */
-	unsigned long personality; /* for personality(2) before the runtime starts; 0: as we are */
-	const char *builder; /* its path, for "executing '...': No such file"; NULL: not known */
+	unsigned long personality; /* for personality(2) before the runtime starts; 0: the hook's */
+	const char *builder;       /* path, for "executing '...': No such file"; NULL: not known */
 };
 
 struct run_result {
 	enum run_end end;
 	int status;
-	bool oom_killed; /* some process of it was killed for want of memory */
+	bool oom_killed; /* the kernel killed some process of the build for want of memory */
 };
 
 /*
- * Fork the supervisor. KEEP_FDS (ended by -1) are the locks that it holds until it exits. Must be
- * called while the process has one thread. NULL: *E.
+ * Fork the supervisor. KEEP_FDS (ended by -1) are the locks that it holds until it exits. Call it
+ * while the process has one thread. Returns NULL: *E.
  */
 struct run *run_start(const int *keep_fds, struct err *e) MUST_CHECK;
 /*
- * A descriptor that holds the cleaning up back: after our death the supervisor waits until nobody
- * has it open any more. For what may still be at work in a tree of this run.
+ * Return a descriptor that delays the cleaning up: after the hook's death the supervisor waits
+ * until no process has it open any more. A process that works in a tree of this run keeps it open.
  */
 int run_fd(const struct run *r);
 /*
- * From now on run_container() ends with ERR_STOPPED when FD becomes readable or hangs up. It always
- * does so when nobody reads LOG_FD any more.
+ * Make run_container() end with ERR_STOPPED when FD becomes readable or hangs up. When no process
+ * reads LOG_FD any more, it does so in any case.
  */
 void run_stop_on(struct run *r, int fd);
 /*
- * From now on RECORD, which gets its name here, goes with the run: it is removed when all else is
- * gone, and stays for the next run where something could not be removed. It must live as long as R.
+ * Give RECORD its name, and have it removed in the end, when all else of the run is removed. If
+ * something could not be removed, the record stays for the next run. RECORD must live as long as R.
  */
 int run_keep_record(struct run *r, struct record *record, struct err *e) MUST_CHECK;
 /*
- * Make the directory PATH (absolute; mode 0700; what is there is removed), and have it removed in
- * the end, by the next run if need be: it is put on the supervisor's list and into the record
- * before it exists. Returns its descriptor, or -1: *E.
+ * Make the directory PATH (absolute) with mode 0700, and have it removed in the end, by the next
+ * run if need be: it is on the list and in the record before it exists. What is at PATH already is
+ * removed.
+ * Returns the directory's descriptor; -1: *E.
  */
 int run_make_dir(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /*
- * The supervisor will remove the tree at PATH (absolute) when it ends. It is not in the record: for
- * what may have become valid when that is read, and for what the next run finds by itself.
+ * Put the tree at PATH (absolute) on the list of what is removed in the end. It is not put into the
+ * record: use this for what may be valid when the record is read, or what the next run finds
+ * without it.
  */
 int run_own_tree(struct run *r, const char *path, struct err *e) MUST_CHECK;
-/* ... but will not, after all: keep-failed, or it was moved into the store. */
+/* Take PATH off the list, because it is kept (keep-failed) or was moved into the store. */
 int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /*
- * The same for the control group DIR, which goes with the container, or else at the end. Its
- * processes must be the container's.
+ * Have the control group DIR removed with the container, or in the end if that fails. It must
+ * contain no processes except the container's.
  */
 int run_own_cgroup(struct run *r, const char *dir, struct err *e) MUST_CHECK;
 /*
- * Should we be gone before run_forget_failed(), the supervisor keeps BUILD_DIR as P wants it. P is
- * not one that keeps nothing.
+ * Have the supervisor keep BUILD_DIR as P says if the hook dies before it calls
+ * run_forget_failed(). P must be a plan that keeps something (its `dir` is set).
  */
 int run_keep_failed(struct run *r, const struct keep_plan *p, const char *build_dir,
 		    struct err *e) MUST_CHECK;
 int run_forget_failed(struct run *r, struct err *e) MUST_CHECK;
 /* Where a container's files are. */
 struct run_place {
-	const char *bundle;    /* as the runtime sees it */
-	const char *state_dir; /* the same: fresh, short, for the runtime's own files */
-	int state_fd;          /* the same, opened */
-	int mount_fd;          /* a memdir to be mounted at BUNDLE, STATE_DIR in it; or -1 */
-	const char *scratch;   /* with a memdir: what of the bundle is on the disk */
-	const char *cgroup;    /* that of v2 in which the runtime is started; NULL: in ours */
-	bool mounts_null;      /* the bundle lacks a null device, and finds one mounted */
-	bool owns_machine;     /* the runtime may change what is the machine's root's */
+	const char *bundle;    /* the bundle's path in the runtime's mount namespace */
+	const char *state_dir; /* fresh directory for the runtime's own files; a short path there */
+	int state_fd;          /* state_dir, opened */
+	int mount_fd;          /* a memdir to mount at `bundle`, with state_dir in it; or -1 */
+	const char *scratch;   /* with a memdir: the bundle's scratch directories on the disk */
+	const char *cgroup;    /* group of v2 to start the runtime in; NULL: the supervisor's */
+	bool mounts_null;      /* mount a null device into the bundle, which lacks one */
+	bool owns_machine;     /* the runtime may change files of the machine's root */
 };
 /*
- * Run the container of a bundle to its end: when this returns, no process of it lives. What the
- * build writes goes to LOG_FD as it comes, up to the last byte; a LOG_FD that is full stops the
- * build, not the clock of TIMEOUT, and does not count as silence. The builder's standard output and
- * error are one raw pseudo-terminal, owned by UID and nobody's controlling terminal; input is
- * /dev/null. A builder that closes both and goes on is waited for. (With runsc it is a pipe; gVisor
- * passes no terminal on.)
+ * Run the container of a bundle to its end. When this returns, no process of the container lives.
+ *
+ * What the build writes is written to LOG_FD at once, up to the last byte. While LOG_FD is full the
+ * build is held up: that does not count as silence, but the clock of timeout_s goes on.
+ *
+ * The builder's standard output and error are one raw pseudo-terminal, owned by UID and the
+ * controlling terminal of no process. Its input is /dev/null. With runsc it gets a pipe, because
+ * gVisor passes no terminal on. A builder that closes its output and goes on is waited for.
  *
  * A builder that cannot be executed ends as with Nix: its path and the reason in the log, and exit
- * code 1. A runtime that fails itself (not the build): -1 with its own words.
+ * code 1. If the runtime itself fails, not the build: -1 with the runtime's own words.
  *
- * Limit: where the runtime stays in between (crun, runsc) it says 128+N both for signal N and for
- * that exit code. For crun the supervisor looks at the builder itself once it has run for 50 ms;
- * before, SIGSEGV and its kin are taken for signals, others for exit codes. For runsc all but those
- * are exit codes.
+ * Limit: a runtime that waits for the builder (crun, runsc) exits with 128+N both after signal N
+ * and after that exit code. With crun the supervisor looks at the builder itself once it has run
+ * for 50 ms. Before, and always with runsc, the codes of faults (SIGSEGV, SIGBUS, ...) are taken
+ * for signals, and all others for exit codes.
  */
 int run_container(struct run *r, const struct runtime *rt, const struct run_place *at,
 		  const char *id, bool network, uid_t uid, const struct run_limits *lim, int log_fd,
 		  struct run_result *ret, struct err *e) MUST_CHECK;
 /*
- * Clean up and wait for it. Failing to remove something is an error; what stays is left to the next
- * run, if there is a record. R is gone after.
+ * Let the supervisor clean up, wait for its end, and free R. It is an error if something cannot be
+ * removed; with a record, the next run removes it.
  */
 int run_finish(struct run *r, struct err *e) MUST_CHECK;
 

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation
+ * Theory of operation. run.h says how a run is cleaned up, and what happens if this process is
+ * killed.
  *
- * Every process of the container is a descendant of this one, which adopts whatever loses its
- * parent (hook/run/children.h). The first process of a pid namespace takes the others along, so
- * nothing inside can outrun that.
+ * Runs in: the supervisor.
  *
- * All signals are blocked and nothing but SIGKILL ends this process; Nix's SIGKILL to the hook's
- * process group does not reach it (setsid). It has copies of no descriptor that anybody waits for.
- * Should it be killed all the same, its children become the hook's, which then does what this
- * process would have done (hook/run/run.c), and the kernel kills the runtime: a stopped one, too.
- * That the latter does even if the hook was killed with it; the rest is for the next run then
- * (hook/run/record.h).
+ * Every process of the container is a descendant of this process, which adopts each descendant that
+ * loses its parent (hook/run/children.h). The kernel kills all processes of a pid namespace when
+ * its first one dies, so no process inside can fork faster than it is killed.
  *
- * How a builder ended is its parent's to know, and crun in the foreground makes 128+N of it. So
- * once the builder has run for a moment crun is stopped (SIGSTOP): it would only wait. The dead
- * builder then stays a zombie until its status was read from /proc/PID/stat, and crun may go on.
+ * All signals are blocked, so only SIGKILL ends this process. Nix's SIGKILL to the hook's process
+ * group does not reach it (setsid). It holds no copy of a descriptor whose end another process
+ * waits for.
+ *
+ * Only the builder's parent learns how the builder ended, and crun in the foreground turns signal N
+ * into exit code 128+N. So once the builder has run for a moment, crun is stopped (SIGSTOP); it
+ * would only wait. The dead builder then stays a zombie until its status has been read from
+ * /proc/PID/stat, and crun is continued.
  */
 #include "hook/run/supervisor.h"
 
@@ -48,18 +49,19 @@
 
 #include "nar/base/banned.h"
 
-/* Most builds that are worth a look run for longer; the others save it. */
+/* Crun is stopped only for builders that have run this long: shorter ones save the time. */
 #define LOOK_AFTER_MS 50
 #define LOOK_AT_MOST_MS 5000
 #define PID_FILE_MAX 64
-/* With so many, what fails is this process itself. */
+/* After so many failed requests it is this process that has failed. */
 #define FAILURES_MAX 100
-/* For a copy of the build directory when nobody waits for it. */
+/* Time for keeping the build directory when the hook is dead. */
 #define KEEP_INTERRUPTED_MS 60000
 
 /*
- * False: it cannot be told. Where the hook waits for it, this process has to end, which is the one
- * thing that the hook learns without a message.
+ * Send a message to the hook.
+ * Returns false: it cannot be sent. If the hook waits for it, this process must end, which the hook
+ * learns without a message.
  */
 static bool tell(int sock, enum sup_type type, const void *data, size_t n)
 {
@@ -70,7 +72,7 @@ static bool tell(int sock, enum sup_type type, const void *data, size_t n)
 
 	while (sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		if (!io_again(&tries))
-			return errno == EPIPE; /* the hook is gone, and waits for nothing */
+			return errno == EPIPE; /* the hook is dead and waits for nothing */
 	return true;
 }
 
@@ -81,7 +83,7 @@ static void tell_error(int sock, const struct err *e)
 
 /* ---- processes ---- */
 
-/* What cannot be found cannot be removed. */
+/* Put the control groups of process PID on the list of what is removed. */
 static void note_cgroups(void *ctx, pid_t pid)
 {
 	struct sup *s = ctx;
@@ -98,6 +100,7 @@ static void note_cgroups(void *ctx, pid_t pid)
 	}
 }
 
+/* Put the control groups on the list in which the runtime puts containers by default. */
 static void guess_cgroups(struct sup *s)
 {
 	struct err e = ERR_INIT;
@@ -143,8 +146,8 @@ static void kill_container(struct sup *s)
 static int start_runtime(struct sup *s, int tty, struct err *e)
 {
 	/*
-	 * vfork(2) saves copying page tables. The child changes nothing of ours but *WHY:
-	 * descriptors, signals, personality and mount namespace are its own.
+	 * vfork(2) saves copying page tables. The child changes nothing in this process's memory
+	 * except *WHY; descriptors, signals, personality and mount namespace are the child's own.
 	 */
 	struct err why = ERR_INIT;
 	scoped_free char **env = environment_for(ENVIRONMENT_RUNTIME, e);
@@ -168,7 +171,7 @@ static int start_runtime(struct sup *s, int tty, struct err *e)
 }
 
 struct fds {
-	int items[SUP_FDS_MAX]; /* -1 where there are fewer */
+	int items[SUP_FDS_MAX]; /* as sent; -1 for those that were not */
 };
 
 static void close_fds(struct fds *f)
@@ -178,11 +181,12 @@ static void close_fds(struct fds *f)
 }
 #define scoped_fds __attribute__((cleanup(close_fds)))
 
-/* The strings of SUP_RUN at P, all within N bytes. */
+/* Carry out SUP_RUN: its struct and strings are the N bytes at P. */
 static int handle_run(struct sup *s, const char *p, size_t n, struct fds *fds, struct err *e)
 {
 	if (n < sizeof s->how || s->runtime)
-		return err_set(e, ERR_SYSTEM, "a request to run that makes no sense");
+		return err_set(e, ERR_SYSTEM,
+			       "the supervisor received a damaged request to run a container");
 	memcpy(&s->how, p, sizeof s->how);
 	for (size_t at = sizeof s->how; at < n;) {
 		const size_t len = strnlen(p + at, n - at);
@@ -192,7 +196,8 @@ static int handle_run(struct sup *s, const char *p, size_t n, struct fds *fds, s
 		at += len + 1;
 	}
 	if (s->words.n <= WORD_ARGV || fds->items[0] < 0 || fds->items[1] < 0)
-		return err_set(e, ERR_SYSTEM, "a request to run that makes no sense");
+		return err_set(e, ERR_SYSTEM,
+			       "the supervisor received a damaged request to run a container");
 	s->state_fd = TAKE(fds->items[1], -1);
 	s->mount_fd = TAKE(fds->items[2], -1);
 	return start_runtime(s, fds->items[0], e);
@@ -224,7 +229,7 @@ static int tell_ended(struct sup *s, struct err *e)
 {
 	if (tell(s->sock, SUP_ENDED, &s->end, sizeof s->end))
 		return 0;
-	return err_set(e, ERR_SYSTEM, "the end of the container cannot be told to the hook");
+	return err_set(e, ERR_SYSTEM, "the hook cannot be told that the container has ended");
 }
 
 static int container_ended(struct sup *s, struct err *e)
@@ -233,8 +238,8 @@ static int container_ended(struct sup *s, struct err *e)
 
 	guess_cgroups(s);
 	note_oom(s);
-	kill_container(s); /* helpers of the runtime; nothing of the build may live on */
-	/* Those that stay are removed, or told of, in the end. */
+	kill_container(s); /* helpers of the runtime, and what the builder left running */
+	/* Groups that cannot be removed now are tried again in the end. */
 	if (cgroup_remove(&s->cgroups, &later) == 0)
 		strv_done(&s->cgroups);
 	const int rc = tell_ended(s, e);
@@ -242,7 +247,7 @@ static int container_ended(struct sup *s, struct err *e)
 	return rc;
 }
 
-/* The runtime has gone and left the builder to us. */
+/* Learn the builder's pid from a runtime that has detached: the builder is our child now. */
 static void adopt_builder(struct sup *s)
 {
 	scoped_buf struct buf b = BUF_INIT(PID_FILE_MAX);
@@ -270,7 +275,7 @@ static int reap(struct sup *s, struct err *e)
 
 	if (!s->runtime)
 		return 0;
-	/* The runtime first: before, we cannot know which other one is the builder. */
+	/* The runtime first, because before its end the builder's pid is not known. */
 	if (!s->runtime_ended) {
 		while ((pid = waitpid(s->runtime, &status, WNOHANG)) < 0 && errno == EINTR)
 			continue;
@@ -287,7 +292,7 @@ static int reap(struct sup *s, struct err *e)
 	return 0;
 }
 
-/* Whether PID runs another program than the runtime, that is: the builder. */
+/* Tell whether process PID, a child of RUNTIME, has executed another program: the builder. */
 static bool has_executed(pid_t runtime, pid_t pid)
 {
 	struct stat a, b;
@@ -299,7 +304,7 @@ static bool has_executed(pid_t runtime, pid_t pid)
 	       (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
 }
 
-/* Stop the waiting runtime, so that it does not reap the builder before we saw how it ended. */
+/* Stop the waiting runtime, so that it does not reap the builder before its status is read. */
 static void look_for_builder(struct sup *s)
 {
 	pid_t pids[2];
@@ -320,7 +325,7 @@ static void look_for_builder(struct sup *s)
 	kill(s->runtime, SIGSTOP);
 }
 
-/* The builder of a stopped runtime is dead. */
+/* Read how the builder, a zombie now, ended, and let the stopped runtime go on. */
 static void read_builder(struct sup *s)
 {
 	uint64_t status;
@@ -330,20 +335,21 @@ static void read_builder(struct sup *s)
 		s->end.builder_seen = true;
 		s->end.builder_status = (int32_t)status;
 	}
-	note_oom(s); /* the runtime will remove the cgroup */
+	note_oom(s); /* now, because the runtime will remove the cgroup */
 	close(TAKE(s->builder_fd, -1));
 	kill(s->runtime, SIGCONT);
 }
 
 /* ---- the loop ---- */
 
+/* Carry out the request of N bytes at MSG, with the descriptors FDS. */
 static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, struct err *e)
 {
 	switch (msg[0]) {
 	case SUP_OWN:
 		return strv_addn(&s->owned, msg + 1, n - 1, e);
 	case SUP_DISOWN:
-		/* Cannot fail: what this names is about to become valid. */
+		/* This must not fail, because the path is about to become valid. */
 		strv_remove(&s->owned, msg + 1);
 		return 0;
 	case SUP_RECORD:
@@ -356,7 +362,7 @@ static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, str
 	case SUP_CGROUP:
 		return strv_addn(&s->cgroups, msg + 1, n - 1, e);
 	case SUP_RUN:
-		if (s->failed) /* the hook will hear of that first */
+		if (s->failed) /* the hook gets the SUP_ERROR of that failure first */
 			return tell_ended(s, e);
 		return handle_run(s, msg + 1, n - 1, fds, e);
 	case SUP_KILL:
@@ -365,11 +371,15 @@ static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, str
 		kill_container(s);
 		return container_ended(s, e);
 	default:
-		return err_set(e, ERR_SYSTEM, "a request of unknown type %d", msg[0]);
+		return err_set(e, ERR_SYSTEM,
+			       "the supervisor received a request of unknown type %d", msg[0]);
 	}
 }
 
-/* One request. Returns 1: it is done; 0: the hook's end is closed; -1: *E. */
+/*
+ * Receive one request and carry it out.
+ * Returns 1: it is done; 0: the hook's end is closed; -1: *E.
+ */
 static int receive(struct sup *s, struct err *e)
 {
 	static char msg[SUP_MESSAGE_MAX + 1];
@@ -386,7 +396,10 @@ static int receive(struct sup *s, struct err *e)
 	unsigned tries = 0;
 	ssize_t n;
 
-	/* ECONNRESET, said once: the hook died before it read all. What it said still comes. */
+	/*
+	 * ECONNRESET comes once, if the hook died before it read all messages. The requests that
+	 * it sent can still be received.
+	 */
 	while ((n = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0)
 		if (errno != ECONNRESET && !io_again(&tries))
 			return err_sys(e, "hearing from the hook");
@@ -397,13 +410,16 @@ static int receive(struct sup *s, struct err *e)
 	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len <= CMSG_LEN(sizeof fds))
 		memcpy(&fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	if (m.msg_flags & MSG_TRUNC)
-		return err_set(e, ERR_SYSTEM, "a request is too long");
+		return err_set(e, ERR_SYSTEM,
+			       "the supervisor received a request of more than %d bytes",
+			       SUP_MESSAGE_MAX);
 	if (m.msg_flags & MSG_CTRUNC)
-		return err_set(e, ERR_SYSTEM, "too many open files for a request's descriptors");
+		return err_set(e, ERR_SYSTEM,
+			       "the supervisor has too many open files to receive descriptors");
 	return handle(s, msg, (size_t)n, &fds, e) < 0 ? -1 : 1;
 }
 
-/* Wait for something and deal with it. Returns as receive() does. */
+/* Wait for an event and deal with it. Returns as receive() does. */
 static int serve_one(struct sup *s, struct err *e)
 {
 	struct pollfd p[] = {
@@ -426,7 +442,7 @@ static int serve_one(struct sup *s, struct err *e)
 	return p[1].revents ? receive(s, e) : 1;
 }
 
-/* Something failed: tell the hook, which then hears of the container's end. */
+/* Tell the hook that a request failed and why, kill the container, and tell that it has ended. */
 static int give_up(struct sup *s, const struct err *why, struct err *e)
 {
 	s->failed = true;
@@ -437,7 +453,7 @@ static int give_up(struct sup *s, const struct err *why, struct err *e)
 	return container_ended(s, e);
 }
 
-/* Until the hook's end closes. -1: this process can go on no longer; *E. */
+/* Serve until the hook's end closes. Returns -1: this process cannot go on, *E says why. */
 static int serve(struct sup *s, struct err *e)
 {
 	static struct err why;
@@ -459,8 +475,8 @@ static int serve(struct sup *s, struct err *e)
 }
 
 /*
- * Nobody wants the build any more, and nobody has said that it is over: keep its directory, as Nix
- * does for a build of its own. Nobody hears why it may not be kept.
+ * Keep the build directory of a build that was interrupted, as Nix does for its own builds: the
+ * hook died and had not said that the build is over. No process is left to tell an error.
  */
 static void keep_interrupted(struct sup *s)
 {
@@ -477,7 +493,7 @@ static void keep_interrupted(struct sup *s)
 		err_clear(&e);
 }
 
-/* Remove all that the run made, unless something is not known of it. */
+/* Remove all that the run made. After a failure the record stays: the list may lack something. */
 static int clean_up(struct sup *s, struct err *e)
 {
 	kill_container(s);
@@ -486,7 +502,7 @@ static int clean_up(struct sup *s, struct err *e)
 	return cleanup(&s->cgroups, &s->owned, s->failed ? NULL : s->record, e);
 }
 
-/* ---- becoming one ---- */
+/* ---- becoming the supervisor ---- */
 
 static void close_range_or_each(unsigned first, unsigned last)
 {
@@ -515,7 +531,7 @@ static int compare_ints(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Close all but 0, 1, 2 and these. */
+/* Close all descriptors except 0, 1, 2, SOCK and KEEP_FDS. */
 static void close_others(int sock, const int *keep_fds)
 {
 	int fds[16] = {sock};
@@ -542,7 +558,7 @@ static int detach(struct sup *s, const int *keep_fds, struct err *e)
 	sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, &s->mask) < 0)
 		return err_sys(e, "blocking signals");
-	/* Ignored, it would make the kernel reap our children. */
+	/* If SIGCHLD were ignored, the kernel would reap the children. */
 	signal(SIGCHLD, SIG_DFL);
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
@@ -582,7 +598,7 @@ _Noreturn void supervisor_main(int sock, const int *keep_fds)
 	if (rc == 0)
 		rc = serve(&s, &e);
 	if (rc < 0) {
-		/* The hook lives, and may be at work in what is on the list: it has that, too. */
+		/* The hook lives and may work in what is on the list. It removes it by its copy. */
 		kill_container(&s);
 		tell_error(sock, &e);
 		_exit(EXIT_FAILURE);

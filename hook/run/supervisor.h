@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/run/supervisor.h: the process that starts the runtime and cleans up; hook/run/run.h is its
- * client.
+ * hook/run/supervisor.h: the process that starts the runtime and cleans up. Its client is run.c;
+ * run.h says what the two do for each other.
  *
- * They talk over a SOCK_SEQPACKET pair, one message a packet, its first byte a type. The client's
- * requests are carried out in their order and not answered, so telling costs one system call. The
- * end of the client's side, whether closed or by its death, is the request to clean up and exit.
+ * Runs in: the supervisor.
  *
- * A supervisor that has failed (SUP_ERROR) kills the container and goes on to listen. What it has
- * on its list may be lacking something then, or have what must stay; so it removes nothing before
- * the hook's end. It exits with status 0 only when it missed nothing and all is removed. After any
- * other end the hook cleans up, or the next run by the record (hook/run/record.h).
+ * The two talk over a SOCK_SEQPACKET pair. A message is one packet, and its first byte the type.
+ * The supervisor carries out the hook's requests in their order and does not answer them, so a
+ * request costs one system call. When the hook's end of the socket closes, by the hook or by its
+ * death, the supervisor cleans up and exits.
+ *
+ * A supervisor that has failed (SUP_ERROR) kills the container and goes on to listen. From then on
+ * its list may lack something, or name something that must stay. So it removes nothing before the
+ * hook's end closes, and it leaves the record. It exits with status 0 only when it missed nothing
+ * and everything is removed.
  */
 #ifndef HOOK_RUN_SUPERVISOR_H
 #define HOOK_RUN_SUPERVISOR_H
@@ -25,49 +28,50 @@ enum sup_type {
 	SUP_OWN = 'o',    /* path */
 	SUP_DISOWN = 'd', /* path */
 	SUP_CGROUP = 'g', /* path */
-	SUP_RECORD = 'n', /* path: to be removed last, and only when all else is gone */
-	SUP_KEEP = 'f',   /* keep_plan_print(), if the hook dies from now on; empty: not any more */
+	SUP_RECORD = 'n', /* path of the record: remove it last, when all else is removed */
+	SUP_KEEP = 'f',   /* keep_plan_print()'s bytes: keep it if the hook dies; empty: nothing */
 	SUP_RUN = 'r',    /* struct sup_run and strings, with descriptors */
-	SUP_KILL = 'k',   /* the container, if there is one; SUP_ENDED tells when it is dead */
+	SUP_KILL = 'k',   /* kill the container, if there is one; SUP_ENDED says when it is dead */
 	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */
 	SUP_ENDED = 'e',  /* from the supervisor: struct sup_ended */
-	SUP_ERROR = 'x',  /* from it: text */
-	SUP_CLEAN = 'c',  /* from it, its last: what can be cleaned up is; without, it was killed */
+	SUP_ERROR = 'x',  /* from the supervisor: text */
+	SUP_CLEAN = 'c',  /* from the supervisor, its last: it has removed what it can */
 };
 
 /*
- * Followed by strings, each ended by NUL: id, struct run_place's bundle, state_dir, scratch and
- * cgroup, argument vector. The descriptors: the terminal, state_fd, and mount_fd where there is
- * one.
+ * A request to run a container. Behind it come strings, each ended by NUL: the container's id,
+ * `bundle`, `state_dir`, `scratch` and `cgroup` of struct run_place, and the runtime's argument
+ * vector. The descriptors are the terminal, state_fd, and mount_fd if there is a memdir.
  */
 struct sup_run {
 	uint8_t kind;       /* enum runtime_kind */
 	uint8_t layout;     /* enum cgroup_layout */
-	bool detaches;      /* the builder becomes our child; its pid stands in the pid file */
-	bool makes_cgroups; /* which must be looked for */
-	bool mounts_null;   /* as of struct run_place */
-	bool owns_machine;  /* the same */
+	bool detaches;      /* the builder becomes the supervisor's child; its pid is in SUP_PID */
+	bool makes_cgroups; /* the runtime makes cgroups, which must be looked for */
+	bool mounts_null;   /* struct run_place's */
+	bool owns_machine;  /* struct run_place's */
 	unsigned long personality;
 };
 
 struct sup_ended {
-	int32_t runtime_status; /* as of waitpid(2) */
-	int32_t builder_status; /* the same, where `builder_seen` */
+	int32_t runtime_status; /* as waitpid(2) gives it */
+	int32_t builder_status; /* as waitpid(2) gives it; valid if builder_seen */
 	bool builder_seen;
 	bool oom_killed;
 };
 
 #define SUP_FDS_MAX 3
-/* In the runtime's state directory. */
+/* Files in the runtime's state directory. */
 #define SUP_LOG "log"
 #define SUP_CRASH SUP_LOG RUNTIME_CRASH_SUFFIX
 #define SUP_PID "pid"
 
-/* Below what a SOCK_SEQPACKET socket takes by default (net.core.wmem_default). */
+/* Less than a SOCK_SEQPACKET socket takes by default (net.core.wmem_default). */
 #define SUP_MESSAGE_MAX 65536
 
 /*
- * Be the supervisor at SOCK, with locks KEEP_FDS (ended by -1). In a fresh child; ends by _exit().
+ * Be the supervisor at SOCK, and hold the locks KEEP_FDS (ended by -1). Call it in a fresh child;
+ * it ends by _exit().
  */
 _Noreturn void supervisor_main(int sock, const int *keep_fds);
 

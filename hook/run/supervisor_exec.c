@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
+ * What happens between the supervisor's vfork(2) and the runtime's execve(2).
+ *
  * Runs in: the child of the supervisor that becomes the runtime.
  */
 #include "hook/run/supervisor_internal.h"
@@ -18,7 +20,7 @@
 
 #include "nar/base/banned.h"
 
-/* In the child. Handlers are the hook's and must not run here. */
+/* Reset signal handlers to the default: they are the hook's and must not run here. */
 static void reset_handlers(void)
 {
 	struct sigaction sa;
@@ -32,11 +34,13 @@ static void reset_handlers(void)
 }
 
 /*
- * Standard input: a null device. runsc gives what is there to nobody, and crun, where root is
- * mapped, to the build's user; the machine's would then be theirs to close for all. So it is the
- * bundle's own where it has one (hook/bundle/bundle.h), else a pipe at its end. Only a runtime that
- * has no power over the machine's gets that one, which we have there already: crun without root
- * mapped.
+ * Make standard input a null device.
+ *
+ * The runtime changes the owner of its standard input: runsc to the user nobody, crun, where root
+ * is mapped, to the build's user. On the machine's null device that would let the new owner lock
+ * out all others. So this is the bundle's own null device if there is one (hook/bundle/bundle.h),
+ * else a pipe at its end. Only a runtime that cannot change the machine's null device keeps it,
+ * which the supervisor has at its standard input: crun without root mapped.
  */
 static int give_stdin(const struct sup *s, struct err *e)
 {
@@ -44,7 +48,7 @@ static int give_stdin(const struct sup *s, struct err *e)
 	int ends[2] = {-1, -1};
 	char null[4096];
 
-	/* runc leaves a null device alone. */
+	/* runc does not change the owner of a null device. */
 	if (s->how.kind == RUNTIME_RUNC)
 		return 0;
 	if ((size_t)snprintf(null, sizeof null, "%s/root/dev/null", s->words.items[WORD_BUNDLE]) >=
@@ -63,7 +67,10 @@ static int give_stdin(const struct sup *s, struct err *e)
 	return 0;
 }
 
-/* Where the runtime finds what, and its program if that is another then. */
+/*
+ * Enter the mount namespace in which the runtime finds its files. *PROGRAM changes, to the path in
+ * EXE, if the runtime is to be executed from there.
+ */
 static int enter_view(const struct sup *s, char *exe, size_t exe_size, const char **program,
 		      struct err *e)
 {
@@ -85,11 +92,13 @@ static int enter_view(const struct sup *s, char *exe, size_t exe_size, const cha
 }
 
 /*
- * Standard output and error: the terminal, or the pipe that runsc gets, opened twice then. gVisor
- * makes each of a container's descriptors non-blocking and waits itself where the builder has to,
- * unless the descriptor was non-blocking when gVisor first saw it (NewFD() in
- * pkg/sentry/fsimpl/host/host.go). If both were one open file description, gVisor would do so to
- * the second by itself: a builder that writes faster than its log is read would get EAGAIN.
+ * Make TTY standard output and error: the terminal, or the pipe that runsc gets.
+ *
+ * With runsc the pipe is opened a second time for standard error. gVisor makes each of a
+ * container's descriptors non-blocking, and waits where the builder would block. It does not wait
+ * if the descriptor was non-blocking when gVisor first saw it (NewFD() in
+ * pkg/sentry/fsimpl/host/host.go). If both were one open file description, the second would be
+ * non-blocking by then, and a builder that writes faster than its log is read would get EAGAIN.
  */
 static int give_output(const struct sup *s, int tty, struct err *e)
 {
@@ -112,14 +121,14 @@ int become_runtime(const struct sup *s, int tty, char *const *env, struct err *e
 
 	if (give_output(s, tty, e) < 0)
 		return -1;
-	/* While it can be seen: crun finds no v2 beside v1. */
+	/* Before enter_view(), which on a hybrid machine hides the v2 hierarchy from crun. */
 	if (*s->words.items[WORD_CGROUP] && cgroup_enter(s->words.items[WORD_CGROUP], e) < 0)
 		return -1;
 	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
 		return -1;
 	if (s->how.personality && personality(s->how.personality) < 0)
 		return err_sys(e, "setting the personality to 0x%lx", s->how.personality);
-	/* As we may have stopped it, it could not even end by itself without us. */
+	/* A runtime that the supervisor has stopped could not end by itself after its death. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->self)
 		return err_sys(e, "tying the runtime to its supervisor process");
 	reset_handlers();

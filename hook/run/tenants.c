@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A line of mountinfo has, as its fourth and fifth word, what directory of its file system is
- * mounted, and where. The first only hints: two stores on one file system may hold directories of
- * one name. So a hit is one whose directory, seen through /proc/PID/root, is the very one.
+ * The fourth word of a line of mountinfo names the directory of the file system that is mounted,
+ * the fifth where it is mounted. The fourth is only a hint, because two stores on one file system
+ * may contain directories of the same name. So a line is a hit only if the mounted directory, seen
+ * through /proc/PID/root, is the directory that is looked for (device and inode).
  */
 #include "hook/run/tenants.h"
 
@@ -24,7 +25,7 @@
 #define ROUNDS_MAX 100
 #define DEATH_WAIT_MS 10000
 
-/* The word at *P, of which *P moves to the end; its octal escapes (\040) become bytes. */
+/* Read the word at *P, with octal escapes (\040) as bytes, and move *P to the word's end. */
 static int next_word(const char **p, struct buf *ret, struct err *e)
 {
 	ret->len = 0;
@@ -51,11 +52,14 @@ static bool same_directory(const char *a, const char *b)
 }
 
 struct place {
-	const char *dir; /* DIR/SUB */
-	const char *end; /* "/" and the last two names of that, and "/": what a hit ends with */
+	const char *dir; /* DIR/SUB of tenants_kill() */
+	const char *end; /* "/name of DIR/SUB/": this and a name end the fourth word of a hit */
 };
 
-/* 1: LINE of PID's mountinfo mounts a directory of the place; 0: not; -1: *E. */
+/*
+ * Tell whether LINE of the mountinfo of process PID mounts a directory of the place AT.
+ * Returns 1: it does; 0: not; -1: *E.
+ */
 static int is_hit(const struct place *at, pid_t pid, const char *line, struct err *e)
 {
 	scoped_buf struct buf word = BUF_INIT(MOUNTINFO_MAX), point = BUF_INIT(MOUNTINFO_MAX);
@@ -80,7 +84,10 @@ static int is_hit(const struct place *at, pid_t pid, const char *line, struct er
 	return same_directory(theirs, ours);
 }
 
-/* The same of all its lines. A process that has gone meanwhile has none. */
+/*
+ * Tell whether process PID is a tenant of AT.
+ * Returns 1: it is; 0: not, or it has ended; -1: *E.
+ */
 static int is_tenant(const struct place *at, pid_t pid, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(MOUNTINFO_MAX);
@@ -103,10 +110,13 @@ static int is_tenant(const struct place *at, pid_t pid, struct err *e)
 	return 0;
 }
 
-/* 1: PID was one and is dead; 0: it is none; -1: *E. */
+/*
+ * Kill process PID if it is a tenant, and wait for its end.
+ * Returns 1: it was a tenant and is dead; 0: it is not a tenant; -1: *E.
+ */
 static int kill_if_tenant(const struct place *at, pid_t pid, struct err *e)
 {
-	/* Before it is looked at, so that it is what is killed, whoever gets its number. */
+	/* Opened before mountinfo is read: the process read is the one killed, not a later PID. */
 	scoped_fd int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
 		return 0;
@@ -123,7 +133,7 @@ static int kill_if_tenant(const struct place *at, pid_t pid, struct err *e)
 	return 1;
 }
 
-/* How many there were, or -1. */
+/* Kill each tenant once. Returns how many there were; -1: *E. */
 static int kill_round(const struct place *at, struct err *e)
 {
 	scoped_dir DIR *d = opendir("/proc");
@@ -154,7 +164,7 @@ int tenants_kill(const char *dir, const char *sub, struct err *e)
 	if (!end)
 		return -1;
 	const struct place at = {whole, end};
-	/* Until there are none: others may have been forked meanwhile. */
+	/* Until a round finds none, because a tenant may fork during a round. */
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		const int n = kill_round(&at, e);
 
