@@ -26,7 +26,7 @@ bool path_reachable(const char *path)
 	return true;
 }
 
-/* Add the root of the namespace, the caller, before the build's own ids. */
+/* Map root of the namespace to ID, which is the caller's, before the build's own ids. */
 static void map_root(struct spec_idmap map[2], size_t *n, uint32_t id)
 {
 	if (*n != 1 || map[0].inside == 0)
@@ -45,19 +45,22 @@ static void fit_ids(struct spec_host *h, enum runtime_kind kind, const char *bun
 		map_root(h->gid_map, &h->n_gid_map, 0);
 		return;
 	}
-	/* There is one id to map, and it has to be root. */
+	/* Without root only the caller's id can be mapped, and the runtime needs it to be root. */
 	h->uid_map[0].inside = h->gid_map[0].inside = 0;
 	h->uid = h->gid = 0;
 }
 
-/* CTX: the descriptor of the bundle's scratch directories, or NULL as long as there is none. */
+/*
+ * Return the flags of the mount on which SOURCE lies. CTX points to the descriptor of the bundle's
+ * scratch directories; NULL: they do not exist yet.
+ */
 static unsigned mount_flags(const void *ctx, const char *source)
 {
 	const int *scratch_fd = ctx;
 	struct statvfs st;
 	unsigned flags = 0;
 
-	/* A relative source is a scratch directory. What cannot be asked the runtime tells of. */
+	/* A relative source is a scratch directory. If this fails, the runtime reports why. */
 	if (source[0] == '/' ? statvfs(source, &st) < 0
 			     : !scratch_fd || fstatvfs(*scratch_fd, &st) < 0)
 		return 0;
@@ -78,7 +81,10 @@ void runtime_fit_host(struct spec_host *h, enum runtime_kind kind, const char *b
 		h->last_cap--;
 	h->has_kvm = access("/dev/kvm", F_OK) == 0;
 	h->mount_flags = mount_flags;
-	/* It has no openat2(2), and one errno for all that a filter refuses: it is not ENOSYS. */
+	/*
+	 * runsc has no openat2(2), and one errno for all that a filter refuses, which is not
+	 * ENOSYS.
+	 */
 	h->hide_openat2 = h->hide_openat2 && kind != RUNTIME_RUNSC;
 	if (pages > 0 && page_size > 0)
 		h->ram_bytes = (uint64_t)pages * (uint64_t)page_size;

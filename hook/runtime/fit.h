@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/runtime/fit.h: what a configuration has to be like for one kind of runtime on this machine.
+ * hook/runtime/fit.h: adapt a configuration to one kind of runtime on this machine.
  */
 #ifndef HOOK_RUNTIME_FIT_H
 #define HOOK_RUNTIME_FIT_H
@@ -9,13 +9,14 @@
 #include "specgen/spec.h"
 
 /*
- * Make H, which maps the build's ids only (or is spec_host_init()'s), fit for a runtime of KIND and
- * a bundle at BUNDLE_PATH: docs/profiles.md, "Ids". Fills in what H says of this machine's kernel
- * (has_kvm, ram_bytes, last_cap, mount_flags) as well. RUNTIME_OTHER: for whatever will run it.
+ * Adapt H to a runtime of KIND and a bundle at BUNDLE_PATH. H maps the build's ids only, or is as
+ * spec_host_init() left it. Maps root as well where the runtime needs it (docs/profiles.md, "Ids"),
+ * and fills in what this machine's kernel has (has_kvm, ram_bytes, last_cap, mount_flags).
+ * RUNTIME_OTHER: the configuration is for any runtime.
  */
 void runtime_fit_host(struct spec_host *h, enum runtime_kind kind, const char *bundle_path);
 
-/* Everybody may pass through all directories on the way to PATH. */
+/* Tell whether every user may pass through all directories that lead to PATH. */
 bool path_reachable(const char *path);
 
 #endif

@@ -7,7 +7,7 @@
 #include <config.h>
 
 #ifdef HAVE_FSOPEN
-/* After config.h, which says that the C library (glibc from 2.36 on, musl not) has these. */
+/* After config.h, which says whether the C library has fsopen(): glibc from 2.36 on, not musl. */
 #include <sys/mount.h>
 #endif
 

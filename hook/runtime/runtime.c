@@ -31,7 +31,7 @@
 #define NULL_MAJOR 1
 #define NULL_MINOR 3
 
-/* In the order in which they are looked for. */
+/* The runtimes, in the order in which runtime_find() looks for them. */
 static const struct {
 	const char *name;
 	enum runtime_kind kind;
@@ -43,7 +43,7 @@ static const struct {
 };
 static_assert(ARRAY_SIZE(known) == RUNTIME_OTHER, "a runtime is missing");
 
-/* Looked at after PATH: Nix's daemon may have none, and a user's may be without sbin. */
+/* Searched after PATH: Nix's daemon may have no PATH, and a user's PATH may lack sbin. */
 static const char usual_dirs[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"
 				 "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
 
@@ -54,7 +54,10 @@ static bool is_program(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* The absolute path of NAME in one of DIRS. NULL with *E, or without: it is not there. */
+/*
+ * Return the path of the program NAME in the first of DIRS that contains it; relative DIRS are
+ * skipped. Heap. NULL with *E: an error; NULL without: no directory contains it.
+ */
 static char *find_program(const char *name, const struct strv *dirs, struct err *e)
 {
 	for (size_t i = 0; i < dirs->n; i++) {
@@ -69,7 +72,7 @@ static char *find_program(const char *name, const struct strv *dirs, struct err 
 	return NULL;
 }
 
-/* "crun", "crun-1.8" and "crun.real" are crun, "crunchy" is not. */
+/* Tell the kind from BASE, a program's name: "crun-1.8" and "crun.real" are crun, "crunchy" not. */
 static enum runtime_kind kind_of(const char *base)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -100,8 +103,8 @@ static int find_named(const char *name, const struct strv *dirs, char **ret_path
 }
 
 /*
- * Tell whether this process may mount in a mount namespace of its own: change_cgroups() below does
- * that for crun. Without the capability unshare(2) is EPERM for certain.
+ * Tell whether this process may mount in a mount namespace of its own, as change_cgroups() does for
+ * crun. Without CAP_SYS_ADMIN unshare(2) certainly fails with EPERM.
  */
 static bool may_mount(void)
 {
@@ -109,7 +112,7 @@ static bool may_mount(void)
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
 	if (geteuid() == 0 || syscall(SYS_capget, &head, caps) < 0)
-		return true; /* else it is seen when the runtime is started */
+		return true; /* if it may not, starting the runtime fails and says so */
 	return caps[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
 }
 
@@ -148,7 +151,7 @@ const char *runtime_cannot_run(const struct runtime *rt, const struct runtime_he
 	return NULL;
 }
 
-/* Fill RET, whose path is set, with what the configuration and the machine say. */
+/* Fill RET, whose path is set, from the configuration and the machine. */
 static int describe(const struct conf *c, struct runtime *ret, struct err *e)
 {
 	ret->kind = kind_of(str_base(ret->path));
@@ -162,7 +165,10 @@ static int describe(const struct conf *c, struct runtime *ret, struct err *e)
 	return 0;
 }
 
-/* The first in DIRS that can run here. WHY gets the reasons of those before it. */
+/*
+ * Find the first runtime in DIRS that can run here. Append to WHY why the runtimes found before it
+ * cannot.
+ */
 static int find_any(const struct conf *c, const struct strv *dirs, struct runtime *ret,
 		    struct buf *why, struct err *e)
 {
@@ -214,7 +220,7 @@ static int find(const struct conf *c, const struct strv *dirs, struct runtime *r
 	return 0;
 }
 
-/* A limit that is not kept would be worse than none. */
+/* Refuse limits that cannot be kept: a limit that is ignored would be worse than none. */
 static int check_limits(const struct conf *c, const struct runtime *rt, struct err *e)
 {
 	const char *key = c->memory_max ? "memory-max" : "pids-max";
@@ -235,7 +241,7 @@ static int check_limits(const struct conf *c, const struct runtime *rt, struct e
 	if (reason)
 		return err_set(e, ERR_SYSTEM, "the limit '%s' cannot be kept: %s", key, reason);
 	/*
-	 * crun (1.8), where it may not create a group, goes on without; runc says that it cannot.
+	 * If it may not create a group, crun 1.8 runs the build without a limit; runc fails.
 	 */
 	if (rt->kind == RUNTIME_CRUN && ((c->memory_max && !cgroup_may_create("memory")) ||
 					 (c->pids_max && !cgroup_may_create("pids"))))
@@ -285,24 +291,24 @@ static int add_all(struct strv *v, const char *const *args, struct err *e)
 	return 0;
 }
 
-/* Options before the verb that only this runtime has. */
+/* Add the options before the command that only this runtime has. */
 static int add_special(const struct runtime *rt, bool network, struct strv *v, struct err *e)
 {
 	switch (rt->kind) {
 	case RUNTIME_CRUN:
-		/* A cgroup is 2 ms of 9; without a limit it has no use, as Nix's builds show. */
+		/* A control group takes 2 ms of a build's 9, and is of no use without a limit. */
 		if (!rt->own_cgroups && strv_add(v, "--cgroup-manager=disabled", e) < 0)
 			return -1;
 		return 0;
 	case RUNTIME_RUNSC:
-		/* It knows pure v1 and v2 only, and may fail to set up what there is of them. */
+		/* runsc knows pure v1 and v2 only, and may fail to make its groups even there. */
 		if ((!rt->own_cgroups || rt->cgroups == CGROUP_HYBRID ||
 		     rt->cgroups == CGROUP_NONE) &&
 		    strv_add(v, "--ignore-cgroups", e) < 0)
 			return -1;
 		if (rt->rootless && strv_add(v, "--rootless", e) < 0)
 			return -1;
-		/* Without it the configuration's system call filter is passed over. */
+		/* Without this option runsc ignores the configuration's system call filter. */
 		if (strv_add(v, "--oci-seccomp", e) < 0)
 			return -1;
 		return strv_add(v, network ? "--network=host" : "--network=none", e);
@@ -319,11 +325,11 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 		     struct strv *ret, struct err *e)
 {
 	/*
-	 * What crun says when the builder cannot be executed after all ends up in the build's log
-	 * (its own is closed by then), in the format of its log. So for crun it is text.
+	 * crun's log is text. If crun cannot execute the builder, its log is closed already: its
+	 * message ends up in the build's log, in the format of crun's log.
 	 */
 	const char *format = rt->kind == RUNTIME_CRUN ? "text" : "json";
-	/* It looks for a type before the first ':'; the others know paths only. */
+	/* crun takes what precedes the first ':' for a type; other runtimes take a path only. */
 	scoped_free char *log =
 		str_fmt(e, "%s%s", rt->kind == RUNTIME_CRUN ? "file:" : "", log_path);
 	const char *const global[] = {rt->path, "--root",       state_dir, "--log",
@@ -353,7 +359,10 @@ int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const c
 	return add_all(ret, delete, e);
 }
 
-/* crun wants to see one of the layouts, also when it is to use no cgroups; an empty one does. */
+/*
+ * Mount an empty tmpfs where cgroups are mounted. crun insists on a layout that it knows, even if
+ * it uses no cgroups, and accepts this one.
+ */
 static int mount_empty_cgroups(struct err *e)
 {
 	struct stat st;
@@ -369,15 +378,16 @@ static int mount_empty_cgroups(struct err *e)
 	return 0;
 }
 
-/* A layout that crun takes. */
+/* Change how cgroups are mounted to a layout that crun accepts. */
 static int change_cgroups(const struct runtime_view *v, struct err *e)
 {
 	if (v->layout == CGROUP_NONE)
 		return mount_empty_cgroups(e);
 	/*
-	 * It refuses to start where the cgroup2 mount beside the v1 ones has controllers: "cgroups
-	 * in hybrid mode not supported". But it makes a directory there for each group of v1, which
-	 * would be the machine's, below its mount, if nothing else were there.
+	 * crun refuses to start if the cgroup2 mount beside v1 has controllers ("cgroups in hybrid
+	 * mode not supported"). A crun that makes groups creates a directory at that path for each
+	 * group of v1. A tmpfs hides the mount and takes these directories; without it they would
+	 * be created on the machine's file system below.
 	 */
 	if (v->makes_cgroups)
 		return mount("tmpfs", UNIFIED, "tmpfs", 0, "mode=755") < 0
@@ -385,20 +395,20 @@ static int change_cgroups(const struct runtime_view *v, struct err *e)
 			       : 0;
 	if (umount2(UNIFIED, MNT_DETACH) == 0)
 		return 0;
-	/* To the root of a user namespace the machine's mounts are locked together. */
+	/* EINVAL: in a user namespace the machine's mounts are locked to each other. */
 	return errno == EINVAL ? mount_empty_cgroups(e)
 			       : err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
 }
 
 bool runtime_keeps_cgroup(const struct runtime *rt)
 {
-	/* Where there is v1 as well, they make theirs in that. */
+	/* Where v1 is mounted as well, runtimes make their groups there. */
 	return rt->cgroups != CGROUP_V2 || (rt->kind == RUNTIME_CRUN && !rt->own_cgroups);
 }
 
 bool runtime_takes_memory(const struct runtime *rt)
 {
-	/* Others may leave the work to a process that was there before and sees no such mount. */
+	/* Others may hand the work to a process that already ran and does not see the mount. */
 	return !rt->rootless &&
 	       (rt->kind == RUNTIME_CRUN || rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_RUNSC);
 }
@@ -417,8 +427,8 @@ static int mount_bundle(const struct runtime_view *v, struct err *e)
 }
 
 /*
- * A null device for a bundle on a file system without devices. It comes from a tmpfs that is in the
- * place of the bundle's root/proc while it is mounted on root/dev/null.
+ * Mount a null device on root/dev/null of a bundle whose file system allows no devices. The device
+ * is made on a tmpfs that covers the bundle's root/proc meanwhile.
  */
 static int mount_null(const struct runtime_view *v, struct err *e)
 {
@@ -430,7 +440,7 @@ static int mount_null(const struct runtime_view *v, struct err *e)
 		return err_set(e, ERR_LIMIT, "the path '%s' is too long", v->bundle);
 	if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") < 0)
 		return err_sys(e, "mounting a tmpfs on '%s' for the runtime", dir);
-	/* By chmod(2), as there is a umask. */
+	/* chmod(2), because the umask applies to mknod(2). */
 	if (mknod(from, S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) < 0 ||
 	    chmod(from, 0666) < 0)
 		return err_sys(e, "making a null device for the bundle '%s'", v->bundle);
@@ -441,16 +451,16 @@ static int mount_null(const struct runtime_view *v, struct err *e)
 
 /*
  * Make all mounts nosuid from which the runtime binds into the container. The configuration asks
- * for that mount by mount, but crun 1.8 passes the option over for a writable bind mount where
- * there is a user namespace: it clones the source by open_tree(2) and changes no flag of the clone.
+ * for nosuid mount by mount, but with a user namespace crun 1.8 ignores it for a writable bind
+ * mount: it clones the source by open_tree(2) and changes no flag of the clone.
  *
- * Nothing depends on success: where this system call is missing (before Linux 5.12) or forbidden,
- * it is so for crun, too, which then mounts by mount(2) and with all options.
+ * A failure does not matter: where mount_setattr(2) is missing (before Linux 5.12) or forbidden,
+ * crun cannot use it either, and mounts by mount(2) with all options.
  */
 static void forbid_set_id(void)
 {
 #ifdef SYS_mount_setattr
-	/* struct mount_attr, which not every C library has. */
+	/* As struct mount_attr, which not every C library declares. */
 	const struct {
 		uint64_t set, clear, propagation, userns_fd;
 	} attr = {.set = 2 /* MOUNT_ATTR_NOSUID */};
@@ -466,12 +476,12 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 	const bool crun = kind == RUNTIME_CRUN;
 	const bool cgroups = crun && (v->layout == CGROUP_HYBRID || v->layout == CGROUP_NONE);
 
-	/* Without root no id but the caller's is mapped, and no set-id program of another works. */
+	/* Without root only the caller's id is mapped, so no set-id program of others works. */
 	if (geteuid() != 0 && !cgroups && v->mount_fd < 0 && !v->mounts_null)
 		return 0;
 	if (unshare(CLONE_NEWNS) < 0)
 		return errno == EPERM && geteuid() != 0
-			       ? 0 /* crun then says so in its own words, or does without */
+			       ? 0 /* crun reports that itself, or runs nevertheless */
 			       : err_sys(e, "making a mount namespace");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_sys(e, "keeping mounts to the runtime's namespace");
@@ -485,7 +495,10 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 	return 0;
 }
 
-/* The message of one line of a log, if it is an error. Heap; NULL: it is none. */
+/*
+ * Return the message of LINE, a line of a log: the "msg" of JSON whose level is error or fatal, or
+ * the whole of a line that is not JSON. Heap. NULL: the line reports no error.
+ */
 static char *line_error(const char *line, size_t len)
 {
 	struct err ignored = ERR_INIT;
@@ -532,7 +545,7 @@ char *runtime_crash(int dirfd, const char *name)
 	static const char *const marks[] = {"panic: ", "fatal error: "};
 	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct err ignored = ERR_INIT;
-	char text[1024]; /* it goes on with the stacks of all its threads */
+	char text[1024]; /* what follows are the stacks of all threads */
 	const ssize_t n = fd < 0 ? -1 : io_read(fd, text, sizeof text - 1, name, &ignored);
 
 	if (n <= 0)
@@ -547,7 +560,7 @@ char *runtime_crash(int dirfd, const char *name)
 
 const char *runtime_exec_failure(const char *msg)
 {
-	/* crun twice, runc, runsc; youki */
+	/* two of crun, one each of runc, runsc and youki */
 	static const char *const marks[] = {
 		"executable file `",
 		"open executable: ",

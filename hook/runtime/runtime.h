@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/runtime/runtime.h: which OCI runtime there is, and the command line that makes it work here.
+ * hook/runtime/runtime.h: find an OCI runtime, make the command line and the mounts with which it
+ * works on this machine, and read what it reports.
  */
 #ifndef HOOK_RUNTIME_RUNTIME_H
 #define HOOK_RUNTIME_RUNTIME_H
@@ -15,103 +16,114 @@ enum runtime_kind { RUNTIME_CRUN, RUNTIME_RUNC, RUNTIME_YOUKI, RUNTIME_RUNSC, RU
 struct runtime {
 	enum runtime_kind kind;
 	char *path; /* absolute */
-	char *name; /* "crun": what stands in "oci:crun" */
+	char *name; /* "crun", as in "oci:crun" */
 	enum cgroup_layout cgroups;
-	bool own_cgroups;       /* it may put the build into a cgroup of its own */
-	bool rootless;          /* we are not root */
-	struct strv extra_args; /* the configuration's, before the verb */
-	char *passed_over;      /* runtimes found before this one that cannot run here, and why;
-				 * NULL: none */
+	bool own_cgroups;       /* the runtime makes a control group for each build */
+	bool rootless;          /* the hook does not run as root */
+	struct strv extra_args; /* runtime-args of the configuration; they precede the command */
+	char *passed_over;      /* why runtimes that were found before this one cannot run here;
+				 * NULL: there were none */
 };
 
 /*
- * Find the runtime that the configuration names, else the first of crun, runc, youki, runsc in PATH
- * and the usual directories that can run on this machine. A runtime that would certainly refuse
- * is passed over; that is told from how control groups are mounted and from what this process may
- * do, and no container is started. A runtime that the configuration names is taken as it is, since
- * its version may do what others do not. None: ERR_SYSTEM, with what to install.
+ * Find the runtime that the configuration C names, else the first of crun, runc, youki and runsc
+ * that is in PATH or a usual directory and can run on this machine.
+ *
+ * A runtime that would certainly refuse to run is passed over. No container is started to learn
+ * this: it follows from how control groups are mounted and from what this process may do. A runtime
+ * that C names is never passed over, because its version may do what others do not.
+ * -1: *E; ERR_SYSTEM if there is no runtime, with what to install.
  */
 int runtime_find(const struct conf *c, struct runtime *ret, struct err *e) MUST_CHECK;
 void runtime_done(struct runtime *rt);
 #define scoped_runtime __attribute__((cleanup(runtime_done)))
 /*
- * Whether `run` shall end once the container runs (--detach), so that the container's first
- * process becomes a child of the supervisor. runc must, as it else puts pipes of its own in place
- * of the builder's terminal. For crun it would cost two forks more, about 1 ms; it is paid where
- * the build has a control group, which crun else removes before anybody has read that it ran out of
- * memory.
+ * Tell whether `run` gets --detach: the runtime exits once the container runs, and the container's
+ * first process becomes a child of the supervisor. Without it runc replaces the builder's terminal
+ * by its own pipes. crun gets it only if the build has a control group, because crun would remove
+ * the group before the supervisor reads there that memory ran out; it costs crun two more forks,
+ * about 1 ms.
  */
 bool runtime_detaches(const struct runtime *rt);
 /*
- * Whether the builder's parent is the runtime, which waits for it: its end is the build's. For a
- * parent that goes away as soon as the builder runs a signal at its end would be a race lost; runsc
- * has the builder in a world of its own.
+ * Tell whether the runtime is the builder's parent and waits for it, so that the runtime's end is
+ * the build's end. Not so with --detach, where the runtime exits as soon as the builder runs, nor
+ * with runsc, whose builder is no process of this kernel.
  */
 static inline bool runtime_is_parent(const struct runtime *rt)
 {
 	return rt->kind == RUNTIME_CRUN && !runtime_detaches(rt);
 }
 /*
- * Whether a builder that writes to a full pipe of this machine's may find that write(2) took a part
- * of it only: then its output has to pass through a pipe of the container's own kernel.
+ * Tell whether write(2) of a builder to a full pipe of this machine may write only a part. The
+ * output then has to pass through a pipe of the container's own kernel.
  */
 static inline bool runtime_cuts_output(const struct runtime *rt)
 {
 	return rt->kind == RUNTIME_RUNSC;
 }
 /*
- * The argument vector of `run`: RUNTIME [global options] run --bundle BUNDLE [options] ID, with
- * the options that this runtime needs on this machine. STATE_DIR (short: runtimes make sockets in
- * it) is its --root, LOG_PATH its --log, PID_FILE where one that detaches writes the container's
- * pid.
+ * Append to RET the command line of `run`: RUNTIME [global options] run --bundle BUNDLE [options]
+ * ID, with the options that this runtime needs on this machine. STATE_DIR is its --root; it must be
+ * short, because runtimes make sockets in it. LOG_PATH is its --log. A runtime that detaches writes
+ * the container's pid to PID_FILE.
  */
 int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *state_dir,
 		     const char *log_path, const char *pid_file, const char *id, bool network,
 		     struct strv *ret, struct err *e) MUST_CHECK;
-/* Of `delete --force`, which kills the container first, in the same way. */
+/* Append to RET the command line of `delete --force`, which kills the container first. */
 int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
 			struct strv *ret, struct err *e) MUST_CHECK;
 /*
- * Whether the container stays in the control group of v2 that the runtime is started in. Else that
- * puts it into one at the configuration's linux.cgroupsPath.
+ * Tell whether the container stays in the v2 control group in which the runtime is started. Else
+ * the runtime puts it into the group that linux.cgroupsPath of its configuration names.
  */
 bool runtime_keeps_cgroup(const struct runtime *rt);
 /*
- * Whether a bundle may be where only the runtime and its children see it (hook/runtime/memdir.h).
+ * Tell whether a bundle may lie where only the runtime and its children see it
+ * (hook/runtime/memdir.h).
  */
 bool runtime_takes_memory(const struct runtime *rt);
-/* What the runtime is to find where. */
+/* What the runtime finds in its mount namespace. */
 struct runtime_view {
-	enum cgroup_layout layout;
-	bool makes_cgroups; /* the runtime will */
-	bool mounts_null;   /* a device on BUNDLE/root/dev/null */
-	int mount_fd;       /* of a memdir to be mounted at BUNDLE, or -1 */
+	enum cgroup_layout layout; /* how this machine mounts control groups */
+	bool makes_cgroups;        /* the runtime makes control groups */
+	bool mounts_null;          /* mount a null device on BUNDLE/root/dev/null */
+	int mount_fd;              /* a memdir to mount at BUNDLE; -1: there is none */
 	const char *bundle;
-	const char *scratch; /* with a memdir: what is bound at BUNDLE/scratch */
-	const char *exe;     /* with a memdir: an empty file for *PROGRAM */
+	const char *scratch; /* with a memdir: a directory to mount at BUNDLE/scratch */
+	const char *exe;     /* with a memdir: an empty file, on which *PROGRAM can be mounted */
 };
 /*
- * In the child that is about to exec the runtime *PROGRAM: a mount namespace in which that finds
- * this view, and crun a layout of cgroups that it takes. It refuses hybrid ones, and machines
- * without any. As root, all that the runtime can bind from there is nosuid. *PROGRAM is changed to
- * V->exe where it is to be started from there: crun makes a copy of itself, and loads that with all
- * its libraries once more, unless what it is started from is mounted read-only, which is what keeps
- * a container from writing to it.
+ * Make a mount namespace in which the runtime *PROGRAM finds what V says. Runs in: the child that
+ * executes the runtime next.
+ *
+ * crun refuses to run where control groups are hybrid or missing; it gets a layout that it accepts.
+ * As root, all mounts from which the runtime can bind are made nosuid.
+ *
+ * *PROGRAM is changed to V->exe if crun is to be started from there, where it is mounted read-only.
+ * Otherwise crun would copy itself and load the copy with all its libraries, so that a container
+ * cannot write to crun's program.
  */
 int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 			  const char **program, struct err *e) MUST_CHECK;
-/* The last error in the runtime's log DIRFD/NAME, for a message. Heap; NULL: none (no *E). */
+/*
+ * Return the last error in the runtime's log DIRFD/NAME, for a message.
+ * Heap. NULL: there is none (no *E).
+ */
 char *runtime_log_error(int dirfd, const char *name);
-/* runsc: where its kernel's last words are; LOG_PATH with this behind it. */
+/* runsc writes how its kernel crashed to the file LOG_PATH with this suffix. */
 #define RUNTIME_CRASH_SUFFIX ".crash"
 /*
- * What a Go program that crashed says first, in the file DIRFD/NAME: "panic: ..." or "fatal
- * error: ...". Heap; NULL: it did not crash (no *E).
+ * Return the line "panic: ..." or "fatal error: ..." with which a Go program reported its crash in
+ * the file DIRFD/NAME.
+ * Heap. NULL: it did not crash (no *E).
  */
 char *runtime_crash(int dirfd, const char *name);
 /*
- * If MSG, a runtime's error, says that the builder could not be executed: why, in the words of
- * strerror(3) where it can be told. Else NULL.
+ * Return why the builder could not be executed, if MSG, a runtime's error, says that it could not:
+ * the text of strerror(3) if MSG contains one, else the end of MSG.
+ * NULL: MSG says something else.
  */
 const char *runtime_exec_failure(const char *msg);
 
