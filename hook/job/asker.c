@@ -11,7 +11,7 @@
 
 #include "nar/base/banned.h"
 
-/* How many descriptors process PID has, but no more than MAX are counted. 0: not known. */
+/* Count the descriptors of process PID; may stop after MAX. Returns 0: not known. */
 static rlim_t count_descriptors(pid_t pid, rlim_t max)
 {
 	char path[32];
@@ -19,7 +19,7 @@ static rlim_t count_descriptors(pid_t pid, rlim_t max)
 	rlim_t n = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-	/* The size is their number from Linux 6.2 on, before it is 0. */
+	/* From Linux 6.2 on the directory's size is the number of descriptors; before, it is 0. */
 	if (stat(path, &st) == 0 && st.st_size > 0)
 		return (rlim_t)st.st_size;
 	scoped_dir DIR *d = opendir(path);
@@ -38,7 +38,7 @@ bool asker_has_room(pid_t pid)
 	const rlim_t max = limit.rlim_cur - limit.rlim_cur / 8;
 	if (count_descriptors(pid, max) < max)
 		return true;
-	/* One is this process. */
+	/* One of the children is this process. */
 	const ssize_t children = children_list(pid, pids, ARRAY_SIZE(pids));
 	return children == 0 || children == 1;
 }

@@ -2,9 +2,10 @@
 /*
  * hook/job/asker.h: the Nix process that started this hook, and what it can take.
  *
- * Nix holds five descriptors for each accepted build of one output (three ends of pipes, the log,
- * the output's lock): also for one that waits, and for one that has ended as long as Nix goes on
- * asking about others. Where it has no more, the whole nix-build ends with "Too many open files".
+ * Nix holds five descriptors for each accepted build of one output: three ends of pipes, the log,
+ * the output's lock. It holds them also for a build that waits, and, while it goes on asking about
+ * other builds, for one that has ended. When it has no descriptor left, the whole nix-build ends
+ * with "Too many open files".
  */
 #ifndef HOOK_JOB_ASKER_H
 #define HOOK_JOB_ASKER_H
@@ -15,8 +16,8 @@
 /*
  * Tell whether process PID, the parent of this one, can take another build: it has used less than
  * seven eighths of the descriptors that it may have. The rest is for what Nix does besides:
- * downloads, builds of its own. True where that cannot be known, and where PID has no other child,
- * as then it would have to wait for ever.
+ * downloads, builds of its own. Also true if that cannot be known, and if PID has no other child,
+ * because then Nix would wait for ever.
  */
 bool asker_has_room(pid_t pid);
 

@@ -9,11 +9,11 @@
 #include "nar/base/err.h"
 
 /*
- * Fail with a reason and a way out where J cannot start because of how the machine is mounted: no
- * /proc, or a program that is certainly executed lies on a noexec mount. The kernel and the runtime
- * would name neither. DIR is where bundles are created on the disk; UNPACKED_INPUTS: builds read
- * the input cache instead of the store. runsc has a kernel of its own, which may execute all the
- * same, so it is not kept from trying.
+ * Fail with a reason and a way out if J cannot start because of this machine's mounts: /proc is not
+ * mounted, or a program that is certainly executed lies on a noexec mount. The kernel and the
+ * runtime would name neither. DIR is where bundles are created on the disk. UNPACKED_INPUTS: builds
+ * read the input cache instead of the store. With runsc noexec is not checked, because gVisor's
+ * kernel may execute the program all the same.
  */
 int check_mounts(const struct job *j, const char *dir, bool unpacked_inputs,
 		 struct err *e) MUST_CHECK;

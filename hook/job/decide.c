@@ -10,9 +10,9 @@
 #include "nar/base/banned.h"
 
 /*
- * Features that need no machine of a special kind, only a hook that can do them. The feature
- * uid-range is none of them: whoever may start a build would be root of 65536 ids with all
- * capabilities, so it is the machine's to offer (system-features).
+ * Features that the hook offers on every machine. The feature uid-range is not among them, because
+ * it makes everybody who may start a build root of 65536 ids with all capabilities. So the machine
+ * must offer it, in the setting system-features.
  */
 static const char *const own_features[] = {"ca-derivations"};
 
@@ -27,7 +27,7 @@ static int system_is_ours(const char *system, const struct settings *s, bool *re
 	return 0;
 }
 
-/* *RET is the first feature that is missing here, or NULL. */
+/* Set *RET to the first feature in WANTED that this machine does not offer, or to NULL. */
 static int missing_feature(const struct strv *wanted, const struct store *st,
 			   const struct settings *s, const char **ret, struct err *e)
 {
@@ -45,7 +45,7 @@ static int missing_feature(const struct strv *wanted, const struct store *st,
 	return 0;
 }
 
-/* As store_is_valid(), which has to open the database and is not asked where nothing is at PATH. */
+/* Like store_is_valid(), but without opening the database if there is no file at PATH. */
 static int there_and_valid(struct store *st, const char *path, struct err *e)
 {
 	scoped_free char *real = store_real_path(st, path, e);
@@ -57,13 +57,13 @@ static int there_and_valid(struct store *st, const char *path, struct err *e)
 }
 
 /*
- * With --check and no local jobs, Nix up to 2.26 offers derivations whose outputs are valid
- * already. There would be nothing to register, and the comparison is Nix's to make.
+ * Tell whether all outputs are valid already. With --check and no local jobs, Nix up to 2.26 offers
+ * such derivations. The hook would have nothing to register, and Nix makes the comparison itself.
  */
 static int all_valid(const struct drv *d, struct store *st, bool *ret, struct err *e)
 {
 	for (size_t i = 0; i < d->n_outputs; i++) {
-		/* Nix itself knows whether a floating one was built before. */
+		/* Nix looks up itself whether a floating output was built before. */
 		int valid = d->outputs[i].path ? there_and_valid(st, d->outputs[i].path, e) : 0;
 
 		if (valid < 0)
@@ -77,12 +77,12 @@ static int all_valid(const struct drv *d, struct store *st, bool *ret, struct er
 	return 0;
 }
 
-/* Whether a derivation whose paths are not known can be built: else WHY not. */
+/* Append to WHY why D, whose output paths are not known, cannot be built; nothing: it can. */
 static int decide_floating(const struct drv *d, struct store *st, struct buf *why, struct err *e)
 {
 	int place;
 
-	/* It looks for its outputs afterwards, and has none on record for an impure derivation. */
+	/* Nix looks its outputs up afterwards, and records none for an impure derivation. */
 	if (drv_is_impure(d))
 		return buf_addf(why, e, "it is impure, and Nix takes those from no hook");
 	if (!drv_is_floating(d))
@@ -96,7 +96,7 @@ static int decide_floating(const struct drv *d, struct store *st, struct buf *wh
 				"to be");
 }
 
-/* The first output whose hash cannot be computed here, or NULL. */
+/* Return the first output whose hash this program cannot compute, or NULL. */
 static const struct drv_output *unknown_hash(const struct drv *d)
 {
 	for (size_t i = 0; i < d->n_outputs; i++) {
@@ -115,7 +115,7 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 	bool ours = false, valid = false;
 
 	*ret = DECIDE_DECLINE;
-	/* Nor in a bundle elsewhere: the inputs are mounted from there. */
+	/* Also where `bundle-dir` is elsewhere, because inputs are mounted from the store. */
 	if (!str_is_utf8(st->real_dir))
 		return buf_addf(why, e,
 				"the store directory '%s' is not UTF-8, and no OCI runtime can be "
@@ -125,12 +125,12 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 		return buf_addf(why, e, "'%s' is a builder of Nix's own", d->builder);
 	if (system_is_ours(t->system, s, &ours, e) < 0)
 		return -1;
-	/* A builtin builder is a part of every machine, whatever system it is for. */
+	/* A builtin builder runs on every machine, whatever system the derivation names. */
 	if (!ours && !drv_is_builtin(d)) {
 		*ret = DECIDE_FOREIGN;
 		return buf_addf(why, e, "this machine does not build for '%s'", t->system);
 	}
-	/* A feature that Nix may have though the setting does not name it. */
+	/* Nix may have this feature though its setting does not name it. */
 	if (strv_has(&t->features, "recursive-nix"))
 		return buf_addf(why, e, "it wants Nix inside ('recursive-nix')");
 	if (missing_feature(&t->features, st, s, &feature, e) < 0)

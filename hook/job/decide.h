@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/job/decide.h: whether a derivation that Nix offers is one for us.
+ * hook/job/decide.h: whether the hook accepts a derivation that Nix offers.
  */
 #ifndef HOOK_JOB_DECIDE_H
 #define HOOK_JOB_DECIDE_H
@@ -13,13 +13,14 @@
 
 enum decision {
 	DECIDE_ACCEPT,
-	DECIDE_DECLINE, /* Nix may build it itself, where it builds anything itself */
-	DECIDE_FOREIGN, /* neither we nor Nix can build it on this machine */
+	DECIDE_DECLINE, /* Nix may build it itself, unless its max-jobs is 0 */
+	DECIDE_FOREIGN, /* neither the hook nor Nix can build it on this machine */
 };
 
 /*
- * D is the derivation of T. WHY gets a line for people that says why it is declined. -1 with *E:
- * a setting of Nix cannot be read.
+ * Decide about D, the derivation of the question T. If it is not accepted, WHY gets a line for
+ * people that says why.
+ * Returns -1: *E; a setting of Nix or the store cannot be read.
  */
 int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
 	   struct store *st, enum decision *ret, struct buf *why, struct err *e) MUST_CHECK;

@@ -35,20 +35,20 @@
 
 #include "nar/base/banned.h"
 
-/* For a copy of the build directory, after the build's own time. */
+/* A copy of the build directory has at least this time, even after the build's timeout. */
 #define KEEP_AT_LEAST_MS 60000
-/* Below that hardly anything can be created. */
+/* With less than this left, hardly anything can be created on a file system. */
 #define NO_ROOM_BYTES (64u << 10)
 #define NO_ROOM_FILES 16
 
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {
-	char *disk;         /* what of the bundle is on the disk */
-	char *bundle;       /* as the runtime sees it: the same, or where the memdir is mounted */
-	char *state;        /* the same, the runtime's own; short, as runtimes make sockets in it */
+	char *disk;         /* the part of the bundle that is on the disk */
+	char *bundle;       /* the bundle as the runtime sees it: `disk`, or the memdir's mount */
+	char *state;        /* the runtime's own files; a short path: runtimes make sockets there */
 	char *id;           /* the container's name */
-	char *cgroup;       /* what the build may make groups in; NULL: none */
-	char *named_cgroup; /* the same in words for the runtime; NULL: that is started in it */
+	char *cgroup;       /* control group in which the build may make groups; NULL: none */
+	char *named_cgroup; /* `cgroup` as linux.cgroupsPath; NULL: start the runtime inside it */
 	struct record record;
 };
 
@@ -75,10 +75,12 @@ static const char *bundle_parent(const struct job *j)
 }
 
 /*
- * The bundle is `<real store>/<drv>.chroot`, as Nix's own sandbox has it: on the store's mount, so
- * that outputs move by rename(2), and known to the garbage collector. Another directory is taken
- * only where the configuration names one. What of it can be IN_MEMORY is mounted, for the runtime
- * alone, at a directory that all runs share.
+ * Choose the paths of a job, and make its record.
+ *
+ * The bundle is `<real store>/<drv>.chroot`, as in Nix's own sandbox. It lies on the store's mount,
+ * so outputs are moved by rename(2), and the garbage collector knows its name. Another directory is
+ * taken only if the configuration names one. IN_MEMORY: a memdir contains all of the bundle except
+ * its scratch directories; the runtime alone sees it, mounted at a directory that all runs share.
  */
 static int choose_paths(const struct job *j, bool in_memory, struct job_paths *ret, struct err *e)
 {
@@ -92,7 +94,7 @@ static int choose_paths(const struct job *j, bool in_memory, struct job_paths *r
 	p.bundle = in_memory ? str_fmt(e, "%s/run", j->conf->state_dir) : str_dup(p.disk, e);
 	if (!p.bundle)
 		return -1;
-	/* The store path's hash and our pid: unique on this machine, and readable in `ps`. */
+	/* The store path's hash and the pid: unique on this machine, and readable in `ps`. */
 	p.id = str_fmt(e, "nix-%.*s-%ld", STORE_HASH_LEN, base, (long)getpid());
 	if (!p.id)
 		return -1;
@@ -107,8 +109,9 @@ static int choose_paths(const struct job *j, bool in_memory, struct job_paths *r
 }
 
 /*
- * A build that is root of a range of ids may be a container manager, and those want to make control
- * groups. So Nix gives it one of its own, in which it can. runsc shows it some of gVisor's.
+ * Choose the control group of a build that is root of a range of ids. Such a build may be a
+ * container manager, which makes control groups, so Nix gives it a group in which it can. In runsc
+ * the build sees groups of gVisor's kernel instead.
  */
 static int choose_cgroup(const struct job *j, const struct request *req, struct job_paths *p,
 			 struct err *e)
@@ -134,7 +137,10 @@ static int make_cgroup(const struct job_paths *p, struct run *run, const struct 
 	return cgroup_make(p->cgroup, user->uid, user->gid, e);
 }
 
-/* Nix's setPersonality(): who asks for a 32-bit system sees one; addresses are not randomised. */
+/*
+ * Choose the personality as Nix's setPersonality() does: a build for a 32-bit system sees one, and
+ * addresses are not randomised.
+ */
 static int choose_personality(const struct job *j, unsigned long *ret, struct err *e)
 {
 	static const char *const systems_32[] = {"i686-linux", "armv7l-linux", "armv6l-linux",
@@ -162,7 +168,7 @@ static int choose_limits(const struct job *j, struct run_limits *ret, struct err
 	return choose_personality(j, &ret->personality, e);
 }
 
-/* Nix's hint (decideWhetherDiskFull): less than 8 MiB left where the build wrote. */
+/* Tell whether less than 8 MiB are left at PATH, as Nix's decideWhetherDiskFull() does. */
 static bool disk_is_full(const char *path)
 {
 	struct statvfs st;
@@ -171,7 +177,7 @@ static bool disk_is_full(const char *path)
 	       (uint64_t)st.f_bavail * st.f_bsize < UINT64_C(8) * 1024 * 1024;
 }
 
-/* Almost nothing can be created there any more. */
+/* Tell whether almost nothing can be created at PATH any more. */
 static bool disk_has_no_room(const char *path)
 {
 	struct statvfs st;
@@ -180,7 +186,7 @@ static bool disk_has_no_room(const char *path)
 					   (st.f_files && st.f_favail < NO_ROOM_FILES));
 }
 
-/* Nix's words for a builder that took too long. */
+/* Set *E, in Nix's words, for a builder that took longer than SETTING allows. */
 static int report_timeout(const struct job *j, const char *setting, const char *more, struct err *e)
 {
 	uint64_t s = 0;
@@ -194,18 +200,18 @@ static int report_timeout(const struct job *j, const char *setting, const char *
 		       j->drv->path, s, more);
 }
 
-/* Nix's words for how a builder ended. */
+/* Set *E, in Nix's words, for a builder that failed. Returns 0: it succeeded. */
 static int report_end(const struct job *j, const char *bundle, bool in_memory,
 		      const struct run_result *r, struct err *e)
 {
 	const char *drv = j->drv->path;
-	/* Of a runtime whose log does not fit in it only the exit code is left. */
+	/* A runtime that cannot write its log there only leaves an exit code. */
 	const bool no_log = !in_memory && disk_has_no_room(j->conf->state_dir);
 	const char *note = disk_is_full(j->store->real_dir) || disk_is_full(bundle) || no_log
 				   ? "\nnote: build failure may have been caused by lack of free "
 				     "disk space"
 				   : "";
-	/* Of the builder's children: it may well have gone on without. */
+	/* The process may have been a child of the builder, which went on without it. */
 	const char *oom = r->oom_killed
 				  ? "\nnote: a process of the build was killed because it ran "
 				    "out of memory (see 'memory-max')"
@@ -233,10 +239,10 @@ static int report_end(const struct job *j, const char *bundle, bool in_memory,
 	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
 }
 
-/* A job with all that it holds while it runs. */
+/* A job and all that it holds while it runs. */
 struct attempt {
 	const struct job *j;
-	const struct request_source *in; /* what the request was made of */
+	const struct request_source *in; /* the request was made of this */
 	const struct build_user *user;
 	struct request *req;
 	struct job_paths *paths;
@@ -245,7 +251,7 @@ struct attempt {
 	struct run *run;
 };
 
-/* Have the inputs of the request where they are mounted from. */
+/* Make the inputs of the request available at the paths from which they are mounted. */
 static int prepare_inputs(const struct attempt *a, struct machine *m, struct err *e)
 {
 	const struct inputs_job in = {a->j->store, a->req, m, a->j->stop_fd};
@@ -259,11 +265,11 @@ static int prepare_inputs(const struct attempt *a, struct machine *m, struct err
 	return inputs_prepare(a->inputs, &in, e);
 }
 
-/* The build has a user namespace, or does without if it may. */
+/* Check that the build can have its user namespace; else let it do without, if it may. */
 static int ensure_userns(const struct attempt *a, struct spec_host *h, struct err *e)
 {
 	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
-	/* It starts a process of its own in one, whatever the build has. */
+	/* runsc starts a process of its own in a user namespace, whatever the build has. */
 	const bool needed = a->j->runtime->kind == RUNTIME_RUNSC;
 	const int why = h->userns || needed ? userns_try() : 0;
 
@@ -275,7 +281,7 @@ static int ensure_userns(const struct attempt *a, struct spec_host *h, struct er
 	return 0;
 }
 
-/* Describe the machine, and have what the request names ready. */
+/* Describe the machine in *M, and make available what the request names. */
 static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 {
 	const struct job *j = a->j;
@@ -295,12 +301,13 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 	return 0;
 }
 
-/* What can be asked only when there is a root directory: the pre-build hook. */
+/* The context of the two functions below, which bundle_create_by() calls. */
 struct asking {
 	const struct attempt *a;
 	struct machine *m;
 };
 
+/* Run the pre-build hook, which needs the ROOT directory and may add inputs to the request. */
 static int ask_for_more(void *ctx, const char *root, struct err *e)
 {
 	const struct asking *asking = ctx;
@@ -334,8 +341,9 @@ static int create_bundle(const struct attempt *a, struct machine *m, struct bund
 }
 
 /*
- * The build has failed, by whatever; its error comes after what is said here. The build's clock
- * goes on, but a copy has a minute also where it was the clock that ended the build.
+ * Keep the build directory of a build that has failed, for whatever reason. The build's error is
+ * logged later. The build's clock goes on, but a copy has at least a minute, so that also a build
+ * that has timed out is kept.
  */
 static void keep_failed(const struct attempt *a, const struct keep_plan *plan,
 			const char *build_dir, struct budget budget)
@@ -346,7 +354,7 @@ static void keep_failed(const struct attempt *a, const struct keep_plan *plan,
 	struct err e = ERR_INIT;
 	scoped_free char *kept = NULL;
 
-	budget.left_bytes = UINT64_MAX; /* it may be another disk */
+	budget.left_bytes = UINT64_MAX; /* the copy may go to another disk than the outputs */
 	if (budget.deadline_ms && budget.deadline_ms < soon_ms)
 		budget.deadline_ms = soon_ms;
 	if (keep_move(plan, build_dir, &list, &budget, &kept, &e) < 0)
@@ -355,7 +363,7 @@ static void keep_failed(const struct attempt *a, const struct keep_plan *plan,
 		log_msg(LOG_ERROR, "note: keeping build directory %s%s%s", quote, kept, quote);
 }
 
-/* The runtime's own directory, in memory or not. */
+/* Make the directory for the runtime's own files, in the memdir if there is one. */
 static int make_state(const struct attempt *a, struct err *e)
 {
 	const char *exe = str_base(a->j->runtime->path);
@@ -367,7 +375,7 @@ static int make_state(const struct attempt *a, struct err *e)
 		fd = io_mkdir(a->mem->dirfd, "state", 0700, e);
 	if (fd < 0)
 		return err_wrap(e, "the runtime's state directory (see 'state-dir')");
-	/* Something to mount the runtime on. */
+	/* An empty file, on which the runtime's program is mounted. */
 	if (a->mem->dirfd >= 0 && mknodat(fd, exe, S_IFREG | 0755, 0) < 0) {
 		err_sys(e, "creating '%s' in memory", exe);
 		close(fd);
@@ -397,14 +405,14 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 	if (run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
 			  a->user->uid, lim, a->j->log_fd, ret, e) == 0)
 		return 0;
-	/* Runtimes have many words for it. */
+	/* Each runtime says in words of its own that its state directory is full. */
 	if (e->kind == ERR_SYSTEM && a->mem->dirfd < 0 && disk_has_no_room(p->state))
 		return err_wrap(e, "no space left on the file system of '%s' (see 'state-dir')",
 				p->state);
 	return -1;
 }
 
-/* The build is over, and all that it needs to be kept is done here. */
+/* Keep the build directory if the build has failed, and tell the supervisor that it need not. */
 static void end_keeping(const struct attempt *a, const struct keep_plan *plan,
 			const char *build_dir, struct budget budget, bool failed)
 {
@@ -416,7 +424,7 @@ static void end_keeping(const struct attempt *a, const struct keep_plan *plan,
 		log_warn("the build directory may be kept: %s", e.msg);
 }
 
-/* What is done with the outputs has the clock of the build. It starts now. */
+/* Return the budget for the work on the outputs: the build's clock, which starts now. */
 static struct budget budget_of(const struct job *j, const struct run_limits *lim)
 {
 	struct budget b = BUDGET_INIT;
@@ -427,7 +435,7 @@ static struct budget budget_of(const struct job *j, const struct run_limits *lim
 	return b;
 }
 
-/* Everything between a complete bundle and registered outputs. */
+/* Do everything between a complete bundle and registered outputs. */
 static int run_bundle(const struct attempt *a, const struct bundle *b, int state_fd,
 		      const struct run_limits *lim, struct budget *budget, struct run_result *ret,
 		      struct err *e)
@@ -462,7 +470,7 @@ static int run_bundle(const struct attempt *a, const struct bundle *b, int state
 	return report_timeout(j, "timeout", "", e);
 }
 
-/* Everything between the supervisor's start and its end. */
+/* Do everything between the supervisor's start and its end. */
 static int run_supervised(const struct attempt *a, struct run_result *ret, struct err *e)
 {
 	scoped_machine struct machine m = {0};
@@ -492,13 +500,13 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 		return -1;
 	struct budget budget = budget_of(j, &lim);
 	const int rc = run_bundle(a, &b, state_fd, &lim, &budget, ret, e);
-	/* When stopped there is no time: the supervisor keeps it then. */
+	/* A hook that is stopped has no time for it: the supervisor keeps the directory then. */
 	if (plan.dir && (rc == 0 || e->kind != ERR_STOPPED))
 		end_keeping(a, &plan, b.build_dir, budget, rc < 0);
 	return rc;
 }
 
-/* The supervisor, which holds what must be held until the end. */
+/* Start the supervisor with all locks that must be held until nothing of the run is left. */
 static struct run *start_run(const struct job *j, const struct build_user *user,
 			     const struct inputs *inputs, const struct job_paths *paths,
 			     struct err *e)
@@ -524,7 +532,10 @@ static uint32_t launch_flags(const struct runtime *rt)
 	       (runtime_cuts_output(rt) ? LAUNCH_RELAY : 0u);
 }
 
-/* The job's own request, or the one of its derivation, which is made in OWN. NULL: *E. */
+/*
+ * Return the job's stored request, or the one that is made of its derivation in OWN. The launcher
+ * is added to it. NULL: *E.
+ */
 static struct request *get_request(const struct job *j, const struct request_source *in,
 				   struct builtin_program *builtin, struct request *own,
 				   struct err *e)
@@ -567,7 +578,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 			       runtime_takes_memory(j->runtime) &&
 			       !pre_build_hook_is_set(j->settings) &&
 			       bundle_fits_memory(req, j->conf->profile) && memdir_new(&mem);
-	/* Before ids are chosen: a dead run may have left processes that have one. */
+	/* Before ids are chosen, because it kills processes of dead runs, which may have some. */
 	if (choose_paths(j, in_memory, &paths, e) < 0 || choose_cgroup(j, req, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req->constraints.uid_range,
@@ -582,7 +593,7 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	const struct attempt a = {j, &in, &user, req, &paths, &mem, &inputs, run};
 	rc = run_supervised(&a, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
-		/* The build stands; what could not be removed is said, and is no secret. */
+		/* What could not be removed does not change the result of the build. */
 		log_warn("%s", cleanup.msg);
 	}
 	return rc;

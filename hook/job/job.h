@@ -4,8 +4,9 @@
  *
  *	ids -> request -> supervisor -> bundle -> container -> outputs -> store
  *
- * Whatever happens, nothing of the run is left: the supervisor (hook/run/run.h) removes it, also
- * when this process is killed.
+ * Whatever happens, nothing of the run is left, also when this process is killed: run.h says how.
+ *
+ * Runs in: the hook; without Nix, the worker process of a build (hook/nonix/work.h).
  */
 #ifndef HOOK_JOB_JOB_H
 #define HOOK_JOB_JOB_H
@@ -20,7 +21,7 @@
 #include "nar/base/err.h"
 #include "specgen/request.h"
 
-/* Descriptors in struct job's keep_fds. */
+/* The most descriptors in struct job's keep_fds. */
 #define JOB_KEEP_MAX 2
 
 struct job {
@@ -32,19 +33,21 @@ struct job {
 	const struct strv *inputs; /* full paths of the input closure */
 	const struct strv *wanted; /* names of the outputs to register */
 	/*
-	 * A stored request to build instead of what DRV and INPUTS give; DRV then only names it,
-	 * its system and its outputs. NULL: none. Its sources are changed.
+	 * A stored request, which is built instead of one made of `drv` and `inputs`; `drv` then
+	 * only gives the name, the system and the outputs. NULL: none. job_run() changes its
+	 * sources.
 	 */
 	struct request *request;
-	int slot_fd;         /* what holds the build's slot, or -1 */
+	int slot_fd;         /* holds the lock of the build's slot, or -1 */
 	const int *keep_fds; /* kept open until nothing of the run is left; ended by -1 */
-	int log_fd;          /* where the build's log goes */
-	int stop_fd;         /* becomes readable or hangs up when nobody wants the build, or -1 */
+	int log_fd;          /* the build's log is written here */
+	int stop_fd; /* readable or hung up when no process wants the build any more; or -1 */
 };
 
 /*
- * Build. 0 when all wanted outputs are valid. -1: *E; where the builder itself failed its kind is
- * ERR_BUILD and *RET says how it ended.
+ * Build J.
+ * Returns 0: all wanted outputs are valid; -1: *E. If the builder itself failed, the error's kind
+ * is ERR_BUILD and *RET says how it ended.
  */
 int job_run(const struct job *j, struct run_result *ret, struct err *e) MUST_CHECK;
 
