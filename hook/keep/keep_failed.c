@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The bundle is on the store's file system, and where people look for a kept build directory is
- * often another one, so what rename(2) cannot do is copied.
+ * The bundle is on the store's file system, and kept build directories are often on another one.
+ * So a directory that rename(2) cannot move is copied.
  *
- * Everything is done under a name that nobody else has: so it can be on the supervisor's list
- * before it exists, and what was there before, under the name that is wanted, can not come to be on
- * it. The last step gives it that name. Until then only its owner may enter, and of the build's
- * user no process lives.
+ * The directory first gets a random name, under which it is on the supervisor's list before it
+ * exists. Under its final name the supervisor could remove what was there before. The last step
+ * gives it the final name. Until then only its owner may enter it, and no process of the build's
+ * user lives.
  */
 #include "hook/keep/keep_failed.h"
 
@@ -38,7 +38,7 @@ void keep_plan_done(struct keep_plan *p)
 
 /* ---- where to ---- */
 
-/* Heap; NULL: *E. */
+/* Return the directory in which Nix would have the build directory, on the heap. NULL: *E. */
 static char *parent_dir(const struct settings *s, const char *state_dir, bool *ret_makes_dir,
 			struct err *e)
 {
@@ -110,7 +110,7 @@ int keep_plan_parse(const char *bytes, size_t n, struct keep_plan *ret, char **r
 	struct head h;
 
 	if (n < sizeof h)
-		return err_set(e, ERR_SYSTEM, "a damaged request to keep a build directory");
+		return err_set(e, ERR_SYSTEM, "the request to keep a build directory is damaged");
 	memcpy(&h, bytes, sizeof h);
 	for (size_t i = 0, at = sizeof h; i < ARRAY_SIZE(words) && at < n; i++) {
 		const size_t len = strnlen(bytes + at, n - at);
@@ -122,7 +122,7 @@ int keep_plan_parse(const char *bytes, size_t n, struct keep_plan *ret, char **r
 	if (!words[2])
 		return err_is_set(e) ? -1
 				     : err_set(e, ERR_SYSTEM,
-					       "a damaged request to keep a build directory");
+					       "the request to keep a build directory is damaged");
 	*ret_build_dir = words[2];
 	*ret = p;
 	p = (struct keep_plan)KEEP_PLAN_INIT;
@@ -135,9 +135,9 @@ struct work {
 	const struct keep_plan *p;
 	const char *build_dir;
 	struct keeptree tree;
-	int dirfd;     /* of P's directory */
-	char name[48]; /* in there, while it is not complete */
-	char *path;    /* the same with P's directory */
+	int dirfd;     /* p->dir, opened */
+	char name[48]; /* the kept directory's name in `dirfd` until it is complete */
+	char *path;    /* p->dir and `name` */
 };
 
 static void work_done(struct work *w)
@@ -151,7 +151,7 @@ static int work_open(struct work *w, struct err *e)
 {
 	uint64_t random;
 
-	/* An administrator named it, and it may be a link. */
+	/* O_NOFOLLOW is not set: the administrator names the directory, and may name a link. */
 	w->dirfd = w->p->makes_dir ? io_mkdir_p(w->p->dir, 0755, e)
 				   : open(w->p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->dirfd < 0)
@@ -163,7 +163,10 @@ static int work_open(struct work *w, struct err *e)
 	return w->path ? 0 : -1;
 }
 
-/* Directory FROM, which is BUILD_DIR, becomes NAME in DIRFD by a copy. Its descriptor, or -1. */
+/*
+ * Copy the build directory, opened as FROM and of status ST, to NAME in DIRFD.
+ * Returns the copy's descriptor; -1: *E.
+ */
 static int copy(struct work *w, int from, const struct stat *st, int dirfd, const char *name,
 		struct err *e)
 {
@@ -176,7 +179,7 @@ static int copy(struct work *w, int from, const struct stat *st, int dirfd, cons
 	return TAKE(to, -1);
 }
 
-/* The build directory becomes NAME in DIRFD, and open to everybody. */
+/* Move or copy the build directory to NAME in DIRFD, and let everybody enter it. */
 static int move(struct work *w, int dirfd, const char *name, struct err *e)
 {
 	scoped_fd int from = io_opendir(AT_FDCWD, w->build_dir, e);
@@ -189,7 +192,7 @@ static int move(struct work *w, int dirfd, const char *name, struct err *e)
 	if (fchmod(from, 0700) < 0)
 		return err_sys(e, "closing '%s' to others", w->build_dir);
 	const bool same = st.st_dev == to_st.st_dev;
-	/* Before it is moved, so that it is not lost to who stops this. */
+	/* Before it is moved: if the budget ends here, it is still where it was. */
 	if (same && keeptree_strip(from, w->build_dir, &w->tree, e) < 0)
 		return -1;
 	scoped_fd int to = -1;
@@ -205,6 +208,7 @@ static int move(struct work *w, int dirfd, const char *name, struct err *e)
 	return 0;
 }
 
+/* Move the build directory into a new directory, as Nix has it since 2.24. */
 static int move_below(struct work *w, struct err *e)
 {
 	scoped_fd int top = io_mkdir(w->dirfd, w->name, 0700, e);
@@ -214,12 +218,12 @@ static int move_below(struct work *w, struct err *e)
 	return fchmod(top, 0755) < 0 ? err_sys(e, "opening up '%s'", w->path) : 0;
 }
 
-/* 0: it has this name now, 1: something has it already. */
+/* Give the kept directory its final NAME. Returns 0: it has it; 1: NAME exists already; -1: *E. */
 static int take_name(const struct work *w, const char *name, struct err *e)
 {
 	if (renameat2(w->dirfd, w->name, w->dirfd, name, RENAME_NOREPLACE) == 0)
 		return 0;
-	/* A file system that cannot: an empty directory reserves the name, and is replaced. */
+	/* Without RENAME_NOREPLACE an empty directory reserves the name, and is replaced. */
 	if (errno == EINVAL && mkdirat(w->dirfd, name, 0700) == 0 &&
 	    renameat(w->dirfd, w->name, w->dirfd, name) == 0)
 		return 0;
@@ -227,7 +231,7 @@ static int take_name(const struct work *w, const char *name, struct err *e)
 			       : err_sys(e, "renaming '%s' to '%s/%s'", w->path, w->p->dir, name);
 }
 
-/* The first name that is free. */
+/* Give the kept directory the first name that is free, and set *RET_PATH to its path. */
 static int publish(const struct work *w, char **ret_path, struct err *e)
 {
 	for (unsigned n = 0; n < NUMBER_MAX; n++) {
@@ -262,7 +266,7 @@ int keep_move(const struct keep_plan *p, const char *build_dir, const struct kee
 	const int rc = (p->inside ? move_below(&w, e) : move(&w, w.dirfd, w.name, e)) < 0
 			       ? -1
 			       : publish(&w, ret_path, e);
-	/* The first error is what counts; what cannot be removed here stays on the list. */
+	/* The first error is the one returned; what cannot be removed here stays on the list. */
 	if (rc < 0 && io_rmtree(w.dirfd, w.name, w.path, &later) < 0)
 		return -1;
 	if (list->own && list->disown(list->run, w.path, &later) < 0)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A walk that goes through a directory at once: whatever is no directory is dealt with, the names
- * of those that are wait until the directory is done. So it is read once, and where it is closed
- * for a while because the tree is deep (nar/base/dirstack.h) there is no place in it to be found
- * again.
+ * The walk reads a directory to its end at once. It deals with all entries except directories, and
+ * notes the names of those for later. So a directory is read once, and one that is closed for a
+ * while because the tree is deep (nar/base/dirstack.h) need not be read on from a place in it.
  *
- * Hard links: of a file that has more names than one, the first copy is also linked to a directory
- * of ours, under its inode's number. Whoever finds it there links instead of copying. That takes no
- * memory, and no path that could be too long.
+ * Hard links: the first copy of a file that has several names is also linked into a directory of
+ * the copy's own, under the inode number. For the file's other names that copy is linked instead of
+ * made again. This takes no memory, and no path that could be too long.
  */
 #include "hook/keep/keep_tree.h"
 
@@ -29,17 +28,17 @@
 #include "nar/base/banned.h"
 
 #define NAMES_MAX_BYTES (256 << 20)
-/* What an entry takes of a disk beside its contents, more or less. */
+/* An entry takes about this much of a disk besides its contents. */
 #define ENTRY_BYTES 4096
 #define SET_ID (S_ISUID | S_ISGID)
-/* Beside a mode, whatever gives rights. */
+/* The extended attributes that give rights besides the mode. */
 static const char *const rights[] = {"system.posix_acl_access", "system.posix_acl_default",
 				     "system.richacl", "security.capability"};
 #define XATTR_NAMES_MAX 65536
 
 struct level {
 	char *name;
-	struct stat st;   /* of the directory, as the build left it */
+	struct stat st;   /* of the directory; its mode is harmless already */
 	struct buf names; /* of directories to go into, each ended by NUL */
 	size_t next;
 };
@@ -49,22 +48,22 @@ struct walk {
 	const char *what;
 	bool copies;
 	struct dirstack from, to; /* the same levels; `to` is empty if nothing is copied */
-	int from_fd, to_fd;       /* the directory at hand, in both */
-	struct level *levels;
+	int from_fd, to_fd;       /* the current directory, in both trees */
+	struct level *levels;     /* the current directory is the last */
 	size_t n, cap;
-	size_t waiting_bytes; /* of the names of all levels */
-	dev_t dev;
-	bool no_xattrs; /* the file system of FROM has none */
-	int root_to;    /* where the copy goes, -1: nothing is copied */
-	int links_fd;   /* our directory of links, -1: none */
+	size_t waiting_bytes; /* size of `names` of all levels */
+	dev_t dev;            /* the tree's file system */
+	bool no_xattrs;       /* that file system has no extended attributes */
+	int root_to;          /* root of the copy; -1: nothing is copied */
+	int links_fd;         /* the directory for hard links; -1: not made yet */
 	char links_name[32];
 	char *xattrs; /* XATTR_NAMES_MAX bytes */
 };
 
-/* An entry that is pinned. */
+/* An entry that is opened, so that its name cannot come to mean another file. */
 struct entry {
-	int fd;
-	char proc[32]; /* "/proc/self/fd/N": what does not take such a descriptor takes this */
+	int fd;        /* O_PATH */
+	char proc[32]; /* "/proc/self/fd/N", for calls that take no such descriptor */
 	const char *name;
 	struct stat st;
 };
@@ -97,7 +96,7 @@ static const char *level_name(void *ctx, size_t level)
 	return w->levels[level].name;
 }
 
-/* The path of NAME in the directory at hand, as far as it fits a message. */
+/* Print the path of NAME in the current directory to B, as far as it fits a message; return it. */
 static const char *path_of(const struct walk *w, const char *name, struct buf *b)
 {
 	struct err ignored = ERR_INIT;
@@ -112,7 +111,7 @@ static const char *path_of(const struct walk *w, const char *name, struct buf *b
 	return b->data;
 }
 
-/* errno's error about NAME in the directory at hand. */
+/* Set *E from errno: VERB failed on NAME in the current directory. Returns -1. */
 static int failed(const struct walk *w, const char *verb, const char *name, struct err *e)
 {
 	const int saved = errno;
@@ -123,7 +122,10 @@ static int failed(const struct walk *w, const char *verb, const char *name, stru
 	return err_sys(e, "%s '%s'", verb, path);
 }
 
-/* *E has no path of NAME's directory, as to make it takes longer than most of the work. */
+/*
+ * Add the path of NAME in the current directory to *E. It is made here, after the failure, because
+ * making a path for each file would take longer than most of the work. Returns -1.
+ */
 static int wrapped(const struct walk *w, const char *verb, const char *name, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(2 * ERR_MSG_MAX);
@@ -141,7 +143,11 @@ static bool has_xattr(const char *names, ssize_t n, const char *name)
 	return false;
 }
 
-/* 1: there were some. An ACL's mask is in the mode's group bits, so what it gave stands there. */
+/*
+ * Remove the attributes of the file PROC that give rights. The mode's group bits are then what the
+ * ACL's mask was.
+ * Returns 1: there were some; 0: none; -1: *E.
+ */
 static int drop_rights(struct walk *w, const char *proc, const char *name, struct err *e)
 {
 	const ssize_t n = w->no_xattrs ? 0 : listxattr(proc, w->xattrs, XATTR_NAMES_MAX);
@@ -163,12 +169,16 @@ static int drop_rights(struct walk *w, const char *proc, const char *name, struc
 	return found;
 }
 
+/* Return MODE without set-id bits; HAD_ACL: also without the group bits, which were its mask. */
 static mode_t harmless(mode_t mode, bool had_acl)
 {
 	return mode & 07777 & ~(mode_t)(SET_ID | (had_acl ? S_IRWXG : 0));
 }
 
-/* Where it is, also before it is copied, as it goes then. Links have neither mode nor ACL. */
+/*
+ * Make an entry harmless in place, also one that is copied afterwards. Links have neither mode nor
+ * ACL.
+ */
 static int strip(struct walk *w, struct entry *en, struct err *e)
 {
 	if (S_ISLNK(en->st.st_mode))
@@ -185,7 +195,7 @@ static int strip(struct walk *w, struct entry *en, struct err *e)
 
 /* ---- copying ---- */
 
-/* Mode last: a change of the owner takes bits away. */
+/* The mode is set after the owner, because a change of the owner removes bits of it. */
 int keeptree_like(int to, const struct stat *st, const char *what, struct err *e)
 {
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};
@@ -201,14 +211,17 @@ static int like(const struct walk *w, int to, const struct entry *en, struct err
 {
 	struct err why = ERR_INIT;
 
-	/* Only for the path: the usual case needs none. */
+	/* A path for the message is made only on failure. */
 	if (keeptree_like(to, &en->st, en->name, &why) == 0)
 		return 0;
 	errno = why.sys;
 	return failed(w, "setting owner, mode and time of a copy of", en->name, e);
 }
 
-/* The same for what is not opened. MODE 0: a link, which has none. */
+/*
+ * Give the entry of the same name in TO, which is not opened, the owner, MODE and times of EN. MODE
+ * 0: it is a link, which has no mode.
+ */
 static int like_at(const struct walk *w, int to, const struct entry *en, mode_t mode, struct err *e)
 {
 	const struct timespec times[2] = {en->st.st_atim, en->st.st_mtim};
@@ -221,7 +234,7 @@ static int like_at(const struct walk *w, int to, const struct entry *en, mode_t 
 	return 0;
 }
 
-/* Open what is pinned, to be read; without rights of their own, its owner gives them to himself. */
+/* Open EN to read it. The owner (without root) first gives itself the right to, if it lacks it. */
 static int open_pinned(const struct walk *w, const struct entry *en, int flags, struct err *e)
 {
 	flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -231,7 +244,10 @@ static int open_pinned(const struct walk *w, const struct entry *en, int flags, 
 	return fd < 0 ? failed(w, "opening", en->name, e) : fd;
 }
 
-/* 1: it is there under this name, too, 0: it is not there yet. */
+/*
+ * Link EN to the copy that was made of its other name, if there is one.
+ * Returns 1: it is linked; 0: EN must be copied; -1: *E.
+ */
 static int link_again(const struct walk *w, const struct entry *en, const char *number,
 		      struct err *e)
 {
@@ -239,12 +255,13 @@ static int link_again(const struct walk *w, const struct entry *en, const char *
 		return 0;
 	if (linkat(w->links_fd, number, w->to_fd, en->name, 0) == 0)
 		return 1;
-	/* EMLINK: this file system allows fewer. The next ones are links to a second copy. */
+	/* EMLINK: the file system allows no more links. The next ones go to a second copy. */
 	if (errno == EMLINK && unlinkat(w->links_fd, number, 0) == 0)
 		return 0;
 	return errno == ENOENT ? 0 : failed(w, "linking a copy of", en->name, e);
 }
 
+/* Link the copy of EN into the directory for hard links. */
 static int note_link(struct walk *w, const struct entry *en, const char *number, struct err *e)
 {
 	if (w->links_fd < 0)
@@ -313,17 +330,21 @@ static int copy(struct walk *w, const struct entry *en, struct err *e)
 	case S_IFSOCK:
 		return copy_special(w, en, e);
 	}
-	return 0; /* a device, which no build can make */
+	return 0; /* a device; no build can make one */
 }
 
 /* ---- the walk ---- */
 
+/* Tell whether an entry belongs to the build, and is on the tree's file system. */
 static bool is_ours(const struct walk *w, const struct stat *st)
 {
 	return st->st_dev == w->dev && st->st_uid >= w->k->uid_min && st->st_uid <= w->k->uid_max;
 }
 
-/* 1: pinned, 0: not there, or nothing of ours; -1: *E. */
+/*
+ * Open NAME in the current directory as *RET.
+ * Returns 1: it is open; 0: it does not exist, or is not the build's; -1: *E.
+ */
 static int pin(const struct walk *w, const char *name, struct entry *ret, struct err *e)
 {
 	scoped_fd int fd = openat(w->from_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -338,7 +359,7 @@ static int pin(const struct walk *w, const char *name, struct entry *ret, struct
 	return 1;
 }
 
-/* A directory to go into later. */
+/* Note the directory NAME in the current directory, to go into it later. */
 static int remember(struct walk *w, const char *name, struct err *e)
 {
 	const size_t n = strlen(name) + 1;
@@ -349,7 +370,7 @@ static int remember(struct walk *w, const char *name, struct err *e)
 	return buf_add(&w->levels[w->n - 1].names, name, n, e);
 }
 
-/* One entry of the directory at hand. */
+/* Deal with the entry NAME of the current directory. */
 static int visit(struct walk *w, const char *name, struct err *e)
 {
 	struct entry en;
@@ -365,7 +386,7 @@ static int visit(struct walk *w, const char *name, struct err *e)
 	return w->copies ? copy(w, &en, e) : 0;
 }
 
-/* Go through the directory at hand, which is the last level. */
+/* Deal with all entries of the current directory. */
 static int visit_all(struct walk *w, struct err *e)
 {
 	scoped_fd int fd = openat(w->from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -373,7 +394,7 @@ static int visit_all(struct walk *w, struct err *e)
 
 	if (!d)
 		return failed(w, "reading directory", "", e);
-	(void)TAKE(fd, -1); /* D's */
+	(void)TAKE(fd, -1); /* D owns it now */
 	for (;;) {
 		errno = 0;
 		const struct dirent *de = readdir(d);
@@ -386,7 +407,10 @@ static int visit_all(struct walk *w, struct err *e)
 	}
 }
 
-/* A level of FROM and TO, which are taken over; TO is -1 if nothing is copied. */
+/*
+ * Go into the directory NAME, open as FROM and TO (-1: nothing is copied), which this function
+ * takes over. ST is its status.
+ */
 static int push(struct walk *w, int from, int to, const char *name, const struct stat *st,
 		struct err *e)
 {
@@ -408,7 +432,7 @@ static int push(struct walk *w, int from, int to, const char *name, const struct
 	return visit_all(w, e);
 }
 
-/* Into a directory of the one at hand; it is looked at again, as it was only known by its name. */
+/* Go into the directory NAME of the current one. Only its name was noted: check it again. */
 static int go_down(struct walk *w, const char *name, struct err *e)
 {
 	struct entry en;
@@ -426,7 +450,7 @@ static int go_down(struct walk *w, const char *name, struct err *e)
 	return push(w, TAKE(from, -1), TAKE(to, -1), name, &en.st, e);
 }
 
-/* The directory at hand is done; but for the root, whose rights are the caller's matter. */
+/* Leave the current directory: set its rights, except the root's, which the caller sets. */
 static int go_up(struct walk *w, struct err *e)
 {
 	struct level *l = &w->levels[--w->n];
@@ -435,7 +459,7 @@ static int go_up(struct walk *w, struct err *e)
 	w->waiting_bytes -= l->names.len;
 	if (w->n) {
 		const struct entry en = {.st = l->st, .name = ""};
-		/* Where it was opened up to be read, it is as it was again. */
+		/* If open_pinned() has changed its mode, this restores it. */
 		const int fd = w->copies ? w->to_fd : w->from_fd;
 		const mode_t mode = l->st.st_mode & 07777;
 
@@ -454,7 +478,7 @@ static int go_up(struct walk *w, struct err *e)
 							     : 0;
 }
 
-/* A name for our directory that the build has not in the root of its own. */
+/* Choose a name for the directory for hard links that does not exist in the tree's root FROM. */
 static int choose_links_name(struct walk *w, int from, struct err *e)
 {
 	for (unsigned n = 0; n < 1000; n++) {
@@ -467,6 +491,7 @@ static int choose_links_name(struct walk *w, int from, struct err *e)
 		       w->what);
 }
 
+/* Remove the directory for hard links. */
 static int drop_links(struct walk *w, int to, struct err *e)
 {
 	if (w->links_fd < 0)
@@ -474,7 +499,7 @@ static int drop_links(struct walk *w, int to, struct err *e)
 	return io_rmtree(to, w->links_name, w->links_name, e);
 }
 
-/* The root is stripped, too. */
+/* Start with the root, which is made harmless as well. */
 static int enter_root(struct walk *w, int from, int to, struct err *e)
 {
 	struct entry en = {.name = ""};

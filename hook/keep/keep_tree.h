@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/keep/keep_tree.h: a tree that a build left, made harmless where it is, or copied so.
+ * hook/keep/keep_tree.h: make a tree that a build left harmless, in place or in a copy.
  *
- * Other people will read and execute what is kept. So set-id bits go, and with them whatever else
- * gives rights to others than the mode says: POSIX ACLs and file capabilities. Everything else is
- * as the build left it: names, owners, modes, times, holes, hard links, sockets and FIFOs, as deep
- * as the tree is.
+ * Other people will read and execute what is kept. So set-id bits are removed, and also what gives
+ * rights besides the mode: POSIX ACLs and file capabilities. Everything else stays as the build
+ * left it: names, owners, modes, times, holes, hard links, sockets and FIFOs, at any depth.
  *
- * Each entry is pinned by a descriptor before it is looked at, and what was looked at is what is
- * changed or copied; links are not followed. An entry of an owner that is not the build's (a mount
- * point that the runtime made) is not touched, nor copied, and neither is what is on another file
- * system.
+ * Each entry is opened (O_PATH) before it is looked at, and that descriptor is used to change or
+ * copy it. Links are not followed. An entry whose owner is not the build's user (a mount point that
+ * the runtime made) is neither changed nor copied, and neither is one on another file system.
  */
 #ifndef HOOK_KEEP_KEEP_TREE_H
 #define HOOK_KEEP_KEEP_TREE_H
@@ -22,19 +20,19 @@
 #include "nar/budget.h"
 
 struct keeptree {
-	uid_t uid_min, uid_max; /* the build's owners */
-	struct budget *budget;  /* what the work may take; a copy also of bytes. NULL: no end */
+	uid_t uid_min, uid_max; /* the build's users */
+	struct budget *budget;  /* bounds the time, and the bytes of a copy; NULL: no bounds */
 };
 
-/* Directory FD and what is in it. WHAT is its path for messages. */
+/* Make directory FD and what is in it harmless. WHAT is its path, for messages. */
 int keeptree_strip(int fd, const char *what, const struct keeptree *k, struct err *e) MUST_CHECK;
 /*
- * Copy what is in directory FROM into TO, an empty one. FROM is made harmless on the way. On
- * failure TO has a part of it.
+ * Copy what is in directory FROM into the empty directory TO. FROM is made harmless as well. WHAT
+ * is the path of FROM, for messages. On failure TO contains a part of the copy.
  */
 int keeptree_copy(int from, int to, const char *what, const struct keeptree *k,
 		  struct err *e) MUST_CHECK;
-/* Give directory TO owner, mode and times of ST, but no set-id bits. */
+/* Give directory TO the owner, mode and times of ST, without set-id bits. WHAT: as above. */
 int keeptree_like(int to, const struct stat *st, const char *what, struct err *e) MUST_CHECK;
 
 #endif
