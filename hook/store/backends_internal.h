@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/store/backends_internal.h: the back-ends of hook/store/store.c, and what tests need of them.
+ * hook/store/backends_internal.h: the back-ends of hook/store/store.c, for it and for tests.
+ *
+ * A function that store.h has as well (is_valid, info, closure, ...) does here what store.h says.
  */
 #ifndef HOOK_STORE_BACKENDS_INTERNAL_H
 #define HOOK_STORE_BACKENDS_INTERNAL_H
@@ -9,14 +11,14 @@
 
 /* ---- hook/store/sqlite_open.c, hook/store/sqlite.c ---- */
 
-/* Where a database is, and how Nix's settings have it used. */
+/* Where a database is, and what Nix's settings say about its use. */
 struct store_db_how {
 	const char *state_dir;
 	bool use_sqlite_wal, fsync_metadata;
 };
 /*
- * Open a database. 1: *RET is it. 0: it must not be used so, *RET_WHY says why (heap).
- * -1: *E.
+ * Open the database of a Nix store.
+ * Returns 1: *RET is open; 0: the hook must not use it directly, *RET_WHY (heap) says why; -1: *E.
  */
 int store_db_open(const struct store_db_how *how, struct store_db **ret, char **ret_why,
 		  struct err *e) MUST_CHECK;
@@ -26,7 +28,7 @@ int store_db_info(struct store_db *db, const char *path, struct store_path_info 
 		  struct err *e) MUST_CHECK;
 int store_db_closure(struct store_db *db, const struct strv *paths, struct strv *ret,
 		     struct err *e) MUST_CHECK;
-/* Open the transaction and put everything into it; on failure it is rolled back already. */
+/* Begin a transaction and add all N paths in it. On failure it is rolled back. */
 int store_db_begin(struct store_db *db, const struct store_registration *regs, size_t n,
 		   struct err *e) MUST_CHECK;
 int store_db_has_realisations(struct store_db *db, struct err *e) MUST_CHECK;
@@ -37,20 +39,21 @@ int store_db_realise(struct store_db *db, const struct store_realisation *r,
 int store_db_commit(struct store_db *db, struct err *e) MUST_CHECK;
 void store_db_rollback(struct store_db *db);
 
-/* ---- hook/store/load_db.c: the same by running `nix-store` ---- */
+/* ---- hook/store/load_db.c: the back-end that runs `nix-store` ---- */
 
 int store_nix_is_valid(const char *uri, const char *path, struct err *e) MUST_CHECK;
 int store_nix_info(const char *uri, const char *path, struct store_path_info *ret,
 		   struct err *e) MUST_CHECK;
 int store_nix_closure(const char *uri, const struct strv *paths, struct strv *ret,
 		      struct err *e) MUST_CHECK;
-/* What store_begin() refuses. */
+/* Refuse what store_begin() refuses. Takes no lock. */
 int store_nix_check(const char *uri, const struct store_registration *regs, size_t n,
 		    struct err *e) MUST_CHECK;
+/* Register all N paths, in one transaction of Nix's. */
 int store_nix_load(const char *uri, const struct store_registration *regs, size_t n,
 		   struct err *e) MUST_CHECK;
 
-/* ---- hook/store/memory.c: the same without Nix ---- */
+/* ---- hook/store/memory.c: the back-end for a machine without Nix ---- */
 
 struct store_mem *store_mem_new(struct err *e) MUST_CHECK;
 void store_mem_free(struct store_mem *m); /* NULL is fine */
@@ -61,9 +64,10 @@ int store_mem_info(const struct store_mem *m, const char *path, struct store_pat
 		   struct err *e) MUST_CHECK;
 int store_mem_closure(struct store_mem *m, const struct strv *paths, struct strv *ret,
 		      struct err *e) MUST_CHECK;
-/* What store_begin() refuses. */
+/* Refuse what store_begin() refuses. */
 int store_mem_check(const struct store_mem *m, const struct store_registration *regs, size_t n,
 		    struct err *e) MUST_CHECK;
+/* Make all N paths valid; on failure none. */
 int store_mem_register(struct store_mem *m, const struct store_registration *regs, size_t n,
 		       struct err *e) MUST_CHECK;
 

@@ -12,8 +12,8 @@
 #define VERSION_MAX_BYTES 4096
 
 /*
- * The first release of each branch that has the limit (CVE-2026-44028). Branches before the first
- * have none, those after the last of each have it from their start on.
+ * The first release with the limit (CVE-2026-44028) in each branch. Branches before the first of a
+ * NAME have no limit, branches after the last have it from their start on.
  */
 static const struct {
 	const char *name; /* in "nix-store (NAME) 2.34.8" */
@@ -25,7 +25,7 @@ static const struct {
 	{"(Lix, like Nix)", 95, 2},
 };
 
-/* A number at *P, and the dot behind it if there is one. */
+/* Read a number at *P, and move *P past it and the dot that may follow. False: there is none. */
 static bool take_number(const char **p, uint64_t *ret)
 {
 	size_t n = strspn(*p, "0123456789");
@@ -49,7 +49,7 @@ unsigned store_depth_of_version(const char *text)
 			continue;
 		at += strlen(limited[i].name);
 		at += strspn(at, " ");
-		/* Without a patch level: "2.35pre20260101_abcdef". */
+		/* A version may have no patch level: "2.35pre20260101_abcdef". */
 		if (!take_number(&at, &major) || !take_number(&at, &minor) || major != 2)
 			return NAR_DEPTH_MAX;
 		if (!take_number(&at, &patch))
@@ -64,7 +64,7 @@ unsigned store_depth_of_version(const char *text)
 
 int store_depth_max(struct store *st, unsigned *ret, struct err *e)
 {
-	/* argv of exec is not const for historical reasons only. */
+	/* exec does not change its argv, which is not const for historical reasons only. */
 	static const char *const argv[] = {"nix-store", "--version", NULL};
 	scoped_buf struct buf out = BUF_INIT(VERSION_MAX_BYTES);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The store through `nix-store`, which knows every kind of store and every schema. --load-db is the
- * only way of registering that works on all versions and set-ups, as it takes no locks on the
- * paths, which the Nix that called us holds; it takes all paths in one transaction.
+ * The back-end that runs `nix-store`, which knows every kind of store and every schema. --load-db
+ * is the only registration that works in all versions and set-ups: it takes no locks on the paths,
+ * which the Nix that started the hook holds, and it registers all paths in one transaction.
  */
 #include "hook/store/backends_internal.h"
 
@@ -14,11 +14,15 @@
 
 #include "nar/base/banned.h"
 
-/* A closure of a million paths. */
+/* Enough for a closure of a million paths. */
 #define OUTPUT_MAX (256u << 20)
-/* Paths a process is asked for at once; below the kernel's limit on arguments. */
+/* How many paths one process is asked about: below the kernel's limit on arguments. */
 #define PATHS_AT_ONCE 4000
 
+/*
+ * Run `nix-store` with the options OPS on the store URI and on up to PATHS_AT_ONCE of PATHS (may be
+ * NULL), from number FROM on. IN (may be NULL) is its input; its output is appended to OUT.
+ */
 static int nix_store(const char *uri, const char *const *ops, const struct strv *paths, size_t from,
 		     const struct buf *in, struct buf *out, struct err *e)
 {
@@ -39,7 +43,7 @@ static int nix_store(const char *uri, const char *const *ops, const struct strv 
 	return subprocess_run(argv.items, in ? in->data : NULL, in ? in->len : 0, out, e);
 }
 
-/* Append those of PATHS that are not valid to RET. */
+/* Append to RET the paths in PATHS that are not valid. */
 static int invalid_paths(const char *uri, const struct strv *paths, struct strv *ret, struct err *e)
 {
 	static const char *const ops[] = {"--check-validity", "--print-invalid", NULL};
@@ -64,7 +68,7 @@ int store_nix_is_valid(const char *uri, const char *path, struct err *e)
 	return invalid.n == 0;
 }
 
-/* PATHS as far as they are valid; the first that is not is the error. */
+/* Fail with store_err_invalid() on the first of PATHS that is not valid. */
 static int all_valid(const char *uri, const struct strv *paths, struct err *e)
 {
 	scoped_strv struct strv invalid = STRV_INIT;
@@ -74,7 +78,7 @@ static int all_valid(const char *uri, const struct strv *paths, struct err *e)
 	return invalid.n ? store_err_invalid(invalid.items[0], e) : 0;
 }
 
-/* The next line of *P, without its end; NULL when there is none. */
+/* Return the next line at *P, without its line feed, and move *P past it. NULL: there is none. */
 static char *next_line(char **p)
 {
 	char *line = *p, *end = line ? strchr(line, '\n') : NULL;
@@ -87,7 +91,8 @@ static char *next_line(char **p)
 }
 
 /*
- * What --dump-db prints of one path: path, hash, size, deriver, number of references, references.
+ * Parse what --dump-db prints about PATH, a line each: path, hash, size, deriver, number of
+ * references, references.
  */
 static int info_parse(char *text, const char *path, struct store_path_info *info, struct err *e)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is valid in a store without Nix: a table in memory. Nothing in it changes or goes, so that a
- * transaction needs no more than to add everything or, where memory ends, to take back what it
- * added.
+ * The back-end for a machine without Nix: a table in memory of the valid paths. An entry never
+ * changes and is never removed. So a transaction only adds entries, and removes them again if
+ * memory runs out.
  */
 #include "hook/store/backends_internal.h"
 
@@ -17,7 +17,7 @@
 struct mem_path {
 	char *path;
 	struct store_path_info info;
-	uint64_t seen; /* the walk that was here last */
+	uint64_t seen; /* number of the last closure walk that found this path */
 };
 
 struct store_mem {
@@ -130,7 +130,7 @@ int store_mem_info(const struct store_mem *m, const char *path, struct store_pat
 	return p ? info_copy(ret, &p->info, e) : store_err_invalid(path, e);
 }
 
-/* Found, and to be looked at: those from `next` on. */
+/* The paths that a walk has found. It has still to look at the references from `next` on. */
 struct todo {
 	struct mem_path **items;
 	size_t n, cap, next;

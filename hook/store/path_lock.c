@@ -14,7 +14,11 @@
 
 #include "nar/base/banned.h"
 
-/* 1: *RET_FD is locked; 0: another has the lock; -1: *E; STALE: the file is none any more. */
+/*
+ * Try to lock FILE once.
+ * Returns 1: *RET_FD holds the lock; 0: another process has it; STALE: the file is no lock any
+ * more, so try again; -1: *E.
+ */
 #define STALE 2
 static int try(const char *file, bool wait, int *ret_fd, struct err *e)
 {
@@ -31,7 +35,10 @@ static int try(const char *file, bool wait, int *ret_fd, struct err *e)
 	}
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "getting status of '%s'", file);
-	/* Given up between our open(2) and flock(2); or by somebody who died before removing it. */
+	/*
+	 * The last holder gave the lock up between this open(2) and flock(2), or died before it
+	 * removed the file.
+	 */
 	if (st.st_size && st.st_nlink)
 		unlink(file);
 	if (st.st_size || !st.st_nlink)

@@ -25,9 +25,7 @@ int sign_keys_load(const struct settings *s, struct secretkeys *ret, struct err 
 	return 0;
 }
 
-/*
- * What is signed of a registration is what is signed of a narinfo, whose references are base names.
- */
+/* Append the fingerprint of R to B. It is a narinfo's, whose references are base names. */
 static int fingerprint(const struct store_registration *r, struct buf *b, struct err *e)
 {
 	scoped_free char **bases = mem_new(r->refs->n + 1, sizeof(char *), e);
@@ -71,7 +69,7 @@ int sign_realisation(const struct secretkeys *k, const struct store_realisation 
 
 	if (!k->n)
 		return 0;
-	/* Nothing in it that JSON would escape: hashes, and names as store paths may have. */
+	/* JSON escapes nothing here: these are hashes and names that store paths may have. */
 	if (buf_addf(&b, e, "{\"dependentRealisations\":{},\"id\":\"%s!%s\",\"outPath\":\"%s\"}",
 		     r->drv_hash, r->output, str_base(r->path)) < 0)
 		return -1;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Nix's database, used as Nix uses it (src/libstore/local-store.cc). What Nix writes when it
- * registers a build's outputs is one row in ValidPaths for each and one in Refs for each reference;
- * DerivationOutputs is written when the .drv is registered, not with its outputs: so here only for
- * a derivation that a build has made.
+ * The back-end that uses Nix's database, as Nix uses it (src/libstore/local-store.cc). To register
+ * outputs, Nix writes a row to ValidPaths for each output and a row to Refs for each reference. It
+ * writes to DerivationOutputs when it registers a derivation, not its outputs. So this back-end
+ * writes there only for a derivation that is itself the output of a build.
  */
 #include "hook/store/sqlite_internal.h"
 
@@ -67,7 +67,7 @@ static void stmt_reset(sqlite3_stmt *const *s)
 		sqlite3_clear_bindings(*s);
 	}
 }
-/* The statement is ready for its next use at the end of the scope. */
+/* At the end of the scope the statement becomes ready for its next use. */
 #define scoped_stmt __attribute__((cleanup(stmt_reset)))
 
 static sqlite3_stmt *stmt(struct store_db *db, enum stmt which, struct err *e)
@@ -81,7 +81,7 @@ static sqlite3_stmt *stmt(struct store_db *db, enum stmt which, struct err *e)
 	return db->stmts[which];
 }
 
-/* 1: a row, 0: the end, -1: *E. */
+/* Step the statement S. Returns 1: there is a row; 0: no more rows; -1: *E. */
 static int stmt_step(struct store_db *db, sqlite3_stmt *s, const char *doing, struct err *e)
 {
 	switch (sqlite3_step(s)) {
@@ -96,7 +96,7 @@ static int stmt_step(struct store_db *db, sqlite3_stmt *s, const char *doing, st
 
 static void bind_text(sqlite3_stmt *s, int i, const char *text)
 {
-	/* Errors of binding (memory, index) show in the step that follows: the value is NULL. */
+	/* If binding fails (memory, index), the value stays NULL, and the next step fails. */
 	if (text)
 		sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
 }
@@ -106,7 +106,7 @@ static const char *column_text(sqlite3_stmt *s, int i)
 	return (const char *)sqlite3_column_text(s, i);
 }
 
-/* Whether SQL, a query of one text, says KNOWN. */
+/* Put into *RET whether SQL, a query for one text, answers KNOWN. -1: SQLite failed. */
 static int columns_are(struct store_db *db, const char *sql, const char *known, bool *ret)
 {
 	sqlite3_stmt *s = NULL;
@@ -123,7 +123,7 @@ static int columns_are(struct store_db *db, const char *sql, const char *known, 
 
 /* ---- queries ---- */
 
-/* 1: *RET_ID, 0: not valid, -1: *E. */
+/* Look up the id of PATH. Returns 1: *RET_ID is set; 0: PATH is not valid; -1: *E. */
 static int path_id(struct store_db *db, const char *path, int64_t *ret_id, struct err *e)
 {
 	scoped_stmt sqlite3_stmt *s = stmt(db, STMT_INFO, e);
@@ -211,7 +211,7 @@ static int id_push(struct id_list *l, int64_t id, struct err *e)
 	return 0;
 }
 
-/* Visit all that is reachable from the given ids, each once. */
+/* Append to RET every path that the ids in TODO lead to by references and that is not in SEEN. */
 static int closure_walk(struct store_db *db, struct pairset *seen, struct id_list *todo,
 			struct strv *ret, struct err *e)
 {
@@ -320,7 +320,7 @@ static int add_refs(struct store_db *db, const struct store_registration *r, str
 	return 0;
 }
 
-/* Outputs of the derivation R, as far as their paths are known. */
+/* Add the outputs of the derivation R to DerivationOutputs, if their paths are known. */
 static int add_outputs(struct store_db *db, const struct store_registration *r, struct err *e)
 {
 	int64_t id = 0;
@@ -422,7 +422,7 @@ int store_db_realise(struct store_db *db, const struct store_realisation *r, str
 	bind_text(s, 1, r->drv_hash);
 	bind_text(s, 2, r->output);
 	bind_text(s, 3, r->path);
-	/* Nix writes the empty string where there are none. */
+	/* Nix writes the empty string if there are no signatures. */
 	bind_text(s, 4, sigs.len ? sigs.data : "");
 	return stmt_step(db, s, "registering a realisation", e);
 }
@@ -434,7 +434,7 @@ int store_db_commit(struct store_db *db, struct err *e)
 
 void store_db_rollback(struct store_db *db)
 {
-	/* SQLite may have rolled back by itself, on a full disk for example. */
+	/* SQLite may have rolled back itself, on a full disk for example. */
 	if (!sqlite3_get_autocommit(db->sql))
 		sqlite3_exec(db->sql, "rollback", NULL, NULL, NULL);
 }

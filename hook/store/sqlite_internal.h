@@ -28,7 +28,7 @@ struct store_db {
 	char *path;
 };
 
-/* Set *E from what SQLite says last. Always -1. */
+/* Set *E from SQLite's last error. DOING ("reading references") starts the message. Always -1. */
 int store_db_err(const struct store_db *db, const char *doing, struct err *e);
 int store_db_exec(struct store_db *db, const char *sql, struct err *e) MUST_CHECK;
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opening Nix's database as Nix does it (src/libstore/local-store.cc, sqlite.cc): a shared lock on
- * db/big-lock as long as it is open, so that no schema upgrade runs; foreign keys on; synchronous
- * "normal", or "off" without fsync-metadata; the WAL checkpointed as rarely as Nix does.
+ * Nix's database is opened as Nix opens it (src/libstore/local-store.cc, sqlite.cc):
+ *  - a shared lock on db/big-lock keeps schema upgrades out as long as the database is open;
+ *  - foreign keys are on;
+ *  - synchronous is "normal", or "off" without fsync-metadata;
+ *  - the WAL is checkpointed as rarely as by Nix.
  *
- * Nothing here creates, migrates or repairs: a database that is not exactly as known is left to
- * `nix-store`, which is always right about its own.
+ * Nothing here creates, migrates or repairs a database. One that is not exactly as known is left to
+ * `nix-store`, which knows its own schema.
  */
 #include "hook/store/sqlite_internal.h"
 
@@ -23,7 +25,7 @@
 #include "nar/base/banned.h"
 
 #define SCHEMA_KNOWN "10"
-/* As Nix: whoever holds the write lock is at most a garbage collector, which lets go in time. */
+/* Nix's own. The slowest holder of the write lock is a garbage collector, which ends in time. */
 #define BUSY_TIMEOUT_MS (60 * 60 * 1000)
 
 void store_db_free(struct store_db *db)
@@ -58,7 +60,10 @@ static int why(char **ret_why, struct err *e, const char *fmt, ...)
 	return *ret_why ? 0 : -1;
 }
 
-/* Whether db/schema holds the known number, of which Nix makes "10" without a line feed. */
+/*
+ * Check that db/schema contains the known number. Nix writes it without a line feed.
+ * Returns 1: it does; 0: *RET_WHY says what else; -1: *E.
+ */
 static int schema_check(const char *state_dir, char **ret_why, struct err *e)
 {
 	scoped_free char *path = str_fmt(e, "%s/db/schema", state_dir);
@@ -81,7 +86,10 @@ static int schema_check(const char *state_dir, char **ret_why, struct err *e)
 	return 1;
 }
 
-/* Like Nix's own processes: shared, so that only a schema upgrade is kept out. */
+/*
+ * Lock db/big-lock, shared as Nix's own processes do, which keeps out only a schema upgrade.
+ * Returns 1: *RET_FD holds the lock; 0: *RET_WHY says why not; -1: *E.
+ */
 static int big_lock(const char *state_dir, int *ret_fd, char **ret_why, struct err *e)
 {
 	scoped_free char *path = str_fmt(e, "%s/db/big-lock", state_dir);
@@ -104,8 +112,9 @@ static void stmt_finalize(sqlite3_stmt *const *s)
 }
 
 /*
- * Whether the tables have just the columns that are known. A statement that is prepared tells; to
- * ask by pragma_table_info() takes three times as long.
+ * Check that the tables have exactly the known columns. A prepared statement names them; to ask
+ * pragma_table_info() takes three times as long.
+ * Returns 1: they have; 0: *RET_WHY says why not; -1: *E.
  */
 static int columns_check(struct store_db *db, char **ret_why, struct err *e)
 {
@@ -133,8 +142,8 @@ static int db_setup(const struct store_db_how *how, struct store_db *db, char **
 		    struct err *e)
 {
 	/*
-	 * Without WAL Nix locks by dot files, as it does on NFS; all users of a database must do
-	 * it the same way.
+	 * Without WAL Nix locks the database by dot files. All users of a database must lock it in
+	 * the same way.
 	 */
 	int rc = sqlite3_open_v2(db->path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 				 how->use_sqlite_wal ? NULL : "unix-dotfile");
@@ -156,7 +165,7 @@ static int db_setup(const struct store_db_how *how, struct store_db *db, char **
 			  e) < 0 ||
 	    store_db_exec(db, "pragma wal_autocheckpoint = 40000", e) < 0)
 		return -1;
-	/* Nix keeps the files of the WAL for readers that may not write (2.26). */
+	/* Nix 2.26 keeps the files of the WAL, for readers that may not write. */
 	int persist = 1;
 	if (how->use_sqlite_wal)
 		sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);

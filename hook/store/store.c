@@ -40,8 +40,8 @@ int store_open(struct store *st, const struct settings *s, enum conf_registratio
 }
 
 /*
- * Who has set fsync-metadata to false has a database that a power cut may destroy, rows and all:
- * auto spares the files then, too.
+ * Where Nix's fsync-metadata is false, a power cut may destroy the database. So SYNC_AUTO does not
+ * write files to the disk there either.
  */
 void store_choose_durable(struct store *st, enum conf_sync how)
 {
@@ -105,7 +105,10 @@ char *store_real_path(const struct store *st, const char *path, struct err *e)
 	return str_fmt(e, "%s%s", st->real_dir, path + n);
 }
 
-/* 1: st->db is open; 0: `nix-store` has to do, st->why_not_sqlite says why; -1: *E. */
+/*
+ * Open the database unless it is open already.
+ * Returns 1: st->db is open; 0: use `nix-store`, st->why_not_sqlite says why; -1: *E.
+ */
 static int need_db(struct store *st, struct err *e)
 {
 	int rc;
@@ -184,8 +187,9 @@ struct store_txn {
 };
 
 /*
- * Nix reads what it registers under a name that ends in ".drv", to fill DerivationOutputs and to
- * check its paths. That is left to it where nobody has done it.
+ * Tell whether a derivation in REGS was not read by the caller. Nix reads a path whose name ends in
+ * ".drv" when it registers it, to fill DerivationOutputs and to check the output paths. Such a
+ * path is left to Nix.
  */
 static bool any_unread_drv(const struct store_registration *regs, size_t n)
 {
@@ -260,7 +264,7 @@ int store_commit(struct store_txn *t, struct err *e)
 		return store_mem_register(t->st->mem, t->regs, t->n, e);
 	if (!t->sqlite)
 		return store_nix_load(t->st->uri, t->regs, t->n, e);
-	/* As Nix, which means all file systems. */
+	/* sync(2) of all file systems, as Nix does. */
 	if (t->st->sync_before_registering)
 		sync();
 	if (store_db_commit(t->st->db, e) < 0)

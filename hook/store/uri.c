@@ -17,7 +17,7 @@
 #define STATE_DIR_DEFAULT "/nix/var/nix"
 #define SOCKET_BELOW_STATE "/daemon-socket/socket"
 
-/* The variable NAME. An empty one is none: to Nix since 2.15; an older one ends there. */
+/* Return the variable NAME, or NULL if it is empty, as Nix does since 2.15; an older Nix fails. */
 static const char *env_get(const char *name)
 {
 	const char *value = getenv(name);
@@ -53,7 +53,7 @@ void store_where_done(struct store_where *w)
 	*w = (struct store_where){0};
 }
 
-/* PATH without "//", "." and "..", as Nix's canonPath() has it: names only, no links looked up. */
+/* Return PATH without "//", "." and "..", as Nix's canonPath() does. Follows no link. Heap. */
 static char *path_canon(const char *path, struct err *e)
 {
 	size_t len = strlen(path), n = 0;
@@ -82,8 +82,9 @@ static char *path_canon(const char *path, struct err *e)
 }
 
 /*
- * Nix starts a hook in "/" and does not send its own working directory, which a relative store
- * directory is meant from; the parent still has it.
+ * Return PATH as a canonical absolute path. A relative PATH starts at Nix's working directory. Nix
+ * starts a hook in "/" and does not send that directory, so it is read from the parent process.
+ * Heap.
  */
 static char *path_absolute(const char *path, struct err *e)
 {
@@ -145,7 +146,7 @@ static char *percent_decode(const char *s, size_t len, const char *uri, struct e
 	return out;
 }
 
-/* The parameters that say where things are; the first of a name wins, as in Nix. */
+/* The keys of a URI that count. As in Nix, the first of several equal keys wins. */
 struct params {
 	char *root, *store, *state, *real, *read_only, *system_features;
 };
@@ -199,7 +200,7 @@ static int params_parse(const char *query, const char *uri, struct params *ret, 
 	return 0;
 }
 
-/* Replace the path *P by its canonical absolute form; the empty one is none. */
+/* Replace the path *P by its canonical absolute form; an empty one by NULL. */
 static int param_path(char **p, struct err *e)
 {
 	if (!*p)
@@ -229,7 +230,7 @@ static bool is_true(const char *s)
 	return s && (str_eq(s, "true") || str_eq(s, "1") || str_eq(s, "yes"));
 }
 
-/* A store of files below P->root, or the machine's. */
+/* Fill W for a store in this machine's file system: below P->root if that is set. */
 static int where_local(struct store_where *w, const struct params *p, const struct store_env *env,
 		       struct err *e)
 {
@@ -248,14 +249,14 @@ static int where_local(struct store_where *w, const struct params *p, const stru
 	if (p->real)
 		w->real_dir = str_dup(p->real, e);
 	else if (p->root)
-		/* Not the logical directory below the root: Nix puts it here whatever that is. */
+		/* Nix puts the files here even if the logical directory is another. */
 		w->real_dir =
 			str_fmt(e, "%s" STORE_DIR_DEFAULT, str_eq(p->root, "/") ? "" : p->root);
 	else
 		w->real_dir = str_dup(w->dir, e);
 	if (!w->real_dir)
 		return -1;
-	/* Such a store is opened without locks and never written. */
+	/* Nix opens a read-only store without locks and never writes to it. */
 	w->local = !is_true(p->read_only);
 	return 0;
 }
@@ -266,8 +267,9 @@ static bool may_write(const char *dir)
 }
 
 /*
- * What "auto" is: the files if we may write them, else the daemon, else for a user on a machine
- * without a store the one below the home directory that Nix makes there.
+ * Fill W for "auto": the machine's store if this process may write its state directory, else the
+ * daemon's. On a machine without either, a user has the store that Nix makes below the home
+ * directory.
  */
 static int where_auto(struct store_where *w, struct params *p, const struct store_env *env,
 		      bool params_given, struct err *e)
@@ -299,7 +301,7 @@ static int where_auto(struct store_where *w, struct params *p, const struct stor
 	return 0;
 }
 
-/* "daemon" and "unix://..": the machine's own store, which is ours to use where we may write it. */
+/* Fill W for "daemon" and "unix://..": the machine's store, local if this process may write it. */
 static int where_daemon(struct store_where *w, const struct params *p, const struct store_env *env,
 			struct err *e)
 {
@@ -310,9 +312,9 @@ static int where_daemon(struct store_where *w, const struct params *p, const str
 }
 
 /*
- * The directory of "local://DIR". Nix up to 2.34 takes it literally, although it writes it with
- * percent escapes itself: a directory "a b" becomes "a%20b", also on disk. Should a version
- * decode it, the one that is there tells.
+ * Return the directory of "local://DIR". Nix up to 2.34 takes DIR literally, although Nix itself
+ * writes it with percent escapes: a directory "a b" becomes "a%20b", also on the disk. A later Nix
+ * may decode it, so take the directory that exists. Heap.
  */
 static char *local_authority(const char *dir, size_t len, const char *uri, struct err *e)
 {
@@ -336,7 +338,10 @@ static bool span_starts(const char *s, size_t len, const char *prefix)
 	return strlen(prefix) <= len && memcmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* A store that is a directory: make its URI one that a process in another directory understands. */
+/*
+ * Fill W for a chroot store, the directory BASE. A relative BASE is made absolute in the URI, for
+ * processes that run in another directory.
+ */
 static int where_directory(struct store_where *w, const char *base, size_t len, const char *query,
 			   struct params *p, const struct store_env *env, struct err *e)
 {

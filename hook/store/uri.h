@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/store/uri.h: where the store is that a store URI names.
+ * hook/store/uri.h: find where the store is that a store URI names.
  *
- * The forms are those of Nix's `store` setting: "" and "auto", "local", "daemon", a directory
- * (a chroot store), "local://[DIR]", each with "?key=value&.." after it, and anything else, which
- * is not on this machine as far as we know. Keys that matter: root, store, state, real, read-only,
- * system-features.
+ * A URI has a form of Nix's setting `store`: "" and "auto", "local", "daemon" or "unix://..", a
+ * directory (a chroot store), "local://[DIR]"; each may end with "?key=value&..". A store of any
+ * other form is taken to be on another machine. The keys that count are root, store, state, real,
+ * read-only and system-features.
  * Source: Nix's StoreReference::parse(), resolveStoreConfig() and LocalFSStoreConfig.
  */
 #ifndef HOOK_STORE_URI_H
@@ -14,16 +14,16 @@
 #include "nar/base/err.h"
 
 struct store_where {
-	char *uri; /* for `nix-store --store`; a relative directory was made absolute */
-	char *dir; /* logical store directory */
-	char *real_dir;
-	char *state_dir;
-	bool local; /* the three above are files of this machine that we may use directly */
-	/* What holds there instead of the setting of that name, or NULL. */
+	char *uri;       /* for `nix-store --store`; never a relative directory */
+	char *dir;       /* logical store directory */
+	char *real_dir;  /* directory of the files */
+	char *state_dir; /* Nix's state directory */
+	bool local;      /* the hook may use these directories itself */
+	/* The value in the URI, instead of Nix's setting system-features; NULL: there is none. */
 	char *system_features;
 };
 
-/* What of the world a URI's meaning depends on; store_env_get() asks the machine. */
+/* The facts of this machine on which the meaning of a URI depends. store_env_get() fills it. */
 struct store_env {
 	const char *store_dir; /* NIX_STORE_DIR, NIX_STORE or "/nix/store" */
 	const char *state_dir; /* NIX_STATE_DIR or "/nix/var/nix" */
@@ -31,7 +31,7 @@ struct store_env {
 	const char *socket;    /* NIX_DAEMON_SOCKET_PATH, or NULL: below the state directory */
 	const char *data_home; /* XDG_DATA_HOME, or NULL */
 	const char *home;      /* HOME, or NULL */
-	bool root;             /* we are root */
+	bool root;             /* this process runs as root */
 };
 void store_env_get(struct store_env *ret);
 
