@@ -16,7 +16,10 @@
 /* Read all keys that S names. A file that cannot be read or contains no key is an error. */
 int sign_keys_load(const struct settings *s, struct secretkeys *ret, struct err *e) MUST_CHECK;
 
-/* Append to RET a signature "<name>:<base64>" by each key of R's path, hash, size and references. */
+/*
+ * Append to RET a signature "<name>:<base64>" by each key. What is signed is R's path, hash, size
+ * and references.
+ */
 int sign_registration(const struct secretkeys *k, const struct store_registration *r,
 		      struct strv *ret, struct err *e) MUST_CHECK;
 

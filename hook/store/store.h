@@ -96,7 +96,7 @@ int store_is_valid(struct store *st, const char *path, struct err *e) MUST_CHECK
 int store_closure(struct store *st, const struct strv *paths, struct strv *ret,
 		  struct err *e) MUST_CHECK;
 
-/* Fill RET with what the store knows about PATH. A path that is not valid is ERR_INPUT, as above. */
+/* Fill RET with what the store knows about PATH. A path that is not valid: ERR_INPUT, as above. */
 int store_path_info(struct store *st, const char *path, struct store_path_info *ret,
 		    struct err *e) MUST_CHECK;
 
