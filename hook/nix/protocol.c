@@ -4,12 +4,12 @@
  *
  *	(1, name, value)* 0                           its settings
  *	"try", amWilling, system, drv path, features  may this be built here?
- *	inputs, wanted outputs                        only after "# accept"; then it closes its end
+ *	inputs, wanted outputs                        only after "# accept"; then Nix closes its end
  *
- * where a list is its count and that many strings. It writes the whole question, then waits for
- * our line, so a reader that takes as many bytes as there are never takes from another's share:
- * nobody else reads this pipe. No number of a message is believed before as many bytes have come:
- * strings and lists grow with what arrives, and a message has a maximum over all its parts.
+ * where a list is its count and that many strings. Nix writes a whole question and then waits for
+ * the hook's line. No other process reads this pipe, so the hook may read as much as there is. No
+ * length or count is believed before as many bytes have come: strings and lists grow with what
+ * arrives, and a message has a maximum over all its parts.
  */
 #include "hook/nix/protocol.h"
 
@@ -35,11 +35,11 @@
 
 #define PROTO_BUFFER_BYTES 65536
 
-/* One message as it is read: how much more it may hold, and what it is, for errors. */
+/* A message that is being read. */
 struct msg {
 	struct proto *p;
-	const char *what;
-	size_t left_bytes;
+	const char *what;  /* name of the message, for errors */
+	size_t left_bytes; /* how many more bytes the message may have */
 };
 
 int proto_init(struct proto *p, int fd, struct err *e)
@@ -55,7 +55,7 @@ void proto_done(struct proto *p)
 	*p = (struct proto){.fd = -1};
 }
 
-/* Make at least one byte ready. 1, or 0 at the end of input. */
+/* Make at least one byte ready. Returns 1: there is one; 0: the input has ended; -1: *E. */
 static int fill(struct proto *p, struct err *e)
 {
 	ssize_t n;
@@ -72,7 +72,10 @@ static int fill(struct proto *p, struct err *e)
 	return n > 0;
 }
 
-/* N bytes into DATA. An end before the first one is 0 if MAY_END; any other is an error. */
+/*
+ * Read N bytes into DATA.
+ * Returns 1: read; 0: the input has ended before the first byte, and MAY_END is true; -1: *E.
+ */
 static int get(struct msg *m, void *data, size_t n, bool may_end, struct err *e)
 {
 	unsigned char *to = data;
@@ -134,7 +137,7 @@ static int get_bool(struct msg *m, const char *name, bool *ret, struct err *e)
 	return 0;
 }
 
-/* The rest of a string whose length LEN was read. All texts of this protocol are without NUL. */
+/* Read a string after its length LEN. No string of this protocol may contain a NUL byte. */
 static int get_text(struct msg *m, uint64_t len, char **ret, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(PROTO_STRING_MAX);
@@ -172,7 +175,7 @@ static int get_string(struct msg *m, char **ret, struct err *e)
 	return get_text(m, len, ret, e);
 }
 
-/* A set of strings, sorted. Nix sends them so; another order or a duplicate harms nobody. */
+/* Read a set of strings, and sort it. Nix sends it sorted, but another order does no harm. */
 static int get_set(struct msg *m, struct strv *ret, struct err *e)
 {
 	scoped_strv struct strv v = STRV_INIT;
@@ -273,7 +276,7 @@ int proto_accept(const char *store, struct err *e)
 {
 	scoped_free char *line = NULL;
 
-	/* The name is a line of its own: a line feed in it would be read as the next message. */
+	/* STORE is a line of its own, so Nix would read a line feed in it as the next message. */
 	if (strchr(store, '\n'))
 		return err_set(e, ERR_INPUT, "the store's name '%s' has a line feed in it", store);
 	line = str_fmt(e, "# accept\n%s", store);
@@ -290,7 +293,7 @@ int proto_postpone(struct err *e)
 	return log_reply("# postpone", e);
 }
 
-/* Close every descriptor from FIRST on, by the list in /proc. */
+/* Close every descriptor from FIRST on that /proc lists. */
 static int close_from_listed(int first, struct err *e)
 {
 	scoped_dir DIR *d = opendir("/proc/self/fd");
@@ -322,7 +325,7 @@ int proto_fix_fds(struct err *e)
 		return err_sys(e, "setting close-on-exec on descriptor %d", PROTO_LOG_FD);
 	close(PROTO_LOG_FD - 1);
 #ifdef HAVE_CLOSE_RANGE
-	/* Not on kernels before 5.9, and some sandboxes refuse what they do not know. */
+	/* Fails before Linux 5.9, and in sandboxes that refuse system calls they do not know. */
 	if (close_range(PROTO_LOG_FD + 1, ~0U, 0) == 0)
 		return 0;
 #endif
@@ -335,8 +338,8 @@ void proto_await_reader(int fd, int64_t max_ms)
 	struct pollfd p = {fd, 0, 0};
 	int unread;
 
-	/* The end that is written to can be asked, too. Mostly the first answer is 0. */
+	/* FIONREAD works on the writing end, too. The first answer is 0 most of the time. */
 	while (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 && clock_now_ms() < end_ms)
-		if (poll(&p, 1, 1) != 0) /* an error: nobody reads */
+		if (poll(&p, 1, 1) != 0) /* the pipe has no reader any more */
 			return;
 }

@@ -8,12 +8,12 @@
 
 #include "nar/base/banned.h"
 
-/* Where NAME is (*FOUND), or where it would have to be put in. */
+/* Return the position of NAME, or if *FOUND becomes false, the position at which to insert it. */
 static size_t find(const struct settings *s, const char *name, bool *found)
 {
 	size_t lo = 0, hi = s->n;
 
-	/* Nix sends them in order, so the end is looked at first. */
+	/* Nix sends settings in order, so look at the end first. */
 	if (hi && strcmp(s->items[hi - 1].name, name) < 0)
 		lo = hi;
 	while (lo < hi) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/nix/settings.h: Nix's settings as it sends them to a hook: names and values, all strings.
+ * hook/nix/settings.h: Nix's settings, as Nix sends them to a hook: names and values, all strings.
  *
- * Which names are there depends on Nix's version and its experimental features, so a getter takes
- * the default. Booleans are "true"/"false", lists are separated by white space.
+ * Which settings Nix sends depends on its version and its experimental features, so a getter takes
+ * a default. A Boolean is "true" or "false"; the items of a list are separated by white space.
  *
  *	scoped_settings struct settings s = SETTINGS_INIT;
  */
@@ -25,35 +25,44 @@ struct settings {
 	{                  \
 		NULL, 0, 0 \
 	}
-#define SETTINGS_BLANKS " \t\n\r" /* stand between the items of a list */
+#define SETTINGS_BLANKS " \t\n\r" /* what separates the items of a list */
 
-/* Add a setting, or give it another value. Cheap in sorted order, which is Nix's. */
+/* Set the setting NAME to VALUE. Cheap if names come in sorted order, as Nix sends them. */
 int settings_set(struct settings *s, const char *name, const char *value, struct err *e) MUST_CHECK;
-/* The value, or NULL where Nix did not send one of that name. */
+/* Return the value of the setting NAME. NULL: Nix did not send it. */
 const char *settings_get(const struct settings *s, const char *name);
-/* DEF where it is missing; what is not true/false or no number is ERR_INPUT with the name. */
+/*
+ * Put into *RET the value of the setting NAME, or DEF if Nix did not send it. A value that is not a
+ * Boolean, or not a number, is ERR_INPUT.
+ */
 int settings_bool(const struct settings *s, const char *name, bool def, bool *ret,
 		  struct err *e) MUST_CHECK;
 int settings_u64(const struct settings *s, const char *name, uint64_t def, uint64_t *ret,
 		 struct err *e) MUST_CHECK;
-/* Appends the words to RET. */
+/* Append to RET the items of the list NAME. */
 int settings_list(const struct settings *s, const char *name, struct strv *ret,
 		  struct err *e) MUST_CHECK;
 /*
- * Nix does not tell a hook its version, but some settings are only there from one on. From 2.32:
- * every exit status of a hook is a failure like others, and is printed; paths in messages stand
- * in double quotes, else in single ones; build directories lie in the state directory.
+ * Tell whether S is of Nix 2.32 or newer. Nix does not tell a hook its version, but it sends some
+ * settings only from one version on. From 2.32 on
+ *  - every exit status of a hook is a failure like others, and is printed;
+ *  - paths in messages stand in double quotes, before in single ones;
+ *  - build directories lie in the state directory.
  */
 bool settings_of_2_32(const struct settings *s);
-/* From 2.31 on, where `cores` is 0, a build is told how many there are; before, it is told 0. */
+/*
+ * Tell whether S is of Nix 2.31 or newer. If `cores` is 0, such a Nix tells a build how many cores
+ * there are; an older one tells it 0.
+ */
 bool settings_of_2_31(const struct settings *s);
+/* Return the quote that Nix puts around paths in its messages. */
 const char *settings_quote(const struct settings *s);
 void settings_done(struct settings *s);
 #define scoped_settings __attribute__((cleanup(settings_done)))
 
 /*
- * For the verbs that Nix does not start: what `nix show-config` says, or nothing where there is no
- * Nix (every getter then gives its default).
+ * Fill RET with the settings that `nix show-config` prints, for verbs that Nix does not start. On a
+ * machine without Nix it stays empty, and every getter gives its default.
  */
 int settings_from_nix(struct settings *ret, struct err *e) MUST_CHECK;
 

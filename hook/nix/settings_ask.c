@@ -9,13 +9,16 @@
 
 #include "nar/base/banned.h"
 
-/* All settings are some 10 KiB. */
+/* Nix prints about 10 KiB. */
 #define CONFIG_MAX (4u << 20)
 
-/* 1: OUT has what Nix printed; 0: there is no Nix; -1: it did not understand the verb. */
+/*
+ * Run `nix VERB NOUN`; NOUN may be NULL.
+ * Returns 1: its output was appended to OUT; 0: this machine has no Nix; -1: *E, Nix failed.
+ */
 static int nix_config(const char *verb, const char *noun, struct buf *out, struct err *e)
 {
-	/* argv of exec is not const for historical reasons only. */
+	/* exec does not change its argv, which is not const for historical reasons only. */
 	const char *const argv[] = {
 		"nix", "--extra-experimental-features", "nix-command", verb, noun, NULL};
 
@@ -28,7 +31,8 @@ static int nix_config(const char *verb, const char *noun, struct buf *out, struc
 }
 
 /*
- * A line "name = value". Others are the rest of a value with line feeds: no setting that is read.
+ * Set what LINE, "name = value", says. Any other line continues a value that contains line feeds,
+ * and belongs to no setting that the hook reads.
  */
 static int add_line(struct settings *s, char *line, struct err *e)
 {
@@ -45,7 +49,7 @@ int settings_from_nix(struct settings *ret, struct err *e)
 	scoped_buf struct buf text = BUF_INIT(CONFIG_MAX);
 	scoped_strv struct strv lines = STRV_INIT;
 	scoped_settings struct settings s = {0};
-	/* All of Nix know this name, from 2.20 on as a deprecated one: so one process is enough. */
+	/* Every Nix knows "show-config", from 2.20 on as deprecated: one process is enough. */
 	int rc = nix_config("show-config", NULL, &text, e);
 
 	if (rc < 0) {
@@ -54,7 +58,7 @@ int settings_from_nix(struct settings *ret, struct err *e)
 		err_clear(e);
 		buf_reset(&text);
 		rc = nix_config("config", "show", &text, e);
-		/* An old one that has failed for another reason says nothing of that here. */
+		/* An old Nix does not know this name: the error of the first run tells more. */
 		if (rc < 0 && strstr(e->msg, "is not a recognised command"))
 			*e = first;
 	}
