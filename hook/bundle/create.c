@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A bundle is on the way of each build, so it is made with few system calls: directories get their
- * mode from mkdir(2) itself under a umask of 0, mount points are made where they will be needed,
- * so that the runtime makes none, and nothing is synced: after a crash it is stale.
+ * Each build waits for its bundle, so it is created with few system calls. Directories get their
+ * mode from mkdir(2) itself, under a umask of 0. All mount points are made here, so that the
+ * runtime makes none. Nothing is written to the disk at once, because after a crash the bundle is
+ * stale.
  *
- * Nobody but us can write below it until the runtime starts: the top directory is new, 0700, and
- * belongs to the caller or to the build user, which has no process yet.
+ * Until the runtime starts, no other process can write in the bundle. Its top directory is new,
+ * 0700, and belongs to the caller or to the build user, which has no process yet.
  */
 #include "hook/bundle/bundle.h"
 
@@ -41,7 +42,10 @@ static void umask_restore(const mode_t *mask)
 	umask(*mask);
 }
 
-/* Who a runtime looks into the bundle as: the namespace's root, else the process itself. */
+/*
+ * Give the top directory to the user as which the runtime reads the bundle: the root of the
+ * build's user namespace if root is mapped, else the build user.
+ */
 static int give_top(const struct bundle_work *w, struct err *e)
 {
 	uid_t viewer = w->uid;
@@ -56,7 +60,10 @@ static int give_top(const struct bundle_work *w, struct err *e)
 	return 0;
 }
 
-/* The new directory at PATH, opened; what was there is stale. */
+/*
+ * Make the directory PATH; what is there already is stale.
+ * Returns its descriptor; -1: *E.
+ */
 static int make_top(const char *path, struct err *e)
 {
 	int fd;
@@ -76,8 +83,9 @@ static int make_top(const char *path, struct err *e)
 }
 
 /*
- * Nix's modes: outputs and stray files may be created in the store by the build, and removed only
- * by who made them; a directory to work in is the build's alone.
+ * Make the scratch directories with Nix's modes. In the store the build may create outputs and
+ * other files, and each user may remove only its own. Every other scratch directory is the build's
+ * alone.
  */
 static int make_scratch(struct bundle_work *w, struct err *e)
 {
@@ -86,7 +94,7 @@ static int make_scratch(struct bundle_work *w, struct err *e)
 		return -1;
 	if (w->in_memory && mkdirat(w->top, "scratch", 0755) < 0)
 		return err_sys(e, "creating 'scratch' in memory for '%s'", w->path);
-	/* As root/tmp is, where that is on the disk. */
+	/* In place of root/tmp, which must not be in memory. */
 	if (w->in_memory && w->profile == SPEC_NIX && mkdirat(w->scratch, "tmp", 01777) < 0)
 		return err_sys(e, "creating 'scratch/tmp' in '%s'", w->path);
 	for (size_t i = 0; i < w->r->scratch_paths.n; i++) {
@@ -126,7 +134,7 @@ static int write_config(const struct bundle_work *w, struct err *e)
 	return io_write_file(w->top, "config.json", 0644, b.data, b.len, e);
 }
 
-/* Let the caller add to the request, under its own umask. */
+/* Call the callback `ask` under the caller's umask. */
 static int ask(const struct bundle_work *w, struct err *e)
 {
 	__attribute__((cleanup(umask_restore))) mode_t mask = umask(w->umask);
@@ -161,7 +169,7 @@ static int fill(struct bundle_work *w, struct err *e)
 	return write_config(w, e);
 }
 
-/* Absolute path of the directory outside for PATH, which lies in a scratch path. */
+/* Return the absolute path in the bundle of PATH, which lies in a scratch path. NULL: *E. */
 static char *outside(const struct bundle_work *w, const char *path, struct err *e)
 {
 	for (size_t i = 0; i < w->r->scratch_paths.n; i++) {
@@ -174,7 +182,9 @@ static char *outside(const struct bundle_work *w, const char *path, struct err *
 		return name ? str_fmt(e, "%s/scratch/%s%s", w->path, name, path + n) : NULL;
 	}
 	err_set(e, ERR_INPUT,
-		"'%s' lies in no scratch path, and a bundle has no other place for it", path);
+		"the request's directory '%s' lies in none of its scratch paths, and a bundle has "
+		"no other place for it",
+		path);
 	return NULL;
 }
 
@@ -203,7 +213,7 @@ static int finish(struct bundle_work *w, struct bundle *ret, struct err *e)
 
 bool bundle_fits_memory(const struct request *r, enum spec_profile profile)
 {
-	/* The root of a range of ids may write to all of its file system. */
+	/* A build that is root of a range of ids may write to all of its root file system. */
 	if (r->constraints.uid_range)
 		return false;
 	if (profile == SPEC_NIX && spec_has_target(r, "/tmp"))
@@ -217,7 +227,7 @@ bool bundle_fits_memory(const struct request *r, enum spec_profile profile)
 
 static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, struct err *e)
 {
-	/* One thread runs here, so the umask is ours for a moment. */
+	/* The process has one thread, so no other thread sees this umask. */
 	__attribute__((cleanup(umask_restore))) mode_t mask = umask(0);
 
 	assert(w->path[0] == '/');
@@ -233,8 +243,10 @@ static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, stru
 		err_sys(e, "duplicating a descriptor");
 	if (w->top < 0 || fill(w, e) < 0 || finish(w, ret, e) < 0) {
 		struct err later = ERR_INIT;
-		/* The first error is what the caller needs; a half-made bundle is stale to the
-		 * next. */
+		/*
+		 * The caller gets the first error. A bundle that cannot be removed is stale, and
+		 * the next one at PATH replaces it.
+		 */
 		if (bundle_remove(w->path, &later) < 0)
 			err_clear(&later);
 		return -1;

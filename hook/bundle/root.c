@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The root file system of a bundle. Modes, owners and contents are those of Nix's sandbox: source
- * are Nix's src/libstore/unix/build/{chroot,linux}-derivation-builder.cc.
+ * The root file system of a bundle. Modes, owners and contents are as in Nix's sandbox; their
+ * source is Nix's src/libstore/unix/build/{chroot,linux}-derivation-builder.cc.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #include "nar/base/banned.h"
 
-/* Linux's admin-guide/devices.txt. */
+/* The null device, from Linux's admin-guide/devices.txt. */
 #define NULL_MAJOR 1
 #define NULL_MINOR 3
 
@@ -28,13 +28,16 @@ static int make_dir(const struct bundle_work *w, int dirfd, const char *name, mo
 
 static int make_file(const struct bundle_work *w, int dirfd, const char *name, struct err *e)
 {
-	/* One system call, where open(2) would want close(2). */
+	/* mknodat(2) is one system call, open(2) and close(2) are two. */
 	if (mknodat(dirfd, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
 		return err_sys(e, "creating the file '%s' in the bundle '%s'", name, w->path);
 	return 0;
 }
 
-/* A point to mount SOURCE on at TARGET; where it lies behind a link, the runtime finds the way. */
+/*
+ * Make a place at the sandbox's path TARGET for SOURCE. If TARGET lies behind a link, nothing is
+ * made: the runtime follows the link and makes the mount point.
+ */
 static int place_at(const struct bundle_work *w, const char *target, const char *source,
 		    const struct stat *st, bool *ret_placed, struct err *e)
 {
@@ -49,7 +52,7 @@ static int place_at(const struct bundle_work *w, const char *target, const char 
 	return bundle_place(fd, name, source, st, ret_placed, e);
 }
 
-/* The same for a file of the machine whose links are followed. */
+/* Make an empty file to mount the machine's file TARGET on; if that is a link, it is followed. */
 static int place_file(const struct bundle_work *w, const char *target, struct err *e)
 {
 	const struct stat file = {.st_mode = S_IFREG};
@@ -71,11 +74,15 @@ bool bundle_owns_machine(const struct spec_host *h)
 }
 
 /*
- * crun gives whatever is on descriptors 0 to 2 to the build's user, and before that puts the
- * sandbox's /dev/null where it finds the machine's: with a bind of the machine's, the build would
- * own that one, and could close it for all. So where the runtime has the power to, it gets a device
- * of the bundle's own. On a file system without devices (nodev) it is for who starts the runtime to
- * mount one, or it gets the machine's if nobody does.
+ * Make root/dev/null.
+ *
+ * Where crun finds the machine's null device at descriptors 0 to 2, it puts the sandbox's
+ * /dev/null there, and then gives descriptors 0 to 2 to the build's user. If /dev/null were a bind
+ * of the machine's, the build would own the machine's null device and could lock out all others. So
+ * where the runtime has the power to do that, the bundle gets a device of its own.
+ *
+ * On a file system without devices (nodev), the child that becomes the runtime mounts one
+ * (lacks_null). If H says that it will not, the machine's is bound.
  */
 static int make_null(struct bundle_work *w, struct err *e)
 {
@@ -102,7 +109,7 @@ static int make_dev(struct bundle_work *w, struct err *e)
 		return 0;
 	if (!spec_has_target(w->r, "/dev/null") && make_null(w, e) < 0)
 		return -1;
-	/* "null" may be there: then it stays. */
+	/* An existing "null" stays as it is. */
 	for (size_t i = 0; spec_dev_nodes[i]; i++)
 		if (make_file(w, w->dev, spec_dev_nodes[i], e) < 0)
 			return -1;
@@ -112,7 +119,7 @@ static int make_dev(struct bundle_work *w, struct err *e)
 				       spec_dev_links[i].name, w->path);
 	if (w->r->constraints.kvm && w->h->has_kvm && make_file(w, w->dev, "kvm", e) < 0)
 		return -1;
-	/* runc gives a tmpfs the mode of what it is mounted on, whatever its options say. */
+	/* runc gives a tmpfs the mode of its mount point, whatever the mount options say. */
 	return make_dir(w, w->dev, "shm", 01777, e) < 0 || make_dir(w, w->dev, "pts", 0755, e) < 0
 		       ? -1
 		       : 0;
@@ -169,7 +176,7 @@ int bundle_make_root(struct bundle_work *w, struct err *e)
 	if (w->uid != (uid_t)-1 && fchown(w->root, range ? w->uid : (uid_t)-1, w->gid) < 0)
 		return err_sys(e, "changing the owner of the root directory in '%s'", w->path);
 	w->etc = io_mkdir(w->root, "etc", 0755, e);
-	/* tvix mounts a tmpfs there, which runc gives the mode of what is below it. */
+	/* Profile tvix mounts a tmpfs on /tmp, which runc gives the mode of the mount point. */
 	if (w->etc < 0 ||
 	    make_dir(w, w->root, "tmp", w->profile == SPEC_TVIX ? 0700 : 01777, e) < 0 ||
 	    make_dir(w, w->root, "proc", 0755, e) < 0 || make_dev(w, e) < 0 ||
@@ -177,13 +184,13 @@ int bundle_make_root(struct bundle_work *w, struct err *e)
 		return -1;
 	if ((range || w->profile == SPEC_TVIX) && make_dir(w, w->root, "sys", 0755, e) < 0)
 		return -1;
-	/* tvix's sandbox knows no users. */
+	/* tvix's sandbox has no files in /etc. */
 	return w->profile == SPEC_TVIX ? 0 : write_etc(w, e);
 }
 
 /*
- * Make mount points for the inputs. Those of files are one file with as many names: a link costs a
- * part of what another inode costs on a disk, to make and to remove.
+ * Make mount points for the inputs. The mount points of files are one file with several names: on a
+ * disk a link costs a part of what another inode costs, to make and to remove.
  */
 static int place_inputs(struct bundle_work *w, struct err *e)
 {
@@ -204,10 +211,7 @@ static int place_inputs(struct bundle_work *w, struct err *e)
 		if (fstatat(AT_FDCWD, in->source, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return err_sys(e, "getting attributes of path '%s'", in->source);
 		const bool is_file = !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode);
-		/*
-		 * It may have as many names as the file system allows: then it is another one's
-		 * turn.
-		 */
+		/* If the file has as many names as the file system allows, a new file is made. */
 		if (is_file && file && linkat(dir, file, dir, in->path, 0) == 0)
 			continue;
 		if (is_file)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One entry of the bundle, made without following a link.
+ * Make single entries of a bundle without following a link.
  */
 #include "hook/bundle/bundle_internal.h"
 
