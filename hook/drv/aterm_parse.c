@@ -10,10 +10,10 @@
  *	env       = "[" { "(" key "," value ")" } "]"
  *	strs      = "[" { str } "]"
  *
- * with commas between the elements of a list and no white space anywhere. There is one spelling of
- * everything: only `"`, `\`, LF, CR and TAB are escaped, always; all lists but the builder's
- * arguments are sorted sets; the second forms stand only where they are needed. So what is read
- * here is what drv_print() writes, and the file's hash is the hash of the struct.
+ * with commas between the elements of a list and no white space anywhere. Every derivation has one
+ * spelling: `"`, `\`, LF, CR and TAB are always escaped, and nothing else is; all lists except the
+ * builder's arguments are sorted sets; the second forms are used only where they are needed. So a
+ * file that is read here is what drv_print() writes, and its hash is the hash of the struct.
  */
 #include "hook/drv/derivation_internal.h"
 
@@ -24,12 +24,12 @@
 
 #include "nar/base/banned.h"
 
-/* Elements of one list: some hundred times what nixpkgs needs. */
+/* Most elements of a list: some hundred times as many as nixpkgs needs. */
 #define DRV_LIST_MAX (1u << 20)
 
 struct cur {
 	const char *start, *p, *end;
-	bool versioned; /* after "DrvWithVersion": nodes may have children */
+	bool versioned; /* the text begins with "DrvWithVersion": nodes may have children */
 };
 
 static int bad(const struct cur *c, struct err *e, const char *what)
@@ -42,7 +42,7 @@ static bool at(const struct cur *c, char byte)
 	return c->p < c->end && *c->p == byte;
 }
 
-/* Go past TOKEN if it stands at the cursor. */
+/* Move the cursor past TOKEN. False: TOKEN is not at the cursor. */
 static bool skip(struct cur *c, const char *token)
 {
 	size_t n = strlen(token);
@@ -61,7 +61,7 @@ static int expect(struct cur *c, const char *token, struct err *e)
 		       (size_t)(c->p - c->start));
 }
 
-/* The byte that an escape stands for; -1: Nix does not write this one. */
+/* Return the byte that the escape \C stands for. -1: Nix writes no such escape. */
 static int unescape(char c)
 {
 	switch (c) {
@@ -79,7 +79,7 @@ static int unescape(char c)
 	}
 }
 
-/* Find the quote that ends the string at the cursor, and how many escapes stand before it. */
+/* Find the quote that ends the string at the cursor, and count the escapes before it. */
 static int scan_string(struct cur *c, const char **ret_end, size_t *ret_escapes, struct err *e)
 {
 	size_t escapes = 0;
@@ -107,7 +107,7 @@ static int scan_string(struct cur *c, const char **ret_end, size_t *ret_escapes,
 	return bad(c, e, "unterminated string in derivation");
 }
 
-/* A string: heap, of *RET_LEN bytes and a NUL. NULL: *E. */
+/* Read a string of any bytes. Heap, *RET_LEN bytes and a NUL. NULL: *E. */
 static char *take_bytes(struct cur *c, size_t *ret_len, struct err *e)
 {
 	const char *end = NULL;
@@ -130,7 +130,7 @@ static char *take_bytes(struct cur *c, size_t *ret_len, struct err *e)
 	return s;
 }
 
-/* A string that stands for a path, a name or an argument, so without a NUL. */
+/* Read a string that must not contain a NUL: a path, a name or an argument. Heap. NULL: *E. */
 static char *take_string(struct cur *c, struct err *e)
 {
 	const char *from = c->p;
@@ -147,7 +147,7 @@ static char *take_string(struct cur *c, struct err *e)
 	return TAKE(s, NULL);
 }
 
-/* A string that Nix writes as it is, so one that needs no escapes. */
+/* Read a string that Nix writes without escaping it, so it must need no escape. Heap. NULL: *E. */
 static char *take_plain(struct cur *c, struct err *e)
 {
 	const char *from = c->p;
@@ -163,7 +163,10 @@ static char *take_plain(struct cur *c, struct err *e)
 	return TAKE(s, NULL);
 }
 
-/* After N elements of a list: 1 at the next one, 0 past its end, or -1. */
+/*
+ * Move the cursor on after N elements of a list.
+ * Returns 1: the next element is at the cursor; 0: the list has ended; -1: *E.
+ */
 static int more(struct cur *c, size_t n, struct err *e)
 {
 	if (at(c, ']')) {
@@ -177,6 +180,7 @@ static int more(struct cur *c, size_t n, struct err *e)
 	return 1;
 }
 
+/* Check that S, a WHAT in messages, comes after BEFORE in a sorted set. */
 static int check_order(const struct cur *c, const char *what, const char *before, size_t before_len,
 		       const char *s, size_t len, struct err *e)
 {
@@ -188,7 +192,7 @@ static int check_order(const struct cur *c, const char *what, const char *before
 		       order == 0 ? "stands twice" : "is out of order", (size_t)(c->p - c->start));
 }
 
-/* A list of strings; with SET_OF each stands once and they are sorted and plain. */
+/* Read a list of strings. If SET_OF is not NULL, it names them, and they must be a sorted set. */
 static int take_strs(struct cur *c, const char *set_of, struct strv *ret, struct err *e)
 {
 	scoped_strv struct strv v = STRV_INIT;
@@ -247,7 +251,7 @@ static int take_outputs(struct cur *c, struct drv *d, struct err *e)
 
 static int take_node(struct cur *c, unsigned depth, struct drv_node *n, struct err *e);
 
-/* The children of a node: an output that is a derivation in turn, and what is wanted of that. */
+/* Read the children of a node: outputs that are derivations, and the wanted outputs of these. */
 static int take_children(struct cur *c, unsigned depth, struct drv_node *n, struct err *e)
 {
 	size_t cap = 0;

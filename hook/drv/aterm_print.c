@@ -5,7 +5,7 @@
 
 #include "nar/base/banned.h"
 
-/* Runs of ordinary bytes are appended at once: values of a megabyte are not rare. */
+/* Append S in quotes. Ordinary bytes are appended in runs: values of a megabyte are not rare. */
 static int put_escaped(struct buf *b, const char *s, size_t len, struct err *e)
 {
 	const char *end = s + len, *from = s;
@@ -78,7 +78,7 @@ static int put_outputs(struct buf *b, const struct drv *d, bool mask, struct err
 	return 0;
 }
 
-/* As deep as the parser or whoever built it allowed: DRV_DYNAMIC_DEPTH_MAX. */
+/* The recursion is at most DRV_DYNAMIC_DEPTH_MAX deep, as the parser allows no more. */
 static int put_node(struct buf *b, const struct drv_node *n, struct err *e)
 {
 	if (n->n_dynamic == 0)

@@ -112,7 +112,7 @@ int attrs_list(const struct attrs *a, const char *name, struct strv *ret, struct
 bool drv_env_bool(const struct drv *d, const char *key)
 {
 	scoped_attrs struct attrs a = ATTRS_INIT;
-	struct err ignored = ERR_INIT; /* what is no truth value is not true */
+	struct err ignored = ERR_INIT; /* a value that is no Boolean counts as false */
 	bool v;
 
 	return attrs_open(&a, d, &ignored) == 0 && attrs_bool(&a, key, false, &v, &ignored) == 0 &&

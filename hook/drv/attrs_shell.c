@@ -32,7 +32,7 @@ static bool is_simple(const struct jdoc *v)
 	case JDOC_STRING:
 		return true;
 	case JDOC_FLOAT:
-		/* As a float, which has 24 bits: Nix compares no more of it. */
+		/* Nix compares it as a float, of which 24 bits count. */
 		return ceilf((float)v->real) == (float)v->real;
 	case JDOC_ARRAY:
 	case JDOC_OBJECT:
@@ -41,13 +41,13 @@ static bool is_simple(const struct jdoc *v)
 	return false;
 }
 
-/* What x86's conversion to int gives: beyond its range always the smallest. */
+/* Convert V to int as x86 does: a value out of range becomes the smallest int. */
 static int32_t float_to_int(double v)
 {
 	return v > -2147483649.0 && v < 2147483648.0 ? (int32_t)v : INT32_MIN;
 }
 
-/* The shell's text for V, which is_simple(). */
+/* Append the shell's text for V, which must be simple. */
 static int shell_simple(const struct jdoc *v, struct buf *b, struct err *e)
 {
 	switch (v->type) {
@@ -70,7 +70,7 @@ static int shell_simple(const struct jdoc *v, struct buf *b, struct err *e)
 	return err_set(e, ERR_INPUT, "a value has no form in shell");
 }
 
-/* Are all of the values below the array or object V simple? */
+/* Tell whether all values in the array or object V are simple. */
 static bool all_simple(const struct jdoc *v)
 {
 	if (v->type == JDOC_ARRAY) {
@@ -106,7 +106,7 @@ static int shell_object(const struct jdoc *v, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* Can the LEN bytes at S be the name of a variable in shell? */
+/* Tell whether the LEN bytes at S can be the name of a shell variable. */
 static bool is_shell_name(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

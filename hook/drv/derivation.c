@@ -16,7 +16,7 @@ int drv_compare(const char *a, size_t a_len, const char *b, size_t b_len)
 	return c ? c : a_len < b_len ? -1 : a_len > b_len;
 }
 
-/* At most DRV_DYNAMIC_DEPTH_MAX deep. */
+/* The recursion is at most DRV_DYNAMIC_DEPTH_MAX deep. */
 void drv_node_done(struct drv_node *n)
 {
 	strv_done(&n->outputs);
@@ -99,7 +99,7 @@ const struct drv_output *drv_output(const struct drv *d, const char *name)
 	return NULL;
 }
 
-/* Outputs are never of several kinds: drv_check(). */
+/* The first output is enough: drv_check() refuses a derivation with outputs of several kinds. */
 bool drv_is_fixed(const struct drv *d)
 {
 	return d->outputs[0].kind == DRV_FIXED;

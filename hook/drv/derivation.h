@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/drv/derivation.h: derivation files.
+ * hook/drv/derivation.h: read, check and print derivations.
  *
- * A strict and bounded reader of the ATerm form of every .drv that Nix writes, and its writer:
- * what is accepted prints back to the same bytes. What Nix's reader tolerates but its writer never
- * writes (missing or leading commas, bytes after the end, wrong order, duplicates) is refused.
+ * The reader takes the ATerm form of every .drv that Nix writes; it is strict and bounded. A file
+ * that it accepts prints back to the same bytes. It refuses what Nix's reader tolerates but Nix's
+ * writer never writes: missing or leading commas, bytes after the end, wrong order, duplicates.
  * Format: Nix manual, "Derivation ATerm format"; Nix's src/libstore/derivations.cc.
  */
 #ifndef HOOK_DRV_DERIVATION_H
@@ -15,39 +15,40 @@
 #include "nar/hash.h"
 #include "nar/storepath.h"
 
-/* A .drv may be this large; nixpkgs' largest are about 1 MiB. */
+/* Largest .drv that is read. The largest in nixpkgs have about 1 MiB. */
 #define DRV_BYTES_MAX (64u << 20)
-/* Nesting of dynamic derivations (outputs of outputs) in inputDrvs. */
+/* How deep dynamic derivations (outputs of outputs) may be nested in inputDrvs. */
 #define DRV_DYNAMIC_DEPTH_MAX 32
-/* The version that stands in "DrvWithVersion(" (Nix: experimental feature dynamic-derivations). */
+/* The version in "DrvWithVersion(" (Nix's experimental feature dynamic-derivations). */
 #define DRV_DYNAMIC_VERSION "xp-dyn-drv"
 
 enum drv_output_kind {
-	DRV_INPUT_ADDRESSED, /* path known */
-	DRV_DEFERRED,        /* input-addressed, path unknown: an input is floating */
-	DRV_FIXED,           /* content hash declared; path computed from it */
-	DRV_FLOATING,        /* content-addressed, path known after the build */
-	DRV_IMPURE,
+	DRV_INPUT_ADDRESSED, /* the path is known */
+	DRV_DEFERRED, /* input-addressed; the path is unknown, because an input is floating */
+	DRV_FIXED,    /* the content hash is declared, the path is computed from it */
+	DRV_FLOATING, /* content-addressed; the path is known after the build */
+	DRV_IMPURE,   /* content-addressed, and built anew each time (__impure) */
 };
 
 struct drv_output {
 	char *name;
-	char *path;      /* full; for DRV_FIXED the computed one; NULL where it is unknown */
-	char *hash_algo; /* the three fields as they stand in the file */
-	char *hash_text;
-	char *path_text;
+	char *path;      /* full path; of DRV_FIXED the computed one; NULL: unknown */
+	char *hash_algo; /* the algorithm as the file has it */
+	char *hash_text; /* the hash as the file has it */
+	char *path_text; /* the path as the file has it */
 	enum drv_output_kind kind;
-	enum ca_method method; /* DRV_FIXED, DRV_FLOATING, DRV_IMPURE */
-	enum hash_algo algo;   /* the same */
-	struct hash hash;      /* DRV_FIXED */
+	enum ca_method method; /* of DRV_FIXED, DRV_FLOATING and DRV_IMPURE */
+	enum hash_algo algo;   /* of DRV_FIXED, DRV_FLOATING and DRV_IMPURE */
+	struct hash hash;      /* of DRV_FIXED */
 };
 
-/* Wanted outputs of an input derivation, and what is wanted of them in turn (dynamic ones). */
+/* The wanted outputs of an input derivation. */
 struct drv_node {
 	struct strv outputs;
-	struct drv_dynamic *dynamic; /* n_dynamic of them, sorted by output name */
+	struct drv_dynamic *dynamic; /* outputs that are derivations; sorted by output name */
 	size_t n_dynamic;
 };
+/* An output that is itself a derivation, and the wanted outputs of that (dynamic derivations). */
 struct drv_dynamic {
 	char *output;
 	struct drv_node node;
@@ -57,7 +58,7 @@ struct drv_input {
 	struct drv_node node;
 };
 
-/* Keys and values are bytes, and may hold anything, also NUL. */
+/* An environment variable. Its key and value may contain any byte, also NUL. */
 struct drv_env {
 	char *key;
 	size_t key_len;
@@ -67,7 +68,7 @@ struct drv_env {
 
 struct drv {
 	char *path;                 /* full path of the .drv, or NULL */
-	char *name;                 /* its name without ".drv" */
+	char *name;                 /* name of the .drv without ".drv" */
 	struct drv_output *outputs; /* sorted by name */
 	size_t n_outputs;
 	struct drv_input *inputs; /* sorted by path */
@@ -75,10 +76,10 @@ struct drv {
 	struct strv srcs; /* sorted */
 	char *system;
 	char *builder;
-	struct strv args;    /* NUL inside an argument is refused: execve cannot pass it */
+	struct strv args;    /* without NULs, which execve(2) cannot pass */
 	struct drv_env *env; /* sorted by key */
 	size_t n_env;
-	bool dynamic; /* stood as DrvWithVersion */
+	bool dynamic; /* the file begins with DrvWithVersion */
 };
 #define DRV_INIT             \
 	{                    \
@@ -86,16 +87,16 @@ struct drv {
 	}
 
 /*
- * Read the LEN bytes at TEXT. PATH (full path below STORE_DIR) gives the name; where it is NULL,
- * the attribute "name" does. STORE_DIR is the logical one. Messages start "error parsing
- * derivation '<path>'". Checks output kinds, that kinds are not mixed, and that a fixed output's
- * path field is the one that its hash gives.
+ * Read a derivation from the LEN bytes at TEXT. PATH, a full path below STORE_DIR, gives the name;
+ * if PATH is NULL, the attribute "name" does. STORE_DIR is the logical store directory. Checks that
+ * outputs have a known kind, that kinds are not mixed, and that the path of a fixed output is the
+ * one that its hash gives. Messages start "error parsing derivation '<path>'".
  */
 int drv_parse(const char *text, size_t len, const char *path, const char *store_dir,
 	      struct drv *ret, struct err *e) MUST_CHECK;
 /*
- * Read the file REAL_PATH (NULL: PATH itself) of the derivation PATH, and check that PATH is what
- * its bytes give, as the store did when it came into it.
+ * Read the derivation PATH from the file REAL_PATH (NULL: from PATH). Check that PATH is the path
+ * that follows from its bytes, as the store did when the derivation was added to it.
  */
 int drv_read(const char *path, const char *real_path, const char *store_dir, struct drv *ret,
 	     struct err *e) MUST_CHECK;
@@ -103,49 +104,51 @@ int drv_read(const char *path, const char *real_path, const char *store_dir, str
 int drv_print(const struct drv *d, struct buf *b, struct err *e) MUST_CHECK;
 void drv_done(struct drv *d);
 
-/* Read the derivation PATH, for whoever walks through input derivations. */
+/* Read the derivation PATH. The functions below call it for each input derivation. */
 typedef int drv_reader(void *ctx, const char *path, struct drv *ret, struct err *e);
 /*
- * Whether the paths of D's outputs are those that follow from what it is made of, all its input
- * derivations included, and its environment has them. A store has checked that when the .drv came
- * into it; of a .drv from elsewhere nothing else makes an output path worth trusting.
+ * Check that the paths of D's outputs are those that follow from D and all its input derivations,
+ * and that its environment contains these paths. A store checks this when a .drv is added to it.
+ * The output paths of a .drv from elsewhere must not be trusted without this check.
  */
 int drv_check_invariants(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 			 struct err *e) MUST_CHECK;
 /*
- * The hash of D modulo fixed outputs, with its own output paths left blank; of a fixed one that of
- * its output. It is what its outputs are known by where they are content-addressed.
+ * Compute the hash of D modulo fixed outputs, with its own output paths left blank. A fixed D has
+ * the hash of its output. Realisations name a content-addressed derivation by this hash.
  */
 int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read, void *ctx,
 		    struct hash *ret, struct err *e) MUST_CHECK;
 /*
- * drv_check_invariants() of many derivations, which share inputs: each of those is read once only.
- * STORE_DIR and CTX have to live as long. After a failure there is nothing more to ask it.
+ * A checker does drv_check_invariants() for many derivations that share inputs, and reads each
+ * input only once. STORE_DIR and CTX must outlive it. After a failure it cannot be used any more.
  */
 struct drv_checker;
 struct drv_checker *drv_checker_new(const char *store_dir, drv_reader *read, void *ctx,
 				    struct err *e) MUST_CHECK;
 int drv_checker_check(struct drv_checker *c, const struct drv *d, struct err *e) MUST_CHECK;
 void drv_checker_free(struct drv_checker *c); /* NULL is fine */
-/* The store path that the file of D has, which follows from its bytes. Heap. */
+/* Return the store path of D's file, which follows from its bytes. Heap. NULL: *E. */
 char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e) MUST_CHECK;
 
-/* The value of env variable KEY, or NULL; *RET_LEN may be NULL. */
+/* Return the value of the environment variable KEY. NULL: there is none. RET_LEN may be NULL. */
 const char *drv_env(const struct drv *d, const char *key, size_t *ret_len);
-/* A Nix boolean attribute: "1" in the environment, or true in structured attributes. */
+/* Tell whether the attribute KEY is "1" in the environment, or true in structured attributes. */
 bool drv_env_bool(const struct drv *d, const char *key);
+/* Return the output NAME. NULL: there is none. */
 const struct drv_output *drv_output(const struct drv *d, const char *name);
-/* All outputs are of one kind of family; these ask for it. */
-bool drv_is_fixed(const struct drv *d);    /* one fixed output */
-bool drv_is_impure(const struct drv *d);   /* __impure */
-bool drv_is_floating(const struct drv *d); /* content-addressed, paths known after the build */
+/* All outputs of a derivation are of one kind. Tell whether they are fixed, impure, floating. */
+bool drv_is_fixed(const struct drv *d);
+bool drv_is_impure(const struct drv *d);
+bool drv_is_floating(const struct drv *d);
+/* Tell whether the build may use the network of the machine. */
 static inline bool drv_has_network(const struct drv *d)
 {
 	return drv_is_fixed(d) || drv_is_impure(d);
 }
-/* Every output path is known before the build. */
+/* Tell whether every output path is known before the build. */
 bool drv_paths_known(const struct drv *d);
-/* The builder is one of Nix's own ("builtin:fetchurl"). */
+/* Tell whether the builder is one of Nix's own ("builtin:fetchurl"). */
 static inline bool drv_is_builtin(const struct drv *d)
 {
 	return str_starts(d->builder, "builtin:");
@@ -154,8 +157,8 @@ static inline bool drv_is_builtin(const struct drv *d)
 #define scoped_drv __attribute__((cleanup(drv_done)))
 
 /*
- * Where the builder has to write output O: its path, or where that is known only after the build,
- * a path made from the derivation's own (as Nix makes it), to be renamed later. Heap.
+ * Return the path at which the builder has to write output O. If its path is known only after the
+ * build, it is a path made from the derivation's own, as Nix makes it. Heap. NULL: *E.
  */
 char *drv_build_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
 		     struct err *e) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the fields of a derivation mean, after Nix's parseDerivationOutput() and
- * BasicDerivation::type(). An output's three fields (path, algorithm, hash) tell its kind:
+ * The meaning of a derivation's fields, as in Nix's parseDerivationOutput() and
+ * BasicDerivation::type(). The three fields of an output (path, algorithm, hash) tell its kind:
  *
  *	path  -     -         input-addressed
  *	-     -     -         deferred: input-addressed, when an input's path is known
@@ -10,7 +10,8 @@
  *	-     algo  "impure"  impure
  *
  * Nix never uses the path field of a fixed output: it computes the path from the name, the method
- * and the hash. So a field that says something else is refused here: nobody may believe it.
+ * and the hash. A derivation whose field says something else is refused, so that no code trusts the
+ * field.
  */
 #include "hook/drv/derivation_internal.h"
 
@@ -23,10 +24,10 @@
 
 #define HASH_IMPURE "impure"
 
-/* An output's name becomes the tail of a store path's, so it is made of the same bytes. */
+/* Check an output's name. It ends the name of a store path, so the same bytes are allowed. */
 static int check_output_name(const char *name, struct err *e)
 {
-	if (str_eq(name, "drv")) /* "<name>.drv" is the derivation itself; Nix refuses it, too */
+	if (str_eq(name, "drv")) /* Nix also refuses it: "<name>.drv" is the derivation itself */
 		return err_set(e, ERR_INPUT, "invalid derivation output name 'drv'");
 	if (storepath_check_name(name, strlen(name), e) < 0)
 		return err_wrap(e, "invalid derivation output name");
@@ -151,7 +152,7 @@ static int check_outputs_together(const struct drv *d, struct err *e)
 	return 0;
 }
 
-/* Names of outputs, through all levels (at most DRV_DYNAMIC_DEPTH_MAX). */
+/* Check the names of outputs on all levels, which are at most DRV_DYNAMIC_DEPTH_MAX. */
 static int check_node(const struct drv_node *n, struct err *e)
 {
 	for (size_t i = 0; i < n->outputs.n; i++)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where the outputs of a derivation belong, computed from nothing but derivations (Nix:
+ * The paths of a derivation's outputs, computed from derivations alone (Nix's
  * hashDerivationModulo(), checkInvariants()).
  *
- * The hash of a derivation "modulo fixed outputs" is that of its text after each input derivation's
- * path was replaced by that one's hash, so that it takes all inputs, theirs, and so on; a fixed
- * input counts by the hash of its output only, however that is fetched. Several inputs of one hash
- * become one. For its own output paths a derivation is hashed with these left blank ("masked"), in
- * the environment too: they are what is to be found.
+ * The hash of a derivation "modulo fixed outputs" is the hash of its text in which the path of each
+ * input derivation is replaced by the hash of that derivation. So it depends on all inputs, on
+ * their inputs, and so on. Of a fixed input only the hash of its output counts, however the output
+ * is fetched. Several inputs of one hash become one. To compute its own output paths, a derivation
+ * is hashed with these paths left blank ("masked"), also in the environment.
  *
- * The graph of inputs is walked with a stack of our own: how deep it goes is up to strangers.
+ * The graph of inputs is walked with a stack on the heap, because a stranger's derivations may be
+ * of any depth.
  */
 #include "hook/drv/derivation.h"
 
@@ -22,22 +23,23 @@
 
 #include "nar/base/banned.h"
 
-/* Derivations in one closure; all of nixpkgs are fewer. */
+/* Most derivations of a closure; nixpkgs has fewer in all. */
 #define CLOSURE_MAX (1u << 20)
 
-/* What is known of an input derivation. */
+/* An input derivation that was read. */
 struct known {
 	char *path;
-	struct strv outputs; /* their names */
-	bool done;           /* else it is on the stack */
-	bool deferred;       /* its outputs' paths, and so its hash, are not known before a build */
+	struct strv outputs; /* names of the outputs */
+	bool done;           /* the hash is known; false: the derivation is on the stack */
+	bool deferred; /* paths of its outputs, and so its hash, are known after a build only */
 	struct hash hash;
 };
 
+/* A derivation whose inputs are being walked. */
 struct frame {
 	struct drv drv;
-	struct known *known; /* what is to be found out of it */
-	size_t next;         /* input to look at */
+	struct known *known; /* where the result goes */
+	size_t next;         /* number of the input to look at next */
 };
 
 struct walk {
@@ -73,7 +75,7 @@ static void walk_done(struct walk *w)
 }
 #define scoped_walk __attribute__((cleanup(walk_done)))
 
-/* NULL: PATH was not read yet. */
+/* Return the input derivation PATH. NULL: it was not read yet. */
 static struct known *known(const struct walk *w, char *path)
 {
 	const struct known key = {.path = path};
@@ -82,7 +84,7 @@ static struct known *known(const struct walk *w, char *path)
 	return node ? *node : NULL;
 }
 
-/* NULL: *E. */
+/* Remember that D, the derivation PATH, was read. NULL: *E. */
 static struct known *add_known(struct walk *w, const char *path, const struct drv *d, struct err *e)
 {
 	struct known *k;
@@ -108,11 +110,11 @@ static struct known *add_known(struct walk *w, const char *path, const struct dr
 	return k;
 }
 
-/* The hashes of D's inputs instead of their paths, as drv_print_as() wants them. */
+/* Inputs of a derivation with hashes in place of their paths, for drv_print_as(). */
 struct replaced {
 	struct drv_input *items;
 	size_t n, cap;
-	bool deferred; /* one of them is */
+	bool deferred; /* an input is deferred */
 };
 
 static void replaced_done(struct replaced *r)
@@ -125,10 +127,13 @@ static void replaced_done(struct replaced *r)
 }
 #define scoped_replaced __attribute__((cleanup(replaced_done)))
 
-/* Digits of a hash: all the same number, so that a name may follow without a mark between them. */
+/* Digits of a hash. All hashes have as many, so a name can follow a hash without a separator. */
 #define HEX_LEN ((size_t)64)
 
-/* Each wanted output of D's inputs as the input's hash and the output's name. */
+/*
+ * Append to RET the hash of each input of D and the name of the wanted output, as one string for
+ * each wanted output. *RET_DEFERRED becomes true if an input is deferred.
+ */
 static int list_wanted(const struct walk *w, const struct drv *d, struct strv *ret,
 		       bool *ret_deferred, struct err *e)
 {
@@ -153,6 +158,7 @@ static int list_wanted(const struct walk *w, const struct drv *d, struct strv *r
 	return 0;
 }
 
+/* Fill R with the inputs of D, which are all known, sorted by hash. */
 static int replace(const struct walk *w, const struct drv *d, struct replaced *r, struct err *e)
 {
 	scoped_strv struct strv wanted = STRV_INIT;
@@ -178,7 +184,7 @@ static int replace(const struct walk *w, const struct drv *d, struct replaced *r
 	return 0;
 }
 
-/* What a fixed output counts as in whoever uses it. */
+/* Compute the hash by which a derivation with the fixed output O counts as an input. */
 static int hash_fixed(const struct drv_output *o, struct hash *ret, struct err *e)
 {
 	scoped_free char *text =
@@ -187,7 +193,7 @@ static int hash_fixed(const struct drv_output *o, struct hash *ret, struct err *
 	return text ? hash_bytes(HASH_SHA256, text, strlen(text), ret, e) : -1;
 }
 
-/* The hash of D, whose inputs are all known. */
+/* Compute the hash of D, whose inputs are all known. */
 static int hash_modulo(const struct walk *w, const struct drv *d, bool mask, struct hash *ret,
 		       bool *ret_deferred, struct err *e)
 {
@@ -201,7 +207,7 @@ static int hash_modulo(const struct walk *w, const struct drv *d, bool mask, str
 	return 0;
 }
 
-/* Read the input PATH: a fixed one is known at once, another goes on the stack. */
+/* Read the input PATH. If it is fixed, its hash is known at once, else it is put on the stack. */
 static int enter(struct walk *w, const char *path, struct err *e)
 {
 	scoped_drv struct drv d = DRV_INIT;
@@ -222,7 +228,10 @@ static int enter(struct walk *w, const char *path, struct err *e)
 	return 0;
 }
 
-/* 1: the next input of D was entered; 0: all of them are known; -1: *E. */
+/*
+ * Enter the next input of D that is not known.
+ * Returns 1: entered; 0: all inputs are known; -1: *E.
+ */
 static int enter_next(struct walk *w, const struct drv *d, size_t *next, struct err *e)
 {
 	for (; *next < d->n_inputs; ++*next) {
@@ -237,7 +246,7 @@ static int enter_next(struct walk *w, const struct drv *d, size_t *next, struct 
 	return 0;
 }
 
-/* Hash all input derivations of D, and theirs. */
+/* Hash all input derivations of D, and the inputs of these. */
 static int walk_inputs(struct walk *w, const struct drv *d, struct err *e)
 {
 	size_t next = 0;
@@ -388,14 +397,14 @@ char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e)
 		if (strv_add(&refs, d->inputs[i].path, e) < 0)
 			return NULL;
 	strv_sort(&refs);
-	strv_uniq(&refs); /* a derivation may be an input as a file, too: exportReferencesGraph */
+	strv_uniq(&refs); /* exportReferencesGraph makes a derivation an input source as well */
 	return storepath_make_ca(CA_TEXT, &h, &refs, false, store_dir, name, e);
 }
 
 char *drv_build_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
 		     struct err *e)
 {
-	/* Nix's makeFallbackPath(): the hash is of no contents, but all zeroes. */
+	/* As Nix's makeFallbackPath(): instead of a hash of contents it takes all zeroes. */
 	const struct hash zeroes = {.algo = HASH_SHA256};
 
 	if (o->path)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A derivation's file, or its text, as a whole: grammar, meaning, and that the path
- * of the file is its own.
+ * Read a derivation from its file or its text: its grammar (aterm_parse.c), its meaning
+ * (output_kinds.c), and whether the path of the file is its own.
  */
 #include "hook/drv/derivation.h"
 
@@ -18,7 +18,7 @@
 
 #define DRV_SUFFIX ".drv"
 
-/* The name of a derivation whose path is not known: what its attribute "name" says. */
+/* Return the attribute "name", which is the name of a derivation whose path is not known. Heap. */
 static char *name_from_env(const struct drv *d, struct err *e)
 {
 	scoped_attrs struct attrs a = ATTRS_INIT;
@@ -78,7 +78,7 @@ int drv_parse(const char *text, size_t len, const char *path, const char *store_
 	return err_wrap(e, "error parsing derivation");
 }
 
-/* The path of a derivation's file follows from its bytes, so damage that still parses shows. */
+/* Check that D's path follows from its bytes, which finds damage that can still be parsed. */
 static int check_own_path(const struct drv *d, const char *store_dir, struct err *e)
 {
 	scoped_free char *path = drv_text_path(d, store_dir, e);
