@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a derivation promises of its outputs. Without structured attributes four environment
- * variables, for every output alike; with them only `outputChecks.<output>`, which has sizes too.
- * An absent list promises nothing, an empty one that there are none. The closure that the
- * *Requisites lists are about contains the output itself; only the variables forgive that.
+ * Check what a derivation promises of its outputs.
+ *
+ * Without structured attributes the promises are four environment variables, which hold for every
+ * output. With structured attributes they are `outputChecks.<output>`, which also knows sizes. An
+ * absent list promises nothing; an empty list promises that there are no references. The
+ * *Requisites lists are about the output's closure, which contains the output itself. The variables
+ * allow that, `outputChecks` does not.
  */
 #include "hook/outputs/outputs_internal.h"
 
@@ -44,7 +47,7 @@ struct promises {
 	} lists[LIST_COUNT];
 	bool has_max_size, has_max_closure_size;
 	uint64_t max_size_bytes, max_closure_size_bytes;
-	bool forgive_self; /* in closures */
+	bool forgive_self; /* an output may be in its own closure, whatever the list says */
 };
 
 static void promises_done(struct promises *p)
@@ -121,11 +124,11 @@ static int promises_from_doc(const struct attrs *a, const char *output, struct p
 			    &p->max_closure_size_bytes, e);
 }
 
-/* ---- closures of what is not valid yet ---- */
+/* ---- closures of outputs that are not valid yet ---- */
 
 /*
- * The closure of OUT: outputs of this build from memory, all others from the store. A path of
- * another build's never refers to ours, as those are not valid.
+ * Compute the closure of OUT: outputs of this build from memory, all other paths from the store. No
+ * other path refers to outputs of this build, because these are not valid yet.
  */
 static int closure(const struct check *c, const struct output *out, struct strv *ret, struct err *e)
 {
@@ -180,7 +183,8 @@ static int closure_size(const struct check *c, const struct strv *paths, uint64_
 		}
 		if (__builtin_add_overflow(sum, size, &sum))
 			return err_set(e, ERR_LIMIT,
-				       "the closure of an output has no size that fits");
+				       "the sizes of an output's closure add up to more than 2^64 "
+				       "bytes");
 	}
 	*ret = sum;
 	return 0;
@@ -188,7 +192,7 @@ static int closure_size(const struct check *c, const struct strv *paths, uint64_
 
 /* ---- checking ---- */
 
-/* The names of all outputs, for the message. */
+/* Set *E, in Nix's words: WORD is no store path and names no output. Returns -1. */
 static int bad_word(const struct check *c, const struct output *out, const char *word,
 		    struct err *e)
 {
@@ -204,7 +208,7 @@ static int bad_word(const struct check *c, const struct output *out, const char 
 		c->drv->path, out->decl->name, word, names.data);
 }
 
-/* The final path of output NAME; NULL: there is none of that name. */
+/* Return the final path of output NAME; NULL: there is no such output, or it is not built. */
 static const char *output_path(const struct check *c, const char *name)
 {
 	const struct drv_output *decl = drv_output(c->drv, name);
@@ -217,7 +221,7 @@ static const char *output_path(const struct check *c, const char *name)
 	return NULL;
 }
 
-/* What the words of a list stand for: a store path is itself, a name is that output's path. */
+/* Append to RET the path of each word of a list: a word is a store path or an output's name. */
 static int resolve(const struct check *c, const struct output *out, const struct strv *words,
 		   struct strv *ret, struct err *e)
 {
@@ -227,8 +231,8 @@ static int resolve(const struct check *c, const struct output *out, const struct
 
 		if (storepath_check(word, c->store->dir, &base, &not_a_path) < 0) {
 			/*
-			 * Among all outputs, also those that are valid already; Nix knows only
-			 * those of this build, so that a second build of one output fails.
+			 * The word may name an output that is valid already. Nix knows only the
+			 * outputs of this build here, so a second build of one output fails there.
 			 */
 			const char *named = output_path(c, word);
 			if (!named)

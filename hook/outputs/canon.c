@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An entry is opened with O_PATH | O_NOFOLLOW, which opens nothing (a device or a FIFO does not
- * notice) and works for symbolic links. Most calls do not take such a descriptor, but all follow
+ * An entry is opened with O_PATH | O_NOFOLLOW. That has no effect on a device or a FIFO, and works
+ * for symbolic links. Most system calls do not take such a descriptor, but all follow
  * /proc/self/fd/N to exactly the inode behind it, and not further if that is a link.
  */
 #include "hook/outputs/canon.h"
@@ -38,12 +38,12 @@ int canon_ignored_xattrs(const struct settings *s, struct strv *ret, struct err 
 struct walk {
 	const struct canon *c;
 	bool check_only;
-	bool no_xattrs; /* the file system has none */
-	uid_t uid;      /* ours; asked once, as each of these calls costs as much as a chmod */
+	bool no_xattrs; /* the file system has no extended attributes */
+	uid_t uid;      /* of this process; read once, because a call costs as much as a chmod */
 	gid_t gid;
 	struct tree *tree;
-	struct buf path; /* of the entry at hand, for messages */
-	uint64_t mount;  /* of the root */
+	struct buf path; /* of the current entry, for messages */
+	uint64_t mount;  /* the root's; all entries must be on it */
 	char *names;     /* XATTR_NAMES_MAX bytes */
 };
 
@@ -67,7 +67,10 @@ static uint64_t entry_dev(const struct entry *en)
 	return makedev(en->st.stx_dev_major, en->st.stx_dev_minor);
 }
 
-/* Pin the entry and look at it. The mount's id where the kernel tells it (5.8), else the device. */
+/*
+ * Open the entry DIRFD/NAME and get its status. Its `mount` is the mount's id if the kernel tells
+ * that (5.8), else the device.
+ */
 static int entry_open(struct entry *en, int dirfd, const char *name, const char *path,
 		      struct err *e)
 {
@@ -87,7 +90,11 @@ static int entry_open(struct entry *en, int dirfd, const char *name, const char 
 
 /* ---- checks ---- */
 
-/* 0: go on, 1: a second name of a file that is canonical already, -1: refused. */
+/*
+ * Check an entry.
+ * Returns 0: it is to be made canonical; 1: it is a second name of a file that is; -1: *E, it is
+ * refused.
+ */
 static int entry_check(const struct walk *w, const struct entry *en, struct err *e)
 {
 	const struct canon *c = w->c;
@@ -152,11 +159,11 @@ static int set_owner_and_time(const struct walk *w, const struct entry *en, stru
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = TIME_S}};
 
-	/* After the mode, so that no set-id program is ever ours. */
+	/* After the mode, so that this user never owns a set-id program. */
 	if ((en->st.stx_uid != w->uid || en->st.stx_gid != w->gid) &&
 	    fchownat(en->fd, "", w->uid, w->gid, AT_EMPTY_PATH) < 0)
 		return err_sys(e, "changing owner of '%s' to %u", w->path.data, (unsigned)w->uid);
-	/* An empty path is taken from Linux 5.8 on. */
+	/* utimensat(2) takes an empty path from Linux 5.8 on. */
 	if (en->st.stx_mtime.tv_sec != TIME_S && utimensat(en->fd, "", times, AT_EMPTY_PATH) < 0 &&
 	    utimensat(AT_FDCWD, en->proc, times, 0) < 0)
 		return err_sys(e, "changing modification time of '%s'", w->path.data);
@@ -183,7 +190,7 @@ static int go_into(struct walk *w, const struct entry *en, struct err *e)
 	return tree_enter(w->tree, fd, e);
 }
 
-/* One entry: check, change, and go into it if it is a directory. */
+/* Check and change an entry, and go into it if it is a directory. */
 static int visit(struct walk *w, int dirfd, const char *name, struct err *e)
 {
 	struct entry en;
@@ -204,7 +211,7 @@ static int visit(struct walk *w, int dirfd, const char *name, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-/* Nix works by paths, so there can be none in its store that the kernel does not take. */
+/* Refuse a path that is too long for the kernel, because Nix works by paths. */
 static int check_path(const struct walk *w, struct err *e)
 {
 	if (w->path.len < PATH_MAX)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Two kinds of outputs are copied before they are believed. Those of fixed-output derivations: such
- * a build has the host's network and may have passed a descriptor of its output to somebody
- * outside, who could change the file after its hash was checked (CVE-2024-27297 of Nix). And those
- * of a bundle on another mount than the store, where rename(2) says EXDEV.
+ * Two kinds of outputs are copied before they are believed:
  *
- * A copy is the original's NAR restored, with canonical metadata, into a directory that only we may
- * enter; hash and references are those of the bytes that were written. The directory lies beside
- * the directory of the outputs, so that it goes with the bundle, or in the store under the
- * derivation's hash, by which the garbage collector knows it is in use.
+ *  - Fixed outputs. Their build has the host's network and may have passed a descriptor of the
+ *    output to a process outside, which could change the file after its hash was checked
+ *    (CVE-2024-27297 of Nix).
+ *  - All outputs of a bundle on another mount than the store. There rename(2) fails with EXDEV.
+ *
+ * A copy is the original's NAR, restored with canonical metadata into a directory that only this
+ * user may enter. Hash and references are computed from the bytes that were written. The directory
+ * lies beside the directory of the outputs and is removed with the bundle. For outputs on another
+ * mount it lies in the store, under the derivation's name, by which the garbage collector knows
+ * that it is in use.
  */
 #include "hook/outputs/outputs_internal.h"
 
@@ -28,6 +31,7 @@
 #define COPIES_NAME "copies"
 #define COPIES_SUFFIX_IN_STORE ".copies"
 
+/* Find out on which mount FD is: the mount's id if the kernel tells it, else the device. */
 static int mount_of(int fd, const char *path, uint64_t *ret, struct err *e)
 {
 	struct statx st;
@@ -77,7 +81,7 @@ int outputs_open_copies(struct outputs *o, const struct outputs_job *job, struct
 		o->copies_fd = job->make_dir(job->run, o->copies_path, e);
 		return o->copies_fd < 0 ? -1 : 0;
 	}
-	/* One that is there already is a dead run's. */
+	/* A directory that exists already is of a dead run. */
 	if (io_rmtree(AT_FDCWD, o->copies_path, o->copies_path, e) < 0)
 		return -1;
 	o->copies_fd = io_mkdir(AT_FDCWD, o->copies_path, 0700, e);
@@ -103,7 +107,7 @@ int outputs_copy(struct outputs *o, struct output *out, const struct outputs_job
 		.to_what = to,
 		.flags = NAR_RESTORE_CANONICAL,
 		.keeps_links = true,
-		/* Whoever had a descriptor may have changed the tree since it was checked. */
+		/* Owners are checked again: a process outside may have changed the tree since. */
 		.owner_min = u ? u->uid : 0,
 		.owner_max = u ? u->uid + (u->count ? u->count - 1 : 0) : 0,
 		.budget = job->budget,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Fixed outputs: the declared hash, which Nix does not check for a hook. Such builds have the
- * network and could have handed a descriptor to a process outside, so what is looked at here is
- * our own copy (hook/outputs/copy.c); only the kind of file is judged by what the build itself
- * left, as canonicalising takes the modes away.
+ * Check the declared hash of fixed outputs, which Nix does not do for a hook. The build may have
+ * handed a descriptor of its output to a process outside, so the copy is checked
+ * (hook/outputs/copy.c). Only the kind of file and the mode are those that the build left, because
+ * canonicalising changes the mode.
  */
 #include "hook/outputs/outputs_internal.h"
 
@@ -67,9 +67,7 @@ int fixed_check(struct output *out, const char *drv_path, struct err *e)
 
 	if (decl->kind != DRV_FIXED)
 		return 0;
-	/*
-	 * Where the path has no room for references, they are refused before the hash is looked at.
-	 */
+	/* As in Nix: if such a path cannot have references, this is said before the hash. */
 	if (out->refs.n && (decl->method != CA_NAR || decl->algo != HASH_SHA256))
 		return err_set(
 			e, ERR_BUILD,

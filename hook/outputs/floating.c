@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Floating outputs: content-addressed, so their paths are known only now. The build wrote to paths
- * made up for it (drv_build_path()); what it wrote may name those, its own or those of
- * other outputs. In the order of references, each output gets
+ * Floating outputs are content-addressed, so their paths are known only after the build. The build
+ * wrote to made-up paths (drv_build_path()), and the files may name the made-up paths of all
+ * outputs. In the order of references, each output gets, as in Nix's registerOutputs():
  *
- *	hash	of its contents, with the made-up hash of other outputs replaced by that of their
- *		final paths, and its own by zeroes (of a git tree: as it is)
- *	path	from that hash and its references
- *	files	rewritten, so that they name the final paths; a mere rename where they name none
+ *	hash	of its contents. For hashing, the made-up hash of another output is replaced by the
+ *		hash in that output's final path, and its own by zeroes (in a git tree it stays)
+ *	path	made of that hash and its references
+ *	files	rewritten, so that they name the final paths. They are only renamed if they name
+ *		no made-up path
  *
- * as Nix's registerOutputs() does. What is registered is the path, and that the derivation, by its
- * hash, has turned out so: the realisation. An output that is not wanted and was realised before
- * stays what it was, and so do the references to it.
+ * The path is registered, and the realisation: the derivation's hash, the output's name and the
+ * path. An output that is not wanted and was realised before keeps its path, and references to it
+ * become references to that path.
  */
 #include "hook/outputs/outputs_internal.h"
 
@@ -31,10 +32,10 @@
 
 #include "nar/base/banned.h"
 
-/* Nix before 2.17, which lacks this setting, also hashes where the zeroes are. */
+/* Nix before 2.17, which lacks this setting, also hashes the positions of the zeroes. */
 #define SETTING_OF_2_17 "require-drop-supplementary-groups"
 
-/* ---- before: which outputs there are ---- */
+/* ---- which outputs there are ---- */
 
 static int read_drv(void *ctx, const char *path, struct drv *ret, struct err *e)
 {
@@ -79,7 +80,10 @@ int float_collect(struct outputs *o, const struct outputs_job *job, const struct
 
 /* ---- one output ---- */
 
-/* The final path of what was built as PATH; NULL: PATH is final, or OUT itself. */
+/*
+ * Return the final path of the output that was built as PATH. NULL: PATH is no made-up path, or it
+ * is OUT's own.
+ */
 static const char *final_of(const struct outputs *o, const struct output *out, const char *path)
 {
 	for (size_t i = 0; i < o->known.n; i++)
@@ -91,7 +95,7 @@ static const char *final_of(const struct outputs *o, const struct output *out, c
 	return NULL;
 }
 
-/* What the contents of OUT name, whether that is registered or not. */
+/* Return the paths that the contents of OUT name, whether they are registered or not. */
 static const struct strv *named_by(const struct output *out)
 {
 	return out->discarded.n ? &out->discarded : &out->refs;
@@ -107,7 +111,7 @@ static bool needs_rewriting(const struct outputs *o, const struct output *out)
 	return false;
 }
 
-/* What OUT's references are, but itself, and whether it is one of them. */
+/* Append to RET the final references of OUT, except itself; *RET_SELF: it also names itself. */
 static int final_refs(const struct outputs *o, const struct output *out, struct strv *ret,
 		      bool *ret_self, struct err *e)
 {
@@ -126,7 +130,7 @@ static int final_refs(const struct outputs *o, const struct output *out, struct 
 	return 0;
 }
 
-/* SELF: 32 bytes that stand for the hash of OUT's own path. */
+/* Have S replace the made-up hashes in OUT by the final ones, and OUT's own by SELF. */
 static int add_pairs(const struct outputs *o, const struct output *out, const char *self,
 		     struct subst *s, struct err *e)
 {
@@ -148,6 +152,7 @@ static int to_hash(void *ctx, const void *data, size_t n, struct err *e)
 	return hash_update(ctx, data, n, e);
 }
 
+/* Hash the positions of what S has replaced, as Nix before 2.17. */
 static int hash_hits(const struct subst *s, struct hash_ctx *c, struct err *e)
 {
 	char text[32];
@@ -189,7 +194,7 @@ static int to_file(void *ctx, const void *data, size_t n, struct err *e)
 	return io_write(*(int *)ctx, data, n, "a rewritten output", e);
 }
 
-/* The NAR of OUT as it is to be, to FD. */
+/* Write the NAR of OUT, with final paths, to FD. */
 static int write_rewritten(const struct outputs *o, const struct output *out,
 			   const char *final_base, int fd, struct err *e)
 {
@@ -205,7 +210,10 @@ static int write_rewritten(const struct outputs *o, const struct output *out,
 	return 0;
 }
 
-/* The same in a file without a name, to be read. */
+/*
+ * Write the NAR of OUT, with final paths, to a file without a name.
+ * Returns its descriptor, at the start of the file; -1: *E.
+ */
 static int open_rewritten(struct outputs *o, const struct output *out,
 			  const struct outputs_job *job, const char *final_base, struct err *e)
 {
@@ -218,9 +226,9 @@ static int open_rewritten(struct outputs *o, const struct output *out,
 }
 
 /*
- * A git tree's hash is no hash of a stream in which its own path could be blanked, so Nix leaves
- * that as the build wrote it. (It is there only with unsafeDiscardReferences: a git tree may refer
- * to nothing.)
+ * Compute the hash of a rewritten git tree. It is no hash of one stream in which the output's own
+ * path could be replaced by zeroes, so Nix leaves that path as the build wrote it. The tree can
+ * contain it only with unsafeDiscardReferences, because a git tree may have no references.
  */
 static int hash_rewritten_git(struct outputs *o, const struct output *out,
 			      const struct outputs_job *job, struct hash *ret, struct err *e)
@@ -256,6 +264,7 @@ static int rewrite_files(struct outputs *o, struct output *out, const struct out
 			  e);
 }
 
+/* Give the files of OUT their final name, and their final contents if these differ. */
 static int place(struct outputs *o, struct output *out, const struct outputs_job *job,
 		 const char *final, bool rewritten, struct err *e)
 {
@@ -296,8 +305,9 @@ static int finalise(struct outputs *o, struct output *out, const struct outputs_
 /* ---- all of them ---- */
 
 /*
- * Nix has not locked the final paths. In their order, so that two builds never wait for each other;
- * who has one makes the same, and will be done soon.
+ * Lock the final paths, which Nix has not locked. They are locked in sorted order, so that two
+ * builds never wait for each other. A process that holds one of these locks registers the same
+ * path, which does not take long.
  */
 static int lock_all(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
@@ -331,7 +341,7 @@ int float_finalise(struct outputs *o, const struct outputs_job *job, const size_
 	return lock_all(o, job, e);
 }
 
-/* OUT is a derivation that this build has made: as Nix, look whether it may be one. */
+/* Read OUT, a derivation that the build has made, and check it as Nix does. */
 static int read_made(struct output *out, const struct outputs_job *job, struct err *e)
 {
 	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
@@ -345,9 +355,10 @@ static int read_made(struct output *out, const struct outputs_job *job, struct e
 }
 
 /*
- * With ca-derivations Nix knows every output by its derivation. Those of others than floating ones
- * it registers itself after a hook; but only who builds signs them, and it keeps what signatures
- * are there.
+ * Tell whether realisations are registered. With ca-derivations Nix records a realisation for every
+ * output. For outputs that are not floating it registers them itself after a hook, but does not
+ * sign them. It keeps existing signatures, so these are registered here if there is a key.
+ * Returns 1: they are; 0: they are not; -1: *E.
  */
 static int is_realised(const struct outputs_job *job, const struct secretkeys *keys, struct err *e)
 {

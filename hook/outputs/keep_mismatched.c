@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A fixed output with another hash than declared is what its own hash says it is, and as such a
- * good store path: Nix keeps it, so that who corrects the hash need not download again.
+ * A fixed output whose hash is not the declared one is still a good store path, under the path that
+ * its real hash gives. Nix registers it there, so that a user who corrects the hash need not
+ * download it again.
  *
- * Nix, which asked us, holds no lock on that path, so it is taken here. Whoever has it now is
- * making that very path, and there is nothing to keep.
+ * Nix, which asked for the build, holds no lock on that path, so this process locks it. If another
+ * process holds the lock, that process makes the same path, and nothing is kept here.
  */
 #include "hook/outputs/outputs_internal.h"
 
@@ -17,7 +18,7 @@
 
 #include "nar/base/banned.h"
 
-/* OUT is at PATH from now on, by another name. */
+/* Rename the copy of OUT to the name in PATH, and make OUT the output of PATH. */
 static int rename_copy(struct outputs *o, struct output *out, const char *path, struct err *e)
 {
 	const char *base = str_base(path);
@@ -58,7 +59,7 @@ static int keep(struct outputs *o, struct output *out, const struct outputs_job 
 	if (rc <= 0)
 		return rc;
 	rc = keep_locked(o, out, path, job, e);
-	/* PATH is gone at the end of this scope. */
+	/* OUT must not point to PATH, which is freed at the end of this scope. */
 	out->path = out->decl->path;
 	out->base = str_base(out->path);
 	return rc;
@@ -68,7 +69,7 @@ void outputs_keep_mismatched(struct outputs *o, const struct outputs_job *job)
 {
 	struct err e = ERR_INIT;
 
-	/* There is only one, which refers to nothing. */
+	/* A fixed-output derivation has one output; it is kept only without references. */
 	if (o->n != 1 || !o->items[0].mismatched || o->copies_fd < 0)
 		return;
 	if (keep(o, &o->items[0], job, &e) < 0)

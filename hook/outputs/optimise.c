@@ -16,15 +16,18 @@
 #include "nar/base/banned.h"
 
 #define LINKS_NAME ".links"
-/* Others make and remove the same links; nobody does so for long. */
+/* Other processes may make and remove the same links at the same time, but not for long. */
 #define TRIES_MAX 100
 
 struct optimise {
 	int links_fd;
-	int tmp_fd; /* where a new link stands before it is moved into place */
+	int tmp_fd; /* directory in which a new link is made before it is moved into place */
 };
 
-/* A link to .links/KEY in the temporary directory. 1: NAME is it; 0: there can be none; -1: *E. */
+/*
+ * Make a link to .links/KEY in the temporary directory.
+ * Returns 1: it is NAME there; 0: no link can be made; -1: *E.
+ */
 static int make_temporary(const struct optimise *o, const char *key, char *name, size_t size,
 			  struct err *e)
 {
@@ -32,7 +35,7 @@ static int make_temporary(const struct optimise *o, const char *key, char *name,
 		snprintf(name, size, ".tmp-link-%ld-%u", (long)getpid(), n);
 		if (linkat(o->links_fd, key, o->tmp_fd, name, 0) == 0)
 			return 1;
-		/* EMLINK: as many links as the file system allows. ENOENT: just collected. */
+		/* EMLINK: the file system allows no more. ENOENT: it was just collected. */
 		if (errno == EMLINK || errno == ENOENT)
 			return 0;
 		if (errno != EEXIST)
@@ -41,7 +44,7 @@ static int make_temporary(const struct optimise *o, const char *key, char *name,
 	return 0;
 }
 
-/* Put .links/KEY in the place of DIRFD/NAME. */
+/* Replace DIRFD/NAME by a link to .links/KEY; *RET_CHANGED is set if that was done. */
 static int replace(const struct optimise *o, const char *key, int dirfd, const char *name,
 		   const char *what, bool *ret_changed, struct err *e)
 {
@@ -59,7 +62,10 @@ static int replace(const struct optimise *o, const char *key, int dirfd, const c
 	return -1;
 }
 
-/* A file or a symbolic link, ST. *RET_CHANGED is set where the entry is another one now. */
+/*
+ * Optimise the file or symbolic link DIRFD/NAME, whose status is ST. *RET_CHANGED is set if it was
+ * replaced.
+ */
 static int optimise_file(const struct optimise *o, int dirfd, const char *name, const char *what,
 			 const struct stat *st, bool *ret_changed, struct err *e)
 {
@@ -76,7 +82,7 @@ static int optimise_file(const struct optimise *o, int dirfd, const char *name, 
 				return 0;
 			if (there.st_size == st->st_size)
 				return replace(o, key, dirfd, name, what, ret_changed, e);
-			/* Damaged: not what its name says. */
+			/* The link is damaged: its contents are not those that its name says. */
 			if (unlinkat(o->links_fd, key, 0) < 0 && errno != ENOENT)
 				return err_sys(e, "removing the damaged link '" LINKS_NAME "/%s'",
 					       key);
@@ -85,7 +91,7 @@ static int optimise_file(const struct optimise *o, int dirfd, const char *name, 
 		}
 		if (linkat(dirfd, name, o->links_fd, key, 0) == 0)
 			return 0;
-		/* A directory can be full long before its disk is. */
+		/* ENOSPC: a directory can be full long before its disk is. */
 		if (errno == ENOSPC || errno == EMLINK)
 			return 0;
 		if (errno != EEXIST)
@@ -94,7 +100,7 @@ static int optimise_file(const struct optimise *o, int dirfd, const char *name, 
 	return 0;
 }
 
-/* The mode and the time of a directory are canonical again, whatever was changed in it. */
+/* Make the mode and the time of directory FD canonical again. */
 static int close_dir(int fd, const char *what, bool unlocked, bool changed, struct err *e)
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1}};
@@ -109,9 +115,9 @@ static int close_dir(int fd, const char *what, bool unlocked, bool changed, stru
 struct walk {
 	const struct optimise *o;
 	struct tree *tree;
-	bool *changed; /* of the directories that are entered */
+	bool *changed; /* for each directory that is entered: an entry was replaced */
 	size_t cap;
-	bool unlocked; /* not root: directories are made writable */
+	bool unlocked; /* not root: directories are made writable first */
 };
 
 static int enter_dir(struct walk *w, int dirfd, const char *name, const char *what, struct err *e)
@@ -142,7 +148,7 @@ static int optimise_entry(struct walk *w, int dirfd, const char *name, const cha
 			     depth ? &w->changed[depth - 1] : &root_changed, e);
 }
 
-/* The next entry of the directory at hand, or its end. */
+/* Deal with the next entry of the current directory, or with its end. */
 static int step(struct walk *w, const char *root, struct err *e)
 {
 	scoped_buf struct buf what = BUF_INIT(1u << 20);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/outputs/optimise.h: equal files of a store become one file (Nix's setting
+ * hook/outputs/optimise.h: make equal files of a store one file (Nix's setting
  * auto-optimise-store).
  *
- * As Nix has it: `.links` in the store holds a hard link to each file and symbolic link, under the
- * hash of its NAR in base 32, so an executable file is not equal to one that is none. What is there
- * already takes the place of what was built. A link count or a directory that is full only means
- * that a file stays its own.
+ * This works as in Nix. `.links` in the store contains a hard link to each file and symbolic link,
+ * named by the hash of the file's NAR in base 32. So an executable file and a plain one are not
+ * equal. A file that `.links` contains already replaces the built one. If the file has as many
+ * links as the file system allows, or `.links` is full, the built file stays.
  */
 #ifndef HOOK_OUTPUTS_OPTIMISE_H
 #define HOOK_OUTPUTS_OPTIMISE_H
@@ -14,8 +14,9 @@
 #include "nar/base/err.h"
 
 /*
- * The tree DIRFD/NAME, which is canonical and nobody else's, on the mount of the store directory
- * STORE_FD. WHAT is its path for messages. For a moment there is one more entry in DIRFD.
+ * Optimise the tree DIRFD/NAME, which must be canonical, on the mount of the store directory
+ * STORE_FD, and used by no other process. WHAT is its path, for messages. For a moment DIRFD
+ * contains one more entry.
  */
 int optimise_tree(int store_fd, int dirfd, const char *name, const char *what,
 		  struct err *e) MUST_CHECK;

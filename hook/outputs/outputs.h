@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/outputs/outputs.h: from what a build left behind to valid store paths, all or none.
+ * hook/outputs/outputs.h: make the files that a build left valid store paths, all or none.
  *
- *	check        each output is there and may be trusted         hook/outputs/register.c
+ *	check        each output exists, and its owner and mode      hook/outputs/register.c
  *	canonicalise modes, owner, times, extended attributes        hook/outputs/canon.h
- *	fixed        the declared hash, on a copy of our own         hook/outputs/fixed.c
+ *	copy         outputs that a process could still change       hook/outputs/copy.c
  *	digest       NAR hash, size, references in one pass          hook/outputs/register.c
- *	             (what has another one is kept under its own     hook/outputs/keep_mismatched.c)
+ *	fixed        the declared hash                               hook/outputs/fixed.c
+ *	             (an output with another hash is kept            hook/outputs/keep_mismatched.c)
  *	sort         cycles between outputs                          hook/outputs/sort.c
  *	float        paths of content-addressed outputs, rewriting   hook/outputs/floating.c
- *	allowed      allowedReferences and their kin                 hook/outputs/allowed.c
- *	optimise     equal files become one, if wanted               hook/outputs/optimise.h
+ *	allowed      allowedReferences and similar attributes        hook/outputs/allowed.c
+ *	optimise     make equal files one file, if wanted            hook/outputs/optimise.h
  *	publish      rename into the store, register                 hook/outputs/publish.c
  *
- * in that order: every check comes before the first file is moved. Everything a build left is
- * hostile; call this when all processes of the build are dead. Texts of refusals are Nix's, their
- * kind is ERR_BUILD where it is the build's fault. Source: Nix's registerOutputs(),
+ * in that order: every check comes before the first file is moved. Everything that a build left is
+ * hostile. Call outputs_register() when all processes of the build are dead. The texts of refusals
+ * are Nix's; their kind is ERR_BUILD if the build is at fault. Source: Nix's registerOutputs(),
  * derivation-check.cc.
  */
 #ifndef HOOK_OUTPUTS_OUTPUTS_H
@@ -37,32 +38,30 @@ struct outputs_job {
 	const struct strv *inputs; /* full store paths of the input closure */
 	struct store *store;
 	const struct settings *settings;
-	const struct build_user *user; /* who must own what the build left; NULL: not checked */
+	const struct build_user *user; /* must own what the build left; NULL: not checked */
 	/*
-	 * Where the outputs lie under their base names, absolute, and open. Its parent directory is
-	 * ours alone: copies are made there, in a directory that the one who removes the bundle
-	 * removes too.
+	 * Absolute path and descriptor of the directory that contains the outputs under their base
+	 * names. No other process may write to its parent directory: copies are made there, in a
+	 * directory that is removed with the bundle.
 	 */
 	const char *output_dir;
 	int output_dirfd;
 	/*
-	 * Told of every path in the store before it is created, and just before it becomes valid
-	 * that it must stay: run_own_tree() and run_disown(). Both may be NULL.
+	 * Callbacks for every path in the store: `own` before it is created, `disown` just before
+	 * it becomes valid and must stay. They are run_own_tree() and run_disown(), or NULL.
 	 */
 	struct run *run;
 	int (*own)(struct run *run, const char *path, struct err *e);
 	int (*disown)(struct run *run, const char *path, struct err *e);
-	/*
-	 * Makes the directory of copies, where that is in the store: run_make_dir(). May be NULL.
-	 */
+	/* Makes the directory for copies if it is in the store: run_make_dir(), or NULL. */
 	int (*make_dir)(struct run *run, const char *path, struct err *e);
-	struct budget *budget; /* what copying and hashing may take; NULL: no end */
+	struct budget *budget; /* bounds copying; NULL: no bounds */
 };
 
 /*
- * The whole of it. An output that is valid already is left alone, whatever the build made. On
- * failure nothing of this build is in the store or its database, but a fixed output with another
- * hash than declared under the path of that.
+ * Do all of the steps. An output that is valid already is left alone, whatever the build made. On
+ * failure nothing of this build is in the store or its database, with one exception: a fixed output
+ * whose hash is not the declared one is kept under the path that its real hash gives.
  */
 int outputs_register(const struct outputs_job *job, struct err *e) MUST_CHECK;
 

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * All or none, whatever happens in between. A transaction is opened, which refuses what cannot be
- * registered and what is valid already. Then what lies at a final path is removed: it is not valid,
- * a build that died left it, and Nix, which asked us, holds the lock on that path. Each path is put
- * on the supervisor's list and the output renamed to it; and the transaction is committed. Until
- * then nobody takes the paths for valid. On failure they are removed again here; after SIGKILL, by
- * the supervisor.
+ * Outputs become valid all or none, whatever happens in between:
  *
- * A power cut must not leave a path that is valid and lacks its contents: on the disk, contents
- * come before names in the store and those before the row. SQLite does not write a row at once
- * (WAL, synchronous = normal), but from the commit on the kernel may do so at any time. So contents
- * are written to the disk before the transaction begins, as that can take long, and in it there is
- * only the store directory to be written: the lock is held for one flush.
+ *  1. begin a transaction, which refuses paths that cannot be registered or are valid already;
+ *  2. remove what lies at the final paths. It is not valid, and a build that died left it: Nix,
+ *     which asked for this build, holds the locks on these paths;
+ *  3. put each final path on the supervisor's list, and rename the output to it;
+ *  4. take the paths off the list, and commit. Before, no process takes them for valid.
  *
- * The supervisor's list is cleared just before the commit, not after it: between the two a kill
- * leaves files that are not valid, which Nix removes before the next build and the garbage
- * collector at any time. The other way round it would leave a valid path without its files.
+ * On failure this file removes the paths again; after SIGKILL the supervisor does.
+ *
+ * A power cut must not leave a path that is valid and lacks its contents. So contents must reach
+ * the disk before the names in the store, and the names before the row of the database. SQLite does
+ * not write a row at once (WAL, synchronous = normal), but from the commit on the kernel may write
+ * it at any time. Writing contents can take long, so it is done before the transaction begins. In
+ * the transaction only the store directory is written: the database is locked for one flush.
+ *
+ * The paths are taken off the list just before the commit, not after it. A kill between the two
+ * leaves files that are not valid, which Nix removes before the next build, and the garbage
+ * collector at any time. The other order could leave a valid path without its files.
  */
 #include "hook/outputs/outputs_internal.h"
 
@@ -36,9 +39,10 @@ struct publish {
 	const struct outputs *o;
 	const struct outputs_job *job;
 	int store_fd;
-	size_t moved; /* up to where the outputs are at their final path */
+	size_t moved; /* so many outputs, from the first on, are at their final paths */
 };
 
+/* Call TELL, if it is not NULL, with the real path of each output that is registered. */
 static int each_real_path(const struct publish *p,
 			  int (*tell)(struct run *, const char *, struct err *), struct err *e)
 {
@@ -63,8 +67,8 @@ static int remove_leftovers(const struct publish *p, struct err *e)
 }
 
 /*
- * Without root, moving a directory needs the right to write to it, for its "..". The mode it gets
- * back is the canonical one.
+ * Rename OUT to its final path. Without root, moving a directory needs the right to write to it,
+ * because its ".." changes. Afterwards it gets the canonical mode back.
  */
 static int rename_out(struct publish *p, const struct output *out, struct err *e)
 {
@@ -91,13 +95,13 @@ static int move_all(struct publish *p, struct err *e)
 	return 0;
 }
 
-/* The first error stays; what cannot be removed here is invalid, so Nix removes it. */
+/* Remove what was moved. An error is ignored: what stays is not valid, so Nix removes it. */
 static void take_back(const struct publish *p)
 {
 	for (size_t i = 0; i < p->moved; i++) {
 		struct err ignored = ERR_INIT;
 
-		/* Valid, and not ours. */
+		/* This path is valid; another build made it. */
 		if (p->o->items[i].skip)
 			continue;
 		if (io_rmtree(p->store_fd, p->o->items[i].base, p->o->items[i].path, &ignored) < 0)
@@ -105,7 +109,7 @@ static void take_back(const struct publish *p)
 	}
 }
 
-/* Contents, wherever the outputs lie before they are moved. */
+/* Write the contents of all outputs to the disk, before they are moved. */
 static int write_contents(const struct publish *p, struct err *e)
 {
 	scoped_free struct durable_tree *trees = mem_new(p->o->n, sizeof *trees, e);

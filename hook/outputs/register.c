@@ -17,7 +17,7 @@
 
 #include "nar/base/banned.h"
 
-/* ---- which outputs, and are they there ---- */
+/* ---- which outputs are registered, and whether they exist ---- */
 
 static int add_out(struct outputs *o, const struct outputs_job *job, const struct drv_output *decl,
 		   struct err *e)
@@ -50,7 +50,7 @@ static int add_out(struct outputs *o, const struct outputs_job *job, const struc
 	return out->what ? 0 : -1;
 }
 
-/* The wanted outputs that are not valid yet, by name. */
+/* Collect the outputs to register, in order of their names: wanted, and not valid yet. */
 static int collect(struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	const struct drv *d = job->drv;
@@ -64,7 +64,7 @@ static int collect(struct outputs *o, const struct outputs_job *job, struct err 
 		if (!drv_output(d, job->wanted->items[i]))
 			return err_set(e, ERR_INPUT, "derivation '%s' has no output '%s'", d->path,
 				       job->wanted->items[i]);
-	/* Of floating outputs all, as their references to each other follow from all. */
+	/* If outputs are floating all are needed, because each may refer to any other. */
 	for (size_t i = 0; i < d->n_outputs; i++)
 		if ((strv_has(job->wanted, d->outputs[i].name) || drv_is_floating(d)) &&
 		    add_out(o, job, &d->outputs[i], e) < 0)
@@ -96,7 +96,7 @@ static int check_left(struct output *out, const struct outputs_job *job, struct 
 
 /* ---- metadata, hash and references ---- */
 
-/* What is looked for, by number: all outputs of the derivation, then the inputs. */
+/* Append to PATHS and SCAN what is searched for: all outputs of the derivation, then the inputs. */
 static int needles(const struct outputs_job *job, struct strv *paths, struct refscan *scan,
 		   struct err *e)
 {
@@ -119,7 +119,10 @@ static int needles(const struct outputs_job *job, struct strv *paths, struct ref
 	return 0;
 }
 
-/* DEPTH is the depth of OUT. Nix has no limit, or the one that NARs have for all. */
+/*
+ * Set how deep OUT, whose depth is DEPTH, may be. Up to NAR_DEPTH_MAX every Nix takes it. Beyond,
+ * it depends on the Nix in use.
+ */
 static int bound_depth(struct output *out, const struct outputs_job *job, size_t depth,
 		       struct err *e)
 {
@@ -127,7 +130,10 @@ static int bound_depth(struct output *out, const struct outputs_job *job, size_t
 	return depth > NAR_DEPTH_MAX ? store_depth_max(job->store, &out->depth_max, e) : 0;
 }
 
-/* From here on nobody but us has the output, its metadata is canonical and its digest is known. */
+/*
+ * Make the metadata of OUT canonical, or copy OUT, and compute its digest. From then on only this
+ * process can change it.
+ */
 static int take_out(struct outputs *o, struct output *out, const struct outputs_job *job,
 		    struct canon *c, struct refscan *scan, struct err *e)
 {
@@ -137,7 +143,8 @@ static int take_out(struct outputs *o, struct output *out, const struct outputs_
 	refscan_reset(scan);
 	c->depth = &depth;
 	/*
-	 * What is copied has to be the build's too, or it could make us read other people's files.
+	 * The owners of an output that is copied are checked, too. Otherwise hard links could make
+	 * this process copy other users' files.
 	 */
 	if ((copied ? canon_check : canon_path)(out->dirfd, out->base, out->what, c, e) < 0 ||
 	    bound_depth(out, job, depth, e) < 0)
@@ -189,7 +196,7 @@ static int canonicalise_and_digest(struct outputs *o, const struct outputs_job *
 	return rc;
 }
 
-/* `unsafeDiscardReferences.<output>`: what was found does not count. Nix has it since 2.14. */
+/* Drop the references of outputs with `unsafeDiscardReferences.<output>` (Nix 2.14). */
 static int discard_references(struct outputs *o, const struct attrs *a, struct err *e)
 {
 	const struct jdoc *all = jdoc_get(&a->doc, "unsafeDiscardReferences");
@@ -214,7 +221,7 @@ static int discard_references(struct outputs *o, const struct attrs *a, struct e
 
 /* ---- all together ---- */
 
-/* Before anything is moved into the store, as it may take its time. */
+/* Optimise all outputs, before they are moved into the store, because it may take long. */
 static int optimise_all(const struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	bool wanted;
@@ -274,9 +281,7 @@ int outputs_register(const struct outputs_job *job, struct err *e)
 	if (!o.n)
 		return 0;
 	int rc = check_and_publish(&o, job, e);
-	/*
-	 * Where the copies cannot be removed the first error stays, and registered is registered.
-	 */
+	/* Copies that cannot be removed do not change the result. */
 	if (outputs_drop_copies(&o, job, &ignored) < 0)
 		err_clear(&ignored);
 	return rc;

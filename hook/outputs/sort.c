@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Depth first, outputs and references in order of output names: the order decides which two
- * outputs of a cycle the message names, and is Nix's (topo-sort.hh). Self references are fine.
+ * Sort outputs by their references, depth first. Outputs and references are visited in the order of
+ * output names, as in Nix (topo-sort.hh), because the order decides which two outputs of a cycle
+ * the message names. An output may refer to itself.
  */
 #include "hook/outputs/outputs_internal.h"
 
@@ -15,7 +16,7 @@ enum mark { NEW, OPEN, DONE };
 
 struct visit {
 	size_t at;   /* the output */
-	size_t next; /* which output is looked for next among its references */
+	size_t next; /* the output that is searched for next among its references */
 };
 
 struct sort {
@@ -23,7 +24,7 @@ struct sort {
 	enum mark *marks;
 	struct visit *stack; /* o->n at most: each output is open once */
 	size_t depth;
-	size_t *order; /* done ones */
+	size_t *order; /* the outputs that are done */
 	size_t n_done;
 };
 
@@ -33,7 +34,7 @@ static void push(struct sort *s, size_t at)
 	s->stack[s->depth++] = (struct visit){at, 0};
 }
 
-/* One step at the top of the stack. */
+/* Do one step at the top of the stack. */
 static int step(struct sort *s, const char *drv_path, struct err *e)
 {
 	const struct outputs *o = s->o;
