@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The values of a document: reading is jdoc_read.c's, writing jdoc_write.c's.
+ * The values of a document. jdoc_read.c reads documents, jdoc_write.c writes them.
  *
- * Depth is bounded where a document is read, and what is put into one later is at most a few levels
- * deep, so that the recursion of jdoc_done() and jdoc_print() is bounded, too.
+ * The reader bounds the depth of a document, and values that are added later have a few levels at
+ * most. So the recursion of jdoc_done() and jdoc_print() is bounded, too.
  */
 #include "hook/json/jdoc.h"
 
@@ -58,7 +58,10 @@ int jdoc_key_cmp(const char *a, size_t a_len, const char *b, size_t b_len)
 	return (a_len > b_len) - (a_len < b_len);
 }
 
-/* Where KEY is or would be among the members; *RET_FOUND says which. */
+/*
+ * Return the position of the member KEY, or if *RET_FOUND becomes false, the position at which to
+ * insert it.
+ */
 static size_t member_position(const struct jdoc *object, const char *key, size_t len,
 			      bool *ret_found)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How a double is spelled in JSON, digit for digit as Nix does it.
+ * Write a double in JSON, digit for digit as Nix does.
  *
- * Nix prints by the Grisu2 algorithm (F. Loitsch, "Printing Floating-Point Numbers Quickly and
- * Accurately with Integers", PLDI 2010). It finds digits that read back to the same double, but for
- * about one double in a thousand not the shortest ones. A printer that always finds the shortest
- * would differ there, so this is Grisu2 with the choices that Nix's library made: powers of ten in
- * steps of eight, exponents kept in [-60, -32], boundaries made one unit narrower on both sides.
+ * Nix uses the Grisu2 algorithm (F. Loitsch, "Printing Floating-Point Numbers Quickly and
+ * Accurately with Integers", PLDI 2010). Its digits read back to the same double, but for about one
+ * double in a thousand they are not the shortest such digits. A printer that always finds the
+ * shortest would differ there. So this is Grisu2 with the choices of Nix's library: powers of ten
+ * in steps of eight, exponents in [-60, -32], boundaries made one unit narrower on both sides.
  *
- * Theory: with v = f * 2^e, all reals between the middles to both neighbours, m- and m+, read back
- * to v. The three are scaled by a power of ten c, cached with 64 bits, so that the integer part of
- * m+ * c fits 32 bits. Digits of m+ are then made until what remains is less than m+ - m-, and the
- * last digit is lowered towards v as long as that brings it closer.
+ * Theory: let v = f * 2^e, and let m- and m+ be the middles between v and its two neighbours. All
+ * reals between m- and m+ read back to v. The three numbers are scaled by a power of ten c, cached
+ * with 64 bits, so that the integer part of m+ * c fits 32 bits. Then digits of m+ are made until
+ * the rest is less than m+ - m-, and the last digit is lowered as long as that brings it closer to
+ * v.
  */
 #include "hook/json/jdoc.h"
 
@@ -37,10 +38,10 @@ struct power {
 #define POWER_FIRST (-300)
 #define POWER_STEP 8
 #define EXPONENT_MIN (-60)
-/* 17 digits are enough for any double; the loops make no more than 20. */
+/* 17 digits are enough for any double; the loops make 20 at most. */
 #define DIGITS_MAX 24
 
-/* round(10^k / 2^e) with the highest bit set, made with exact arithmetic. */
+/* round(10^k / 2^e), computed exactly, with e such that the highest bit is set. */
 static const struct power powers[] = {
 	{0xab70fe17c79ac6ca, -1060, -300}, {0xff77b1fcbebcdc4f, -1034, -292},
 	{0xbe5691ef416bd60c, -1007, -284}, {0x8dd01fad907ffc3c, -980, -276},
@@ -91,7 +92,7 @@ static struct fp fp_normalise(struct fp x)
 	return (struct fp){x.f << shift, x.e - shift};
 }
 
-/* The upper 64 bits of the product, rounded. */
+/* Multiply, and keep the upper 64 bits of the product, rounded. */
 static struct fp fp_mul(struct fp x, struct fp y)
 {
 	__extension__ unsigned __int128 p = (unsigned __int128)x.f * y.f;
@@ -100,10 +101,10 @@ static struct fp fp_mul(struct fp x, struct fp y)
 	return (struct fp){(uint64_t)(p >> 64), x.e + y.e + 64};
 }
 
-/* The cached power that brings an exponent of two E into the range that the digits need. */
+/* Return the cached power that scales a number with the binary exponent E into the range needed. */
 static const struct power *power_for(int e)
 {
-	/* The smallest k with 10^k >= 2^f; 78913 / 2^18 is log10(2) from above. */
+	/* k is the smallest with 10^k >= 2^f; 78913 / 2^18 is just above log10(2). */
 	int f = EXPONENT_MIN - e - 1;
 	int k = f * 78913 / (1 << 18) + (f > 0);
 	int i = (-POWER_FIRST + k + POWER_STEP - 1) / POWER_STEP;
@@ -112,13 +113,13 @@ static const struct power *power_for(int e)
 	return &powers[i];
 }
 
-/* What the digits are made from: scaled by the same power of ten, of the same exponent. */
+/* The interval of reals that read back to the number, scaled as the number itself. */
 struct interval {
-	uint64_t delta; /* the upper end less the lower */
-	uint64_t dist;  /* the upper end less the number itself */
+	uint64_t delta; /* its upper end minus its lower end */
+	uint64_t dist;  /* its upper end minus the number */
 };
 
-/* Lower the last digit while that gets closer to the number and stays inside. */
+/* Lower the last digit while that gets closer to the number and stays in the interval. */
 static void round_last(char *digits, int n, const struct interval *in, uint64_t rest, uint64_t unit)
 {
 	while (rest < in->dist && in->delta - rest >= unit &&
@@ -128,7 +129,10 @@ static void round_last(char *digits, int n, const struct interval *in, uint64_t 
 	}
 }
 
-/* Digits of HIGH's fraction, after N of its integer part; returns the count, moves *EXPONENT. */
+/*
+ * Append digits of FRACTION, which has BITS bits, to the N digits of the integer part, and lower
+ * *EXPONENT by one for each. Returns how many digits there are in all.
+ */
 static int fraction_digits(char *digits, int n, int *exponent, uint64_t fraction, int bits,
 			   struct interval in)
 {
@@ -147,7 +151,10 @@ static int fraction_digits(char *digits, int n, int *exponent, uint64_t fraction
 	return n;
 }
 
-/* The digits of a number just below HIGH; the value is 0.DIGITS * 10^(n + *EXPONENT). */
+/*
+ * Make the digits of a number just below HIGH. Its value is 0.DIGITS * 10^(n + *EXPONENT), n being
+ * how many digits there are. Returns n.
+ */
 static int make_digits(char *digits, int *exponent, struct fp high, struct interval in)
 {
 	const int bits = -high.e; /* of the fraction */
@@ -176,7 +183,7 @@ static int make_digits(char *digits, int *exponent, struct fp high, struct inter
 	return fraction_digits(digits, n, exponent, fraction, bits, in);
 }
 
-/* The digits of V, which is finite and greater than 0. */
+/* Make the digits of V, which is finite and greater than 0. Returns how many there are. */
 static int double_digits(double v, char *digits, int *ret_exponent)
 {
 	const uint64_t hidden = (uint64_t)1 << 52;
@@ -191,7 +198,7 @@ static int double_digits(double v, char *digits, int *ret_exponent)
 	w = biased == 0 ? (struct fp){fraction, 1 - 1075}
 			: (struct fp){fraction | hidden, biased - 1075};
 
-	/* The gap below a power of two is half the one above. */
+	/* The gap to the neighbour below a power of two is half of the gap above. */
 	plus = fp_normalise((struct fp){2 * w.f + 1, w.e - 1});
 	if (fraction == 0 && biased > 1)
 		minus = (struct fp){4 * w.f - 1, w.e - 2};
@@ -223,7 +230,7 @@ void jdoc_float_text(double v, char *ret)
 		return;
 	}
 	n = double_digits(v < 0 ? -v : v, digits, &exponent);
-	point = n + exponent; /* where the point is among the digits */
+	point = n + exponent; /* how many digits precede the decimal point */
 	if (n <= point && point <= 15)
 		snprintf(ret, JDOC_FLOAT_MAX, "%s%s%.*s.0", sign, digits, point - n,
 			 "000000000000000");

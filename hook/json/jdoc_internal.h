@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/json/jdoc_internal.h: what jdoc.c and jdoc_read.c share.
+ * hook/json/jdoc_internal.h: functions that jdoc.c and jdoc_read.c share.
  */
 #ifndef HOOK_JSON_JDOC_INTERNAL_H
 #define HOOK_JSON_JDOC_INTERNAL_H
@@ -8,7 +8,7 @@
 #include "hook/json/jdoc.h"
 
 void jdoc_member_done(struct jdoc_member *m);
-/* Byte order, a prefix first. */
+/* Compare keys by bytes; a prefix comes first. Returns < 0, 0 or > 0. */
 int jdoc_key_cmp(const char *a, size_t a_len, const char *b, size_t b_len);
 
 #endif

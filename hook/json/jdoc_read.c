@@ -92,7 +92,7 @@ static int add_code_point(struct buf *b, uint32_t c, struct err *e)
 	return buf_add(b, utf8, n, e);
 }
 
-/* After "\u". */
+/* Read the code point after "\u", and append it to B. */
 static int read_code_point(struct reader *r, struct buf *b, struct err *e)
 {
 	uint32_t c, low;
@@ -114,7 +114,7 @@ static int read_code_point(struct reader *r, struct buf *b, struct err *e)
 	return add_code_point(b, c, e);
 }
 
-/* After the backslash. */
+/* Read the escape after the backslash, and append its character to B. */
 static int read_escape(struct reader *r, struct buf *b, struct err *e)
 {
 	static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
@@ -133,7 +133,7 @@ static int read_escape(struct reader *r, struct buf *b, struct err *e)
 	return buf_addc(b, values[at - names], e);
 }
 
-/* After the opening quote. *RET is the caller's, with a NUL after its *RET_LEN bytes. */
+/* Read a string after its opening quote. *RET: heap, with a NUL after its *RET_LEN bytes. */
 static int read_string(struct reader *r, char **ret, size_t *ret_len, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT((size_t)(r->end - r->p));
@@ -184,7 +184,10 @@ static bool parse_natural(const char *s, size_t len, uint64_t max, uint64_t *ret
 	return v <= max;
 }
 
-/* A number that is not whole or does not fit 64 bits. No setlocale() here: the point is '.'. */
+/*
+ * Read a number from FROM on that is not whole or does not fit 64 bits. The program calls no
+ * setlocale(3), so the decimal point of sscanf(3) is '.'.
+ */
 static int read_float(const struct reader *r, const char *from, struct jdoc *ret, struct err *e)
 {
 	scoped_free char *text = str_ndup(from, (size_t)(r->p - from), e);
@@ -216,7 +219,7 @@ static int read_number(struct reader *r, struct jdoc *ret, struct err *e)
 	if (negative)
 		r->p++;
 	if (next_is(r, '0'))
-		r->p++; /* and no digit after it: refused by whoever wants the next token */
+		r->p++; /* a digit after the 0 is refused where the next token is read */
 	else if (read_digits(r, e) < 0)
 		return -1;
 	if (next_is(r, '.')) {
@@ -247,7 +250,7 @@ static int read_number(struct reader *r, struct jdoc *ret, struct err *e)
 
 static int read_value(struct reader *r, unsigned depth, struct jdoc *ret, struct err *e);
 
-/* After '['. RET is an empty array; what was read stays in it on failure. */
+/* Read an array after its '['. RET is an empty array; on failure it keeps what was read. */
 static int read_array(struct reader *r, unsigned depth, struct jdoc *ret, struct err *e)
 {
 	skip_blanks(r);
@@ -302,7 +305,7 @@ static int member_cmp(const void *pa, const void *pb)
 	return c ? c : (a->position > b->position) - (a->position < b->position);
 }
 
-/* Put the members in order; of equal keys the last one stays. */
+/* Sort the members by key; of equal keys only the last stays. */
 static void sort_members(struct jdoc *object)
 {
 	struct jdoc_member *m = object->object.members;
@@ -322,7 +325,7 @@ static void sort_members(struct jdoc *object)
 	object->object.n = n + 1;
 }
 
-/* After '{'. */
+/* Read an object after its '{'. RET is an empty object. */
 static int read_object(struct reader *r, unsigned depth, struct jdoc *ret, struct err *e)
 {
 	skip_blanks(r);
@@ -357,7 +360,7 @@ static int read_container(struct reader *r, unsigned depth, struct jdoc *ret, st
 	return read_object(r, depth + 1, ret, e);
 }
 
-/* RET is null before; what was read stays in it on failure, for its owner to free. */
+/* Read a value into RET, which is null. On failure RET keeps what was read; the caller frees it. */
 static int read_value(struct reader *r, unsigned depth, struct jdoc *ret, struct err *e)
 {
 	skip_blanks(r);

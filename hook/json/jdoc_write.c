@@ -5,7 +5,7 @@
 
 #include "nar/base/banned.h"
 
-/* How a byte is escaped by one letter; 0: it is not. */
+/* Return the letter that escapes the byte C, as in "\n". 0: no single letter does. */
 static char escape_letter(unsigned char c)
 {
 	switch (c) {
