@@ -12,7 +12,7 @@
 static char usual_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"
 			   "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
 
-/* Patterns of fnmatch(3), each list ended by NULL. */
+/* Lists of patterns for fnmatch(3). */
 static const char *const runtime[] = {"PATH=*", NULL};
 static const char *const rootless[] = {"PATH=*", "HOME=*", "XDG_RUNTIME_DIR=*", NULL};
 static const char *const nix[] = {

@@ -13,7 +13,7 @@
 
 #include "nar/base/banned.h"
 
-/* Every byte of a message may become an escape of six, "\u001b". */
+/* Every byte of a message may become an escape of six bytes, "\u001b". */
 #define LOG_LINE_MAX (6 * ERR_MSG_MAX + 256)
 
 static enum log_level max_level = LOG_INFO;
@@ -35,7 +35,7 @@ enum log_level log_level(void)
 	return max_level;
 }
 
-/* Append S as the inside of a JSON string. Nix drops a whole line for one byte that is no UTF-8. */
+/* Append S as the inside of a JSON string. Nix drops a whole line if one byte is not UTF-8. */
 static int add_json(struct buf *b, const char *s, struct err *e)
 {
 	const char *p = s, *end = s + strlen(s);
@@ -75,7 +75,10 @@ int log_format_line(struct buf *b, enum log_format format, enum log_level level,
 	return buf_adds(b, "\"}\n", e);
 }
 
-/* There is no memory for the line. A person gets it in parts, Nix what is the matter. */
+/*
+ * Write a message when there is no memory for its line. A person gets it in several writes, Nix is
+ * told only that memory has run out.
+ */
 static int write_without_memory(const char *prefix, const char *msg)
 {
 	static const char short_line[] =
@@ -91,7 +94,7 @@ static int write_without_memory(const char *prefix, const char *msg)
 
 static void write_line(enum log_level level, const char *prefix, const char *msg)
 {
-	struct err e = ERR_INIT; /* that a message cannot be told cannot be told either */
+	struct err e = ERR_INIT; /* a failure to log cannot be logged */
 	scoped_buf struct buf b = BUF_INIT(LOG_LINE_MAX);
 
 	if (level > max_level)
@@ -119,7 +122,10 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	errno = saved;
 }
 
-/* The message of WHY with all its lines below the first word, as Nix prints its own errors. */
+/*
+ * Return the message of WHY, with further lines indented by the width of "error: ", as Nix prints
+ * its own errors. The text may be in B.
+ */
 static const char *indent(const struct err *why, struct buf *b)
 {
 	struct err ignored = ERR_INIT;

@@ -6,7 +6,7 @@
 #include "hook/base/log.h"
 #include "nar/base/buf.h"
 
-/* Append the line that PREFIX and MSG become in FORMAT. */
+/* Append to B the line for PREFIX and MSG in FORMAT. */
 int log_format_line(struct buf *b, enum log_format format, enum log_level level, const char *prefix,
 		    const char *msg, struct err *e) MUST_CHECK;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/base/program.h: where the other programs of this package are.
+ * hook/base/program.h: find the other programs of this package.
  */
 #ifndef HOOK_BASE_PROGRAM_H
 #define HOOK_BASE_PROGRAM_H
@@ -8,8 +8,8 @@
 #include "nar/base/err.h"
 
 /*
- * The path of the program NAME: beside this one, as where neither is installed, else where it is
- * installed, whether it is there or not. Heap; NULL: *E.
+ * Return the path of the program NAME. If it lies beside this program, as in a build tree, that is
+ * its path; else the path where it gets installed, even if it is not there. Heap. NULL: *E.
  */
 char *program_path(const char *name, struct err *e) MUST_CHECK;
 

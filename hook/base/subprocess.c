@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Input and output are memory files, not pipes: nothing can block on a full pipe or die of a
- * broken one, so no loop over descriptors is needed.
+ * Input and output are memory files, not pipes. Neither process can block on a full pipe or die of
+ * a broken one, so no loop over descriptors is needed.
  */
 #include "hook/base/subprocess.h"
 
@@ -22,7 +22,7 @@
 
 #include "nar/base/banned.h"
 
-/* Of what a failing program says on standard error, this much is worth reading. */
+/* Most bytes that are read, and shown, of the standard error of a program that failed. */
 #define STDERR_MAX (64u << 10)
 #define STDERR_SHOWN 2000
 
@@ -39,11 +39,11 @@ static int memory_file(const void *data, size_t n, struct err *e)
 	return TAKE(fd, -1);
 }
 
-/* Whoever started us may have left descriptors open. */
+/* Make descriptors close-on-exec that the process which started this one may have left open. */
 static void keep_others(void)
 {
 #ifdef HAVE_CLOSE_RANGE
-	/* Not before Linux 5.11; all of our own are so anyway. */
+	/* Fails before Linux 5.11. The hook opens all of its own close-on-exec. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 #endif
 }
@@ -60,7 +60,7 @@ static int spawn(char *const *argv, const int fds[3], enum environment_kind kind
 	if (!env)
 		return -1;
 	keep_others();
-	/* Only allocations, which glibc does not even make, could fail here. */
+	/* These fail only if memory runs out, and glibc's allocate none. */
 	if (posix_spawn_file_actions_init(&actions) || posix_spawnattr_init(&attr))
 		return err_memory(e);
 	sigemptyset(&none);
@@ -87,7 +87,7 @@ static int spawn(char *const *argv, const int fds[3], enum environment_kind kind
 	return 0;
 }
 
-/* The end of what the program said, without the white space and "error: " around it. */
+/* Return the end of the text in FD, without an "error: " at the start and blanks at the end. */
 static const char *last_words(int fd, struct buf *b)
 {
 	struct err ignored = ERR_INIT;
@@ -101,7 +101,7 @@ static const char *last_words(int fd, struct buf *b)
 	return str_starts(b->data, "error: ") ? b->data + strlen("error: ") : b->data;
 }
 
-/* Run ARGV with these descriptors to its end. */
+/* Run ARGV with FDS as its descriptors 0 to 2, and wait for its end. */
 static int run(char *const *argv, const int fds[3], enum environment_kind kind, int *ret_status,
 	       struct err *e)
 {
