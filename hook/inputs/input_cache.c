@@ -2,41 +2,46 @@
 /*
  * Theory of operation
  *
- *	DIR/lock               flock: held for a moment to start a run, to pin, to trim
+ *	DIR/lock               flock(2): held for a moment to start a run, to pin, to trim
  *	DIR/entries/<hash>/    an entry; its time is when it was last asked for
  *	    contents           the tree
  *	    size               bytes of its NAR, in decimal
- *	    boot               a link to nowhere: the boot of the machine in which it was made; not
- *	                       there where the contents are known to be on the disk
- *	DIR/making/<hash>      flock: held by who unpacks that entry
- *	DIR/runs/<random>/     a run; flock on the directory: it lives
- *	    uses               names of the entries it has pinned, one a line
- *	    <hash>/            an entry on its way in or out
+ *	    boot               a dangling link: its text names the boot in which the entry was made.
+ *	                       There is none if the contents are known to be on the disk
+ *	DIR/making/<hash>      flock(2): held by the process that unpacks that entry
+ *	DIR/runs/<random>/     a run; while its directory is locked by flock(2), it lives
+ *	    uses               names of the entries that it has pinned, one a line
+ *	    <hash>/            an entry that is being made, or was moved out of entries/
  *
- * One lock a run, not one for each entry that it uses: a closure has thousands, a process has not
- * so many descriptors to spare. So pins are names in a file, which count as long as the flock(2) on
- * the directory around it is held. The supervisor holds it until no process of the build lives.
+ * A run holds one lock, not one for each entry that it uses: a closure has thousands of entries,
+ * and a process has not so many descriptors to spare. So pins are names in a file, which count
+ * while the directory that contains the file is locked. The supervisor holds that lock until no
+ * process of the build lives.
  *
  * Invariants:
- * - A run's directory is created and locked, and its pins are written, under DIR/lock. So who has
- *   DIR/lock sees all pins, and a run that nobody holds is dead, not about to start.
- * - Entries leave entries/ under DIR/lock and unpinned, or under their making lock and damaged; by
- *   rename(2) into a run's directory, never bit by bit where others look.
- * - Entries come into entries/ under their making lock, by rename(2), whole.
- * - A making lock that is gone from its directory is nobody's: who gets it looks, and tries again.
+ * - A run's directory is created and locked, and its pins are written, under DIR/lock. So the
+ *   holder of DIR/lock sees all pins, and a run whose directory is not locked is dead, not about to
+ *   start.
+ * - An entry leaves entries/ under DIR/lock if it is not pinned, or under its making lock if it is
+ *   damaged. It is moved into a run's directory by rename(2), and removed there.
+ * - An entry comes into entries/ under its making lock, by rename(2), complete.
+ * - A making lock whose file was removed protects nothing. A process that gets such a lock opens
+ *   the file again.
  *
- * The directory around `contents` is there because without root a directory that is read-only
- * cannot be moved to another parent, and has to keep its time.
+ * `contents` lies in a directory of its own because its top may be a read-only directory. Without
+ * root such a directory cannot be moved to another parent, and making it writable would change its
+ * time.
  *
- * SIGKILL leaves a run's directory and perhaps an empty file in making/; the next run to open the
- * cache removes both.
+ * SIGKILL leaves a run's directory and perhaps an empty file in making/. The next run that opens
+ * the cache removes both.
  *
- * A machine that loses power can lose contents of entries that it had not written back, but not the
- * order of what was done to directories. To write each entry to the disk as it is made would cost a
- * flush or two of the disk for each of a thousand inputs. So an entry says in which boot it was
- * made: as long as that one lasts, what was written is there to be read, on the disk or not. Who
- * finds an entry of another boot compares its hash, once, under its making lock: what is right then
- * was read from the disk, so that the link can go; what is not is made anew.
+ * A machine that loses power can lose contents of entries that it had not written back, but keeps
+ * the order of changes to directories. To write each entry to the disk when it is made would cost a
+ * flush or two of the disk for each of a thousand inputs. So an entry names the boot in which it
+ * was made: until the machine is started again, all that was written can be read. A process that
+ * finds an entry of another boot compares it with its hash, once, under its making lock. If the
+ * hash is right, the contents were read from the disk, and the link is removed. Otherwise the entry
+ * is made anew.
  */
 #include "hook/conf/conf.h"
 #include "hook/inputs/input_cache_internal.h"
@@ -66,7 +71,10 @@ void input_cache_name(const struct hash *sha256, char ret[INPUT_CACHE_NAME_MAX])
 	nix32_encode(sha256->bytes, hash_size_bytes(HASH_SHA256), ret);
 }
 
-/* HOW as of flock(2). 1: locked; 0: LOCK_NB, and another has it; -1: errno. */
+/*
+ * Lock FD by flock(2) with the operation HOW.
+ * Returns 1: it is locked; 0: HOW has LOCK_NB and another process holds the lock; -1: errno.
+ */
 static int lock_fd(int fd, int how)
 {
 	while (flock(fd, how) < 0) {
@@ -113,10 +121,10 @@ static int open_sub(struct input_cache *c, int dirfd, const char *name, struct e
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "opening '%s'", what);
-	/* Whatever umask says: runtimes may look at entries as another user. */
+	/* Whatever the umask: a runtime may look at entries as another user. */
 	if (made && fchmod(fd, 0755) < 0)
 		return err_sys(e, "setting the mode of '%s'", what);
-	/* What others can write to they could fill with what a build then takes for its inputs. */
+	/* Another user who can write to it could choose what a build takes for its inputs. */
 	if (conf_check_dir(fd, what, "cache-dir", e) < 0)
 		return -1;
 	return TAKE(fd, -1);
@@ -156,7 +164,7 @@ int input_cache_open_run(struct input_cache *c, const char *name, bool *ret_aliv
 	return TAKE(fd, -1);
 }
 
-/* Under the lock. */
+/* Make and lock the directory of this run. Call it under DIR/lock. */
 static int start_run(struct input_cache *c, struct err *e)
 {
 	uint8_t random[10];
@@ -179,7 +187,10 @@ static int start_run(struct input_cache *c, struct err *e)
 	return 0;
 }
 
-/* Under the lock. What cannot be removed is left to the next: this run can do without. */
+/*
+ * Remove the directories of dead runs. Call it under DIR/lock. A directory that cannot be removed
+ * is left to the next run.
+ */
 static int remove_dead_runs(struct input_cache *c, struct err *e)
 {
 	scoped_fd int fd = openat(c->runs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -187,7 +198,7 @@ static int remove_dead_runs(struct input_cache *c, struct err *e)
 
 	if (!d)
 		return err_sys(e, "reading '%s/runs'", c->dir);
-	fd = -1; /* the stream's */
+	fd = -1; /* D owns it now */
 	for (const struct dirent *de; (de = readdir(d));) {
 		struct err ignored = ERR_INIT;
 		bool alive;
@@ -202,7 +213,10 @@ static int remove_dead_runs(struct input_cache *c, struct err *e)
 	return 0;
 }
 
-/* Locks that nobody has any more: as who made the entry would have done. The same holds. */
+/*
+ * Remove the files in making/ that no process has locked: the maker of an entry was killed before
+ * it could. Call it under DIR/lock. A file that cannot be removed is left to the next run.
+ */
 static int remove_dead_locks(struct input_cache *c, struct err *e)
 {
 	scoped_fd int fd = openat(c->making_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -210,7 +224,7 @@ static int remove_dead_locks(struct input_cache *c, struct err *e)
 
 	if (!d)
 		return err_sys(e, "reading '%s/making'", c->dir);
-	fd = -1; /* the stream's */
+	fd = -1; /* D owns it now */
 	for (const struct dirent *de; (de = readdir(d));) {
 		if (de->d_name[0] == '.')
 			continue;
@@ -218,7 +232,7 @@ static int remove_dead_locks(struct input_cache *c, struct err *e)
 			openat(c->making_fd, de->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 		struct stat st;
 
-		/* One that has gone meanwhile is another's by now. */
+		/* If the opened file was removed, the name may be another process's lock by now. */
 		if (lock >= 0 && lock_fd(lock, LOCK_EX | LOCK_NB) > 0 && fstat(lock, &st) == 0 &&
 		    st.st_nlink != 0)
 			unlinkat(c->making_fd, de->d_name, 0);
@@ -226,7 +240,7 @@ static int remove_dead_locks(struct input_cache *c, struct err *e)
 	return 0;
 }
 
-/* Where it is not known which boot this is, entries are written to the disk as they are made. */
+/* Find out which boot this is. If that fails, each entry is written to the disk when it is made. */
 static void find_boot(struct input_cache *c)
 {
 	scoped_fd int fd = open(BOOT_FILE, O_RDONLY | O_CLOEXEC);
@@ -287,7 +301,7 @@ void input_cache_free(struct input_cache *c)
 
 	if (!c)
 		return;
-	/* Before the lock goes: else the next run would remove it, too. */
+	/* Before run_fd is closed: afterwards another run may remove the directory, too. */
 	if (c->run_name && !c->leave_run_dir &&
 	    io_rmtree(c->runs_fd, c->run_name, c->run_dir, &ignored) < 0)
 		err_clear(&ignored);
@@ -333,7 +347,10 @@ char *input_cache_path(const struct input_cache *c, const struct hash *sha256, s
 	return str_fmt(e, "%s/entries/%s/" INPUT_CACHE_CONTENTS, c->dir, name);
 }
 
-/* Nobody has touched the top of it: one who changes a directory or a file changes its time. */
+/*
+ * Tell whether the top of an entry is as it was made. A change to a directory or a file changes its
+ * time.
+ */
 static bool is_canonical(const struct stat *st)
 {
 	const mode_t mode = st->st_mode & 07777;
@@ -344,7 +361,7 @@ static bool is_canonical(const struct stat *st)
 	       st->st_mtim.tv_nsec == 0;
 }
 
-/* Whether entry NAME may have lost contents with the machine's power. */
+/* Tell whether entry NAME is of another boot, so that a power cut may have taken contents of it. */
 static bool is_of_other_boot(const struct input_cache *c, const char *name)
 {
 	char path[INPUT_CACHE_NAME_MAX + sizeof INPUT_CACHE_BOOT], boot[INPUT_CACHE_BOOT_MAX];
@@ -357,7 +374,10 @@ static bool is_of_other_boot(const struct input_cache *c, const char *name)
 	return (size_t)n != strlen(c->boot) || memcmp(boot, c->boot, (size_t)n) != 0;
 }
 
-/* Compare contents of entry NAME, of another boot, with SHA256. 1: right, on the disk; 0: no. */
+/*
+ * Compare the contents of entry NAME, which is of another boot, with SHA256.
+ * Returns 1: they are right, and on the disk; 0: not.
+ */
 static int verify(const struct input_cache *c, const char *name, const struct hash *sha256)
 {
 	scoped_fd int fd =
@@ -369,14 +389,15 @@ static int verify(const struct input_cache *c, const char *name, const struct ha
 	    nar_digest(fd, INPUT_CACHE_CONTENTS, name, NAR_DEPTH_ANY, NULL, &is, &ignored) < 0 ||
 	    !hash_equal(&is.sha256, sha256))
 		return 0;
-	/* If it stays, the next boot compares again. */
+	/* If the link cannot be removed, the contents are compared again. */
 	unlinkat(fd, INPUT_CACHE_BOOT, 0);
 	return 1;
 }
 
 /*
- * 1: the entry of SHA256, NAME, can be used, which is noted; 0: it is missing or damaged, or (not
- * COMPARE) it has to be compared first; -1: *E.
+ * Look whether entry NAME, of SHA256, can be used, and set its time if so. COMPARE: compare the
+ * contents if it is of another boot.
+ * Returns 1: it can be used; 0: it is missing or damaged, or must be compared first; -1: *E.
  */
 static int look(struct input_cache *c, const char *name, const struct hash *sha256, bool compare,
 		struct err *e)
@@ -405,7 +426,10 @@ int input_cache_move_away(struct input_cache *c, const char *name, struct err *e
 	return 0;
 }
 
-/* Get the lock for making entry NAME. 1: in *RET; 0: another has it, and WAIT is false; -1: *E. */
+/*
+ * Get the lock for making entry NAME.
+ * Returns 1: *RET holds it; 0: another process holds it, and WAIT is false; -1: *E.
+ */
 static int lock_making(struct input_cache *c, const char *name, bool wait, int *ret, struct err *e)
 {
 	for (;;) {
@@ -422,7 +446,7 @@ static int lock_making(struct input_cache *c, const char *name, bool wait, int *
 		if (got == 0)
 			return 0;
 		if (st.st_nlink == 0)
-			continue; /* of who was here before */
+			continue; /* the last holder of the lock has removed the file */
 		*ret = TAKE(fd, -1);
 		return 1;
 	}
@@ -443,7 +467,7 @@ static int check_digest(const struct input_cache_item *item, const struct nar_di
 		       item->what, got, is->size_bytes, wanted, item->size_bytes);
 }
 
-/* Fill DIRFD, the directory that becomes the entry. */
+/* Fill DIRFD, the directory that becomes entry NAME, and check what was written. */
 static int fill_entry(struct input_cache *c, int dirfd, const char *name,
 		      const struct input_cache_item *item, struct err *e)
 {
@@ -463,13 +487,13 @@ static int fill_entry(struct input_cache *c, int dirfd, const char *name,
 	return 0;
 }
 
-/* Under the making lock. */
+/* Make entry NAME. Call it under its making lock. */
 static int make_entry(struct input_cache *c, const char *name, const struct input_cache_item *item,
 		      struct err *e)
 {
 	struct err ignored = ERR_INIT;
 
-	/* A damaged one may be there. */
+	/* A damaged entry may be there. */
 	if (input_cache_move_away(c, name, e) < 0 || io_rmtree(c->run_fd, name, name, e) < 0)
 		return -1;
 	scoped_fd int dirfd = io_mkdir(c->run_fd, name, 0755, e);
@@ -500,7 +524,7 @@ int input_cache_get(struct input_cache *c, const struct input_cache_item *item, 
 	rc = lock_making(c, name, wait, &lock, e);
 	if (rc <= 0)
 		return rc;
-	/* Another may have made it, or compared it, while we waited. */
+	/* Another process may have made or compared it while this one waited. */
 	rc = look(c, name, &item->sha256, true, e);
 	if (rc == 0) {
 		rc = make_entry(c, name, item, e);
@@ -509,7 +533,7 @@ int input_cache_get(struct input_cache *c, const struct input_cache_item *item, 
 		else
 			c->grew = true;
 	}
-	/* Before the lock goes, so that none who waits for it keeps it. */
+	/* Before the lock is released, so that a process that waits for it finds it stale. */
 	unlinkat(c->making_fd, name, 0);
 	return rc < 0 ? -1 : 1;
 }

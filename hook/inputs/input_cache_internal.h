@@ -5,7 +5,7 @@
  *	input_cache.c       the directory, the run, and entries that are made
  *	input_cache_trim.c  entries that are removed
  *
- * What lies where is told in input_cache.c.
+ * input_cache.c says how the cache's directory is laid out.
  */
 #ifndef HOOK_INPUTS_INPUT_CACHE_INTERNAL_H
 #define HOOK_INPUTS_INPUT_CACHE_INTERNAL_H
@@ -13,7 +13,7 @@
 #include "hook/inputs/input_cache.h"
 #include "nar/base/buf.h"
 
-/* 52 digits and a NUL: the name of an entry. */
+/* An entry's name is 52 digits; with its NUL. */
 #define INPUT_CACHE_NAME_MAX 53
 #define INPUT_CACHE_CONTENTS "contents"
 #define INPUT_CACHE_SIZE "size"
@@ -29,19 +29,23 @@ struct input_cache {
 	_Atomic bool grew;
 	int entries_fd, making_fd, runs_fd;
 	int lock_fd;
-	char *run_name;                  /* below runs/ */
-	char *run_dir;                   /* its path */
-	char boot[INPUT_CACHE_BOOT_MAX]; /* the boot of this machine; "": not known */
-	int run_fd;                      /* has the run's flock(2) */
+	char *run_name;                  /* of the run's directory in runs/ */
+	char *run_dir;                   /* path of the run's directory */
+	char boot[INPUT_CACHE_BOOT_MAX]; /* id of this machine's current boot; "": not known */
+	int run_fd;                      /* holds the run's flock(2) */
 };
 
+/* Print the name of the entry of a hash. */
 void input_cache_name(const struct hash *sha256, char ret[INPUT_CACHE_NAME_MAX]);
-/* One process at a time, until input_cache_unlock(). */
+/* Take the lock of the cache, which one process holds at a time, until input_cache_unlock(). */
 int input_cache_lock(struct input_cache *c, struct err *e) MUST_CHECK;
 void input_cache_unlock(struct input_cache *c);
-/* Open run NAME. *RET_ALIVE: somebody holds it; else it is ours until the descriptor is closed. */
+/*
+ * Open the directory of run NAME, and lock it if the run is dead; *RET_ALIVE says whether it lives.
+ * Returns its descriptor; -1: it cannot be opened.
+ */
 int input_cache_open_run(struct input_cache *c, const char *name, bool *ret_alive) MUST_CHECK;
-/* Move entry NAME away, so that nobody finds it any more, into the run's directory. */
+/* Move entry NAME into the run's directory, where no other process finds it. */
 int input_cache_move_away(struct input_cache *c, const char *name, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removing entries: who is pinned, who was used when, who goes. */
+/* Remove entries: find out which are pinned, when each was used, and which must go. */
 #include "hook/inputs/input_cache_internal.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct entry {
 	char *name;
 	uint64_t size_bytes;
 	struct timespec used;
-	bool whole; /* else it goes first */
+	bool whole; /* false: it is damaged, and removed first */
 };
 
 struct entries {
@@ -37,7 +37,7 @@ static void entries_done(struct entries *l)
 }
 #define scoped_entries __attribute__((cleanup(entries_done)))
 
-/* A stream of its own, from the start. NULL: *E. */
+/* Open a stream of directory DIRFD that starts at its beginning. NULL: *E. */
 static DIR *list(const struct input_cache *c, int dirfd, const char *name, struct err *e)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -50,7 +50,7 @@ static DIR *list(const struct input_cache *c, int dirfd, const char *name, struc
 	return d;
 }
 
-/* Append what run NAME has pinned. A dead one has nothing, and neither has one that goes. */
+/* Append to RET the entries that run NAME pins: none if the run is dead or is being removed. */
 static int add_uses(struct input_cache *c, const char *name, struct strv *ret, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(USES_BYTES_MAX);
@@ -65,7 +65,7 @@ static int add_uses(struct input_cache *c, const char *name, struct strv *ret, s
 	if (io_read_file(dirfd, INPUT_CACHE_USES, &b, e) < 0) {
 		if (e->sys != ENOENT)
 			return err_wrap(e, "in '%s/runs/%s'", c->dir, name);
-		err_clear(e); /* its supervisor has just removed it */
+		err_clear(e); /* the run's supervisor has just removed it */
 		return 0;
 	}
 	return b.len ? strv_split(ret, b.data, "\n", e) : 0;
@@ -85,7 +85,7 @@ static int find_pinned(struct input_cache *c, struct strv *ret, struct err *e)
 	return 0;
 }
 
-/* How large entry NAME says it is; false: it does not. */
+/* Read the size that entry NAME states. Returns false: it states none. */
 static bool read_size(const struct input_cache *c, const char *name, uint64_t *ret)
 {
 	scoped_buf struct buf b = BUF_INIT(SIZE_BYTES_MAX);
@@ -144,7 +144,7 @@ static int compare_use(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Under the lock: take out of entries/ what has to go; its names are in RET. */
+/* Move what must go out of entries/, and append its names to RET. Call it under DIR/lock. */
 static int take_out(struct input_cache *c, struct strv *ret, struct err *e)
 {
 	scoped_strv struct strv pinned = STRV_INIT;
@@ -179,7 +179,7 @@ int input_cache_trim(struct input_cache *c, struct err *e)
 	input_cache_unlock(c);
 	if (rc < 0)
 		return -1;
-	/* Their trees are gone for others already, and take their time. */
+	/* Without the lock: no other process sees these trees, and removing them can take long. */
 	for (size_t i = 0; i < out.n; i++)
 		if (io_rmtree(c->run_fd, out.items[i], out.items[i], e) < 0)
 			return err_wrap(e, "in '%s'", c->run_dir);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Three steps: find all sources that lie in the store and which store paths these are; have those
- * in the cache; point the sources there. Nothing is changed before all are known, as pins are set
- * once for all.
+ * Three steps: find all sources that lie in the store, and their store paths; make sure that the
+ * cache contains these; point the sources to the cache. All sources are found before the first is
+ * changed, because pins are set once for all of them.
  */
 #include "hook/inputs/inputs.h"
 
@@ -23,12 +23,12 @@
 
 #include "nar/base/banned.h"
 
-/* A source that is pointed elsewhere. */
+/* A source that is pointed to the cache. */
 struct place {
 	char **source;   /* the string that is replaced */
 	char **nar_hash; /* gets the hash of the path, or NULL */
 	char *path;      /* the store path that it lies in */
-	char *rest;      /* where in it: "", "/bin/sh" */
+	char *rest;      /* the source's place in that path: "", "/bin/sh" */
 };
 
 /* A store path that is wanted. */
@@ -43,8 +43,8 @@ struct plan {
 	int store_fd;
 	struct place *places;
 	size_t n_places, cap_places;
-	struct strv paths;     /* sorted, each once */
-	struct wanted *wanted; /* one for each of paths */
+	struct strv paths;     /* store paths, sorted, each once */
+	struct wanted *wanted; /* one for each of `paths` */
 };
 
 static void plan_done(struct plan *p)
@@ -67,7 +67,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Is REAL the store, or above it? */
+/* Refuse REAL, the real path of SOURCE, if it is the store or contains it. */
 static int refuse_above_store(const struct plan *p, const char *real, const char *source,
 			      struct err *e)
 {
@@ -89,8 +89,10 @@ static int refuse_above_store(const struct plan *p, const char *real, const char
 }
 
 /*
- * Where the store begins in REAL, which has no links: by what the directories on the way are, so
- * that another mount of the store is found, too. 1: REAL + *RET_LEN is what follows; 0: nowhere.
+ * Find the store directory among the directories that lead to REAL, a path without links. They are
+ * compared by device and inode, so another mount of the store is found, too.
+ * Returns 1: the first *RET_LEN bytes of REAL are the store directory; 0: it is not on the way; -1:
+ * *E.
  */
 static int find_store(const struct plan *p, const char *real, size_t *ret_len, struct err *e)
 {
@@ -142,8 +144,10 @@ static int add_real(struct plan *p, char **source, const char *real, struct err 
 }
 
 /*
- * Without Nix the store has no place on this machine where its paths could be found: what is called
- * as if it lay in it is taken from the cache, also where there is something of that name.
+ * Tell whether SOURCE is to be taken from the cache because its name lies in the store directory.
+ * That is so without Nix only: its store has no directory on this machine, and a file that has such
+ * a name is not used.
+ * Returns the length of the store path in SOURCE; 0: not.
  */
 static size_t named_in_store(const struct plan *p, const char *source)
 {
@@ -157,7 +161,10 @@ static int add_named(struct plan *p, char **source, size_t len, struct err *e)
 	return add_place(p, source, NULL, path, path ? str_dup(*source + len, e) : NULL, e);
 }
 
-/* A source that is mounted as what it leads to. Missing: whoever mounts it says so. */
+/*
+ * Add *SOURCE, whose links are followed when it is mounted. If it does not exist, that is not
+ * reported here but when it is mounted.
+ */
 static int add_followed(struct plan *p, char **source, struct err *e)
 {
 	const size_t named = named_in_store(p, *source);
@@ -170,7 +177,10 @@ static int add_followed(struct plan *p, char **source, struct err *e)
 
 /* ---- the sources of a request ---- */
 
-/* What runtimes would follow into the store becomes a path of its own. */
+/*
+ * If the network file PATH is a link into the store, which a runtime would follow, make it a host
+ * path of the request.
+ */
 static int add_network_file(struct plan *p, const char *path, struct err *e)
 {
 	struct request *r = p->j->request;
@@ -186,7 +196,7 @@ static int add_network_file(struct plan *p, const char *path, struct err *e)
 	return req_add_host_path(r, path, real, false, true, e);
 }
 
-/* Before anything points into the request's lists. */
+/* Add network files. Call it before struct place points into the request's lists. */
 static int add_network_files(struct plan *p, struct err *e)
 {
 	const struct spec_host *h = &p->j->machine->host;
@@ -221,7 +231,7 @@ static int add_host_paths(struct plan *p, struct err *e)
 		const size_t before = p->n_places;
 		struct stat st;
 
-		/* Links are made again in the bundle, not mounted: nothing of the store is. */
+		/* A link is made again in the bundle and not mounted, so it shows no store. */
 		if (str_eq(h->source, "/proc"))
 			continue;
 		if (!named_in_store(p, h->source) &&
@@ -309,7 +319,7 @@ static int check_stop(int fd, struct err *e)
 	return err_set(e, ERR_STOPPED, "stopped while unpacking inputs");
 }
 
-/* One round over what is not there yet. */
+/* Get all wanted paths that are not in the cache yet. WAIT: also those that others unpack. */
 static int get_round(struct input_cache *c, struct plan *p, bool wait, struct err *e)
 {
 	for (size_t i = 0; i < p->paths.n; i++) {
@@ -327,14 +337,17 @@ static int get_round(struct input_cache *c, struct plan *p, bool wait, struct er
 	return 0;
 }
 
-/* Builds that start together share the work: what another is at comes last. */
+/*
+ * Get all wanted paths. Those that another process is unpacking come last, so builds that start
+ * together share the work.
+ */
 static int get_all(struct input_cache *c, struct plan *p, struct err *e)
 {
 	struct err trim = ERR_INIT;
 
 	if (get_round(c, p, false, e) < 0 || get_round(c, p, true, e) < 0)
 		return -1;
-	/* The build has what it needs. */
+	/* A failure is only warned of, because the build has what it needs. */
 	if (input_cache_grew(c) && input_cache_trim(c, &trim) < 0)
 		log_warn("keeping the cache of inputs small: %s", trim.msg);
 	return 0;
@@ -407,7 +420,7 @@ static int open_store(struct plan *p, struct err *e)
 	return 0;
 }
 
-/* A cache in the store would show the store. */
+/* Refuse a cache in the store, because mounting it would show the store. */
 static int check_cache(const struct input_cache *c, const struct plan *p, struct err *e)
 {
 	scoped_free char *real = realpath(input_cache_run_dir(c), NULL);
@@ -429,8 +442,8 @@ int inputs_open(struct inputs *in, const struct conf *c, const struct store *st,
 		return 0;
 	if (!c->cache_dir[0])
 		return err_set(e, ERR_INPUT,
-			       "key 'cache-dir' has to be set where neither $XDG_CACHE_HOME nor "
-			       "$HOME is");
+			       "neither $XDG_CACHE_HOME nor $HOME is set: set 'cache-dir', which "
+			       "'inputs = nar' needs");
 	const struct input_cache_options o = {c->cache_dir, c->cache_size,
 					      st->sync_before_registering || st->fsync_store_paths};
 	in->cache = input_cache_open(&o, e);
