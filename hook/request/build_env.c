@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The environment of a build. Nix puts it together in steps, a later one replaces what an earlier
- * one set, and the order is not the one that a reader expects: a derivation may override PATH,
- * HOME, NIX_STORE and NIX_BUILD_CORES, but neither the build directory's six names nor NIX_LOG_FD
- * and TERM; and impureEnvVars may override all but the last two. Source: Nix's
- * DerivationBuilderImpl::initEnv(), DesugaredEnv::create().
+ * Make the environment of a build. Nix sets it in steps, and a later step replaces what an earlier
+ * one set. The steps are, from first to last:
+ *
+ *	PATH, HOME, NIX_STORE, NIX_BUILD_CORES
+ *	the derivation's variables, or structured attributes
+ *	the six names of the build directory
+ *	NIX_OUTPUT_CHECKED, for a fixed output
+ *	impureEnvVars
+ *	NIX_LOG_FD, TERM
+ *
+ * Source: Nix's DerivationBuilderImpl::initEnv(), DesugaredEnv::create().
  */
 #include "hook/request/maker_internal.h"
 
@@ -18,7 +24,7 @@
 
 #include "nar/base/banned.h"
 
-/* Contents and variables together may be as large as a request may. */
+/* Contents and variables together may be as large as a request. */
 #define TEXT_MAX REQ_JSON_MAX
 #define FILE_MODE 0644
 /* ".attr-" and 52 digits of a SHA-256. */
@@ -30,9 +36,9 @@ static int set(struct maker *m, const char *key, const char *value, struct err *
 }
 
 /*
- * Set a variable of the derivation as execve(2) hands it on: NAME=VALUE is one string, in which
- * placeholders are replaced (also in the name), which ends at its first NUL, and in which the name
- * ends at the first '='. What has no name then cannot be looked up by any program and is left out.
+ * Set a variable of the derivation as execve(2) passes it on. NAME=VALUE is one string:
+ * placeholders are replaced in all of it, it ends at its first NUL, and the name ends at the first
+ * '='. A string with an empty name is left out, because no program can look it up.
  */
 static int set_from_drv(struct maker *m, const char *key, size_t key_len, const char *value,
 			size_t value_len, struct err *e)
@@ -53,8 +59,9 @@ static int set_from_drv(struct maker *m, const char *key, size_t key_len, const 
 }
 
 /*
- * A variable that is called "a=b" gives the builder another string that starts with "a=", after
- * that of "a", where a look-up does not find it. So these are set first, the last one first.
+ * Set the variables whose names contain '='. With Nix a variable "a=b" becomes another string that
+ * starts with "a=", behind that of the variable "a", where a look-up does not find it. So these are
+ * set first, in reverse order, and "a" replaces them.
  */
 static int set_odd_names(struct maker *m, struct err *e)
 {
@@ -94,7 +101,7 @@ static int as_file_cmp(const void *pa, const void *pb)
 	return strcmp(a->name, b->name);
 }
 
-/* Variable V is in passAsFile: name its file, and say where it is in another variable. */
+/* Name the file for variable V, which is in passAsFile, and set the variable with its path. */
 static int pass_as_file(struct maker *m, const struct drv_env *v, struct as_file *ret,
 			struct err *e)
 {
@@ -115,7 +122,7 @@ static int pass_as_file(struct maker *m, const struct drv_env *v, struct as_file
 	return set_from_drv(m, key, strlen(key), path, strlen(path), e);
 }
 
-/* In order of their names, as a list that is kept sorted takes them soonest. */
+/* Add the files in order of their names, which is the fastest for a list that is kept sorted. */
 static int add_files(struct maker *m, struct as_file *files, size_t n, struct err *e)
 {
 	qsort(files, n, sizeof *files, as_file_cmp);
@@ -125,7 +132,7 @@ static int add_files(struct maker *m, struct as_file *files, size_t n, struct er
 	return 0;
 }
 
-/* The variables of the derivation, where it has no structured attributes. */
+/* Add the variables of a derivation without structured attributes. */
 static int add_drv_env(struct maker *m, struct err *e)
 {
 	scoped_strv struct strv names = STRV_INIT;
@@ -139,7 +146,7 @@ static int add_drv_env(struct maker *m, struct err *e)
 	scoped_free struct as_file *files = mem_new(names.n, sizeof *files, e);
 	if (!files)
 		return -1;
-	/* In order of names: a variable "xPath" of its own wins over what is made for "x". */
+	/* In order of names: the derivation's variable "xPath" replaces the one made for "x". */
 	for (size_t i = 0; i < d->n_env; i++) {
 		const struct drv_env *v = &d->env[i];
 		int rc = 0;
@@ -156,7 +163,7 @@ static int add_drv_env(struct maker *m, struct err *e)
 	return maker_add_graph_files(m, e);
 }
 
-/* `outputs` is an object of placeholders in the document, whatever the derivation said. */
+/* Make `outputs` in the document an object of placeholders, whatever the derivation says. */
 static int set_outputs(const struct drv *d, struct jdoc *doc, struct err *e)
 {
 	struct jdoc outputs = jdoc_object();
@@ -189,7 +196,7 @@ static int add_structured_attrs(struct maker *m, struct err *e)
 		return -1;
 	if (jdoc_print(doc, &json, e) < 0 || add_file(m, ".attrs.json", json.data, json.len, e) < 0)
 		return -1;
-	/* Made from the placeholders as well: none of them is quoted otherwise than a path. */
+	/* The shell's form is made before placeholders are replaced: both need no quoting. */
 	if (buf_reserve(&shell, 0, e) < 0 || attrs_shell(doc, &shell, e) < 0 ||
 	    add_file(m, ".attrs.sh", shell.data, shell.len, e) < 0)
 		return -1;
@@ -207,9 +214,7 @@ static int add_defaults(struct maker *m, struct err *e)
 
 	if (settings_u64(s, "cores", 0, &cores, e) < 0)
 		return -1;
-	/*
-	 * A 0 that somebody has set is told as it is by an older Nix; nixpkgs' builder asks nproc.
-	 */
+	/* Before 2.31 Nix passes a 0 that the user has set on as it is; nixpkgs then asks nproc. */
 	if (cores == 0 && (settings_of_2_31(s) || !settings_get(s, "cores")))
 		cores = cores_of_machine();
 	snprintf(cores_text, sizeof cores_text, "%llu", (unsigned long long)cores);
@@ -231,7 +236,7 @@ static int add_build_dir(struct maker *m, struct err *e)
 	return 0;
 }
 
-/* The value after "NAME=" in one of the strings of V (N of them, or up to NULL); NULL: none. */
+/* Return the value after "NAME=" in the strings V, which end by NULL; NULL: there is none. */
 static const char *find_assignment(char *const *v, const char *name)
 {
 	size_t len = strlen(name);
@@ -243,9 +248,9 @@ static const char *find_assignment(char *const *v, const char *name)
 }
 
 /*
- * Whether variable NAME of our environment, which is that of Nix's daemon, is not for every client
- * that can write a derivation: a build with network could send it anywhere. A name with a variable
- * part in front or behind counts ("GITHUB_TOKEN_2").
+ * Tell whether the variable NAME looks like a secret. The environment is that of Nix's daemon, and
+ * every client of the daemon can write a derivation that asks for NAME. A build with network could
+ * send it anywhere. Parts of names count, too ("GITHUB_TOKEN_2").
  */
 static bool is_secret(const char *name)
 {
@@ -265,7 +270,7 @@ static bool is_secret(const char *name)
 	return false;
 }
 
-/* The value of variable NAME of Nix's environment; NULL: there is none, or not for builds. */
+/* Return the value of variable NAME of Nix's environment; NULL: unset, or not for builds. */
 static const char *outside_value(const struct maker *m, const char *name)
 {
 	const char *value = find_assignment(m->in->environ, name);
@@ -280,7 +285,7 @@ static const char *outside_value(const struct maker *m, const char *name)
 	return NULL;
 }
 
-/* What is not set outside is empty inside, not missing. */
+/* Add impureEnvVars. A variable that is not set outside is empty inside, not missing. */
 static int add_impure_env(struct maker *m, struct err *e)
 {
 	scoped_strv struct strv names = STRV_INIT;

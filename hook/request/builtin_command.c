@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A request for one of Nix's builtin builders: the program that stands in for it, and a file with
- * what it needs to know. Neither arguments nor the environment of the derivation count: Nix reads
- * its attributes where they are in the environment of the .drv, so those of structured attributes
- * are not found.
+ * Make the command for one of Nix's builtin builders: the program that does its work, and a file
+ * with its parameters. The builder gets neither arguments nor the environment of the derivation.
+ * Its attributes are read from the environment of the .drv, as in Nix, so structured attributes are
+ * not found.
  */
 #include "hook/request/maker_internal.h"
 
@@ -18,7 +18,7 @@
 
 #include "nar/base/banned.h"
 
-/* Where the program and all that it needs are in the sandbox. */
+/* Paths in the sandbox of the program and of all that it needs. */
 #define PROGRAM_DIR "/.nix-oci-hook"
 #define PROGRAM_PATH PROGRAM_DIR "/builtin"
 #define LOADER_PATH PROGRAM_DIR "/loader"
@@ -37,7 +37,7 @@ static int add_param(struct buf *b, const char *name, const char *value, struct 
 	return buf_addf(b, e, "%s=%s", name, value) < 0 ? -1 : buf_addc(b, '\0', e);
 }
 
-/* Attributes, with placeholders replaced. What follows a NUL Nix's builders do not see either. */
+/* Add attributes as parameters, with placeholders replaced. As in Nix, a NUL ends the value. */
 static int add_attributes(struct maker *m, const char *const *names, struct buf *b, struct err *e)
 {
 	for (; *names; names++) {
@@ -69,7 +69,7 @@ static int add_settings(struct maker *m, struct buf *b, struct err *e)
 	return add_param(b, "http2", http2 ? "1" : "0", e);
 }
 
-/* Where hashed-mirrors would have a flat fixed output: `<mirror>/<algorithm>/<hexadecimal>`. */
+/* Add the URLs of a flat fixed output on hashed-mirrors: `<mirror>/<algorithm>/<hexadecimal>`. */
 static int add_mirrors(struct maker *m, struct buf *b, struct err *e)
 {
 	const struct drv_output *o = drv_output(m->in->drv, "out");
@@ -93,7 +93,7 @@ static int add_mirrors(struct maker *m, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* The variables that libcurl reads. Nix runs its builders with its own environment. */
+/* Add the variables that libcurl reads, because Nix runs builtin builders with its environment. */
 static int add_proxies(struct maker *m, struct buf *b, struct err *e)
 {
 	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
@@ -109,8 +109,9 @@ static int add_proxies(struct maker *m, struct buf *b, struct err *e)
 }
 
 /*
- * A file of the machine (NULL: none) as NAME in the build directory, for the builder's eyes only,
- * and as parameter PARAM. One that cannot be read is empty, as with Nix.
+ * Add the machine's file SOURCE (NULL: none) as NAME in the build directory, readable by the build
+ * user only, and its path as parameter PARAM. If it cannot be opened the builder gets an empty
+ * file, as with Nix; an empty netrc is left out.
  */
 static int add_machine_file(struct maker *m, const char *source, const char *name,
 			    const char *param, struct buf *b, struct err *e)
@@ -171,7 +172,7 @@ static int add_unpack_channel(struct maker *m, struct buf *b, struct err *e)
 	return add_attributes(m, attributes, b, e);
 }
 
-/* What each needs to know; the names are builtin_name()'s. */
+/* The builtin builders by their builtin_name(), and what adds their parameters. */
 static const struct {
 	const char *name;
 	int (*add)(struct maker *m, struct buf *b, struct err *e);
@@ -205,11 +206,11 @@ static int add_params(struct maker *m, const char *name, const char *path, struc
 
 static int add_bind(struct maker *m, const char *target, const char *source, struct err *e)
 {
-	/* Links are followed here: a bundle would make a link of a link. */
+	/* Links are followed here, because a bundle would make the link again. */
 	scoped_free char *real = realpath(source, NULL);
 
 	if (!real)
-		return err_sys(e, "'%s', which builtin builders need", source);
+		return err_sys(e, "finding '%s', which builtin builders need", source);
 	return req_add_host_path(m->r, target, real, false, true, e);
 }
 

@@ -35,7 +35,7 @@ int builtin_program_find(const struct conf *c, struct builtin_program *ret, stru
 	return found ? builtin_describe(found, ret, e) : -1;
 }
 
-/* A line of its answer: "loader PATH" or "lib PATH". */
+/* Parse a LINE that the program has printed: "loader PATH" or "lib PATH". */
 static int add_line(struct builtin_program *p, const char *line, struct err *e)
 {
 	if (str_starts(line, "loader /") && !p->loader) {
@@ -44,7 +44,9 @@ static int add_line(struct builtin_program *p, const char *line, struct err *e)
 	}
 	if (str_starts(line, "lib /"))
 		return strv_add(&p->libs, line + strlen("lib "), e);
-	return err_set(e, ERR_INPUT, "'%s --libs' printed '%s'", p->path, line);
+	return err_set(e, ERR_INPUT,
+		       "'%s --libs' printed '%s' instead of 'loader <path>' or 'lib <path>'",
+		       p->path, line);
 }
 
 int builtin_describe(const char *path, struct builtin_program *ret, struct err *e)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which paths of the machine a build sees. Nix fills one map from target to source in this order,
- * later entries replace earlier ones: sandbox-paths, the closures of those of them that are in the
- * store, the build directory, __impureHostDeps, the inputs; then the derivation's own outputs are
- * taken out. Source: Nix's DerivationBuilderImpl::getPathsInSandbox().
+ * Choose the paths of the machine that a build sees. Nix fills one map from target to source, in
+ * which later entries replace earlier ones. The order is: sandbox-paths, the closures of those
+ * sandbox-paths that lie in the store, the build directory, __impureHostDeps, the inputs. Then the
+ * derivation's own outputs are taken out. Source: Nix's DerivationBuilderImpl::getPathsInSandbox().
  *
- * Nix glues a target to the root directory as text. Here it is made clean first, so that ".." in a
- * setting or a derivation cannot lead out of that root.
+ * Nix appends a target to the root directory as text. Here ".." is removed from it first, so that a
+ * setting or a derivation cannot lead out of the root.
  */
 #include "hook/request/maker_internal.h"
 
@@ -18,10 +18,10 @@
 
 #include "nar/base/banned.h"
 
-/* What a statically built Nix calls the shell that is a part of it. */
+/* A statically built Nix names the shell that it contains by this source. */
 #define EMBEDDED_SHELL "__embedded_sandbox_shell__"
 
-/* Is PATH the same as DIR, or below it? Both are clean. */
+/* Tell whether PATH is DIR or lies in it. Both must be clean. */
 static bool is_in(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
@@ -32,8 +32,10 @@ static bool is_in(const char *path, const char *dir)
 }
 
 /*
- * Nix before 2.22 binds what a link leads to; later ones make the link again, and so does the
- * bundle. Of those only the later send `build-dir`. Heap, or NULL: SOURCE stands as it is.
+ * Follow the links of SOURCE if this Nix does. Before 2.22 Nix binds the file that a link leads to;
+ * from 2.22 on it makes the link again, and so does the bundle. Only the later ones send
+ * `build-dir`.
+ * Returns the path that SOURCE leads to, on the heap; NULL: use SOURCE itself.
  */
 static char *follow_links(const struct maker *m, const char *source)
 {
@@ -67,7 +69,7 @@ static int add_host_path(struct maker *m, const char *target, const char *source
 	return req_add_host_path(m->r, clean, real ? real : source, optional, false, e);
 }
 
-/* If SOURCE lies in the store, remember its store path for the closure. Not valid: not known. */
+/* If SOURCE lies in the store, append its store path to ROOTS, unless that is not valid. */
 static int add_closure_root(struct maker *m, const char *source, struct strv *roots, struct err *e)
 {
 	struct store *st = m->in->store;
@@ -85,7 +87,10 @@ static int add_closure_root(struct maker *m, const char *source, struct strv *ro
 	return strv_add(roots, path, e);
 }
 
-/* One item of sandbox-paths: `path` or `target=source`, then perhaps '?'. ITEM is changed. */
+/*
+ * Add one item of sandbox-paths, `path` or `target=source`. A '?' at its end makes it optional.
+ * ITEM is changed.
+ */
 static int add_sandbox_path(struct maker *m, char *item, struct strv *roots, struct err *e)
 {
 	size_t len = strlen(item);
@@ -130,7 +135,7 @@ static int add_sandbox_paths(struct maker *m, struct err *e)
 
 	if (settings_list(m->in->settings, "sandbox-paths", &items, e) < 0)
 		return -1;
-	/* A set for Nix: where a target stands twice, the last in this order wins. */
+	/* Nix has a set here: if two items have one target, the last in sorted order wins. */
 	strv_sort(&items);
 	for (size_t i = 0; i < items.n; i++)
 		if (add_sandbox_path(m, items.items[i], &roots, e) < 0)
@@ -187,12 +192,10 @@ static int add_impure_host_deps(struct maker *m, struct err *e)
 	return 0;
 }
 
-/*
- * Is TARGET what the request has a place for already, so that no path of the machine may be there?
- */
+/* Tell whether the target of H is taken already, so that no path of the machine may be there. */
 static bool is_taken(const struct maker *m, const struct req_host_path *h)
 {
-	/* Nix makes a new /proc, whatever the target is called. */
+	/* Nix mounts a new /proc instead, whatever the target is. */
 	return str_eq(h->source, "/proc") || str_eq(h->target, m->build_dir) ||
 	       strv_has_sorted(m->in->inputs, h->target) ||
 	       strv_has_sorted(&m->own_outputs, h->target);
@@ -225,7 +228,7 @@ static bool has_bin_sh(const struct request *r)
 
 int maker_add_host_paths(struct maker *m, struct err *e)
 {
-	/* A Nix that asks says what its sandbox has at /bin/sh, which may be nothing (Debian's). */
+	/* A Nix that sends sandbox-paths says what is at /bin/sh: nothing, in Debian's case. */
 	const bool said = settings_get(m->in->settings, "sandbox-paths");
 
 	if (add_sandbox_paths(m, e) < 0 || add_impure_host_deps(m, e) < 0)

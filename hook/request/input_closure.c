@@ -5,12 +5,12 @@
 
 #include "nar/base/banned.h"
 
-/* What is found of the inputs of one derivation. */
+/* The inputs of one derivation, while they are collected. */
 struct finder {
 	struct store *st;
-	bool unbuilt;
-	struct strv valid;   /* inputs whose closures are wanted */
-	struct strv invalid; /* others, where that is no error */
+	bool unbuilt;        /* an input that is not valid is no error */
+	struct strv valid;   /* valid inputs */
+	struct strv invalid; /* inputs that are not valid; with `unbuilt` only */
 };
 
 static void finder_done(struct finder *f)
@@ -20,7 +20,7 @@ static void finder_done(struct finder *f)
 }
 #define scoped_finder __attribute__((cleanup(finder_done)))
 
-/* Add PATH. Returns 1; 0: it is not valid, and has to be; -1: *E. */
+/* Add PATH. Returns 1: it is added; 0: it is not valid, which is an error; -1: *E. */
 static int add_path(struct finder *f, const char *path, struct err *e)
 {
 	int valid = store_is_valid(f->st, path, e);

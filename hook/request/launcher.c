@@ -56,7 +56,7 @@ static bool sigpipe_is_ignored(void)
 	return sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
 }
 
-/* The program, what it is to do, and where it finds that. */
+/* Make the launcher's file: its program, the payload, and a trailer that says where that is. */
 static int make_file(const struct request *r, uint32_t flags, struct buf *b, struct err *e)
 {
 	struct launch_trailer t = {
@@ -67,11 +67,17 @@ static int make_file(const struct request *r, uint32_t flags, struct buf *b, str
 	};
 
 	if (r->args.n > UINT32_MAX || r->n_env > UINT32_MAX)
-		return err_set(e, ERR_LIMIT, "a command of %zu arguments", r->args.n);
+		return err_set(e, ERR_LIMIT,
+			       "the build's command has %zu arguments and %zu variables, and the "
+			       "launcher takes %u of each",
+			       r->args.n, r->n_env, UINT32_MAX);
 	if (buf_add(b, program, program_bytes, e) < 0 || add_payload(r, b, e) < 0)
 		return -1;
 	t.payload_bytes = b->len - program_bytes;
-	/* It is mapped, and the trailer then read where it is; more NULs are no strings. */
+	/*
+	 * The launcher maps the file and reads the trailer in place, so it must be aligned. NULs
+	 * are added to the payload, where they end no further string.
+	 */
 	for (; (b->len + sizeof t) % 8; t.payload_bytes++)
 		if (buf_addc(b, '\0', e) < 0)
 			return -1;

@@ -33,13 +33,15 @@ int derivation_from_file(const char *arg, const char *store_dir, struct drv *ret
 	if (!is)
 		return -1;
 	if (path && !str_eq(path, is))
-		return err_set(e, ERR_INPUT, "the derivation in '%s' is '%s'", arg, is);
+		return err_set(e, ERR_INPUT,
+			       "the file '%s' contains the derivation '%s' instead of '%s'", arg,
+			       is, path);
 	free(ret->path);
 	ret->path = TAKE(is, NULL);
 	return 0;
 }
 
-/* The input derivation PATH, as it is in the store CTX. */
+/* Read the derivation PATH from the store CTX. */
 static int read_from_store(void *ctx, const char *path, struct drv *ret, struct err *e)
 {
 	const struct store *st = ctx;
@@ -49,8 +51,8 @@ static int read_from_store(void *ctx, const char *path, struct drv *ret, struct 
 }
 
 /*
- * The derivation ARG: a path in ST or its base name there, else a file from elsewhere, of which
- * nobody has checked what its outputs are called.
+ * Read the derivation ARG: a path in ST or a base name there, else a file elsewhere. Nix has not
+ * checked the output paths of such a file, so they are checked here.
  */
 static int read_derivation(const char *arg, struct store *st, struct drv *ret, struct err *e)
 {

@@ -22,7 +22,7 @@ static const char *setting_or(const struct settings *s, const char *name, const 
 	return v && *v ? v : def;
 }
 
-/* What a container cannot give: parts of Nix itself. */
+/* Refuse a derivation that needs a part of Nix itself, which a container cannot give. */
 static int refuse_nix_parts(const struct request_source *in, const struct strv *features,
 			    struct err *e)
 {
@@ -75,13 +75,16 @@ static int add_dirs(struct maker *m, struct err *e)
 	return 0;
 }
 
-/* As execve(2) gets them; placeholders are replaced in arguments, not in the builder. */
+/*
+ * Add builder and arguments as Nix passes them to execve(2): placeholders are replaced in
+ * arguments, not in the builder.
+ */
 static int add_args(struct maker *m, struct err *e)
 {
 	const struct drv *d = m->in->drv;
 	size_t len = strlen(d->builder);
 
-	/* The base name, as Nix makes it: of "/a/b//" it is "b". */
+	/* argv[0] is the base name as Nix computes it: of "/a/b//" it is "b". */
 	while (len > 1 && d->builder[len - 1] == '/')
 		len--;
 	scoped_free char *trimmed = str_ndup(d->builder, len, e);
@@ -101,7 +104,7 @@ static int add_args(struct maker *m, struct err *e)
 	return 0;
 }
 
-/* PATH, a full store path, is what the scanner looks for. */
+/* Make the hash in PATH, a full store path, one of the request's needles. */
 static int add_needle(struct maker *m, const char *path, struct err *e)
 {
 	return strv_addn(&m->r->needles, str_base(path), STORE_HASH_LEN, e);
@@ -144,7 +147,10 @@ static int add_inputs(struct maker *m, struct err *e)
 	return 0;
 }
 
-/* Nix's own default has kvm where Nix may use the device. */
+/*
+ * Tell whether this machine offers the feature kvm. Without a setting that names features, Nix's
+ * default has it if Nix may use the device.
+ */
 static int machine_has_kvm(const struct store *st, const struct settings *s, bool *ret,
 			   struct err *e)
 {

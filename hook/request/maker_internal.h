@@ -2,12 +2,13 @@
 /*
  * hook/request/maker_internal.h: the parts of request_make().
  *
- *	make.c        puts the parts together
- *	builtin_command.c what stands for a builder of Nix's own
- *	build_env.c    environment, passAsFile, structured attributes
- *	host_paths.c  sandbox-paths, __impureHostDeps, /bin/sh
- *	reference_graph.c          exportReferencesGraph
- *	placeholders.c           placeholders of outputs
+ *	make.c             calls the parts; command, inputs, outputs, constraints
+ *	builtin_command.c  the command for one of Nix's builtin builders
+ *	build_env.c        environment, passAsFile, structured attributes
+ *	host_paths.c       sandbox-paths, __impureHostDeps, /bin/sh
+ *	reference_graph.c  exportReferencesGraph
+ *	placeholders.c     placeholders of outputs
+ *	maker.c            paths without "..", and the end of struct maker
  */
 #ifndef HOOK_REQUEST_MAKER_INTERNAL_H
 #define HOOK_REQUEST_MAKER_INTERNAL_H
@@ -18,7 +19,7 @@
 
 /* ---- hook/request/placeholders.c ---- */
 
-/* Which placeholders stand for which paths, sorted by placeholder. */
+/* The placeholders and the paths that replace them, sorted by placeholder. */
 struct rewrites {
 	struct rewrite {
 		char *from; /* REWRITE_LEN bytes, the first is '/' */
@@ -28,6 +29,7 @@ struct rewrites {
 };
 #define REWRITE_LEN 53
 
+/* List the placeholders of D's outputs. */
 int rewrites_of(const struct drv *d, const char *store_dir, struct rewrites *ret,
 		struct err *e) MUST_CHECK;
 /* Append the LEN bytes at S to B, with every placeholder replaced. */
@@ -43,21 +45,27 @@ struct maker {
 	struct request *r;
 	struct attrs attrs;
 	struct rewrites rewrites;
-	struct strv own_outputs; /* full paths that are known, sorted */
-	char *build_dir;         /* absolute, as the builder sees it, clean */
+	struct strv own_outputs; /* full paths of outputs, if known before the build; sorted */
+	char *build_dir;         /* absolute, clean path in the sandbox */
 };
 
 void maker_done(struct maker *m);
 #define scoped_maker __attribute__((cleanup(maker_done)))
 
-/* Absolute PATH without empty, "." and ".." components and trailing '/'. NULL: *E. Heap. */
+/*
+ * Return the absolute PATH without empty, "." and ".." components and trailing '/', on the heap.
+ * NULL: *E.
+ */
 char *path_clean(const char *path, struct err *e) MUST_CHECK;
 
 /* ---- hook/request/builtin_command.c ---- */
 
-/* Command and files, instead of those of the derivation. */
+/* Add command and files for a builtin builder, in place of the derivation's. */
 int maker_add_builtin(struct maker *m, struct err *e) MUST_CHECK;
-/* The program; after all other paths of the machine, which it must not be replaced by. */
+/*
+ * Add the program for builtin builders. Call it after all other paths of the machine are added, so
+ * that none of them replaces the program.
+ */
 int maker_add_builtin_program(struct maker *m, struct err *e) MUST_CHECK;
 
 /* ---- hook/request/build_env.c ---- */
@@ -70,9 +78,9 @@ int maker_add_host_paths(struct maker *m, struct err *e) MUST_CHECK;
 
 /* ---- hook/request/reference_graph.c ---- */
 
-/* The files of the old form, in the environment of the derivation. */
+/* Add the files that the old form, in the environment of the derivation, names. */
 int maker_add_graph_files(struct maker *m, struct err *e) MUST_CHECK;
-/* The keys of the structured form, in DOC. */
+/* Add the keys that the structured form names to DOC. */
 int maker_add_graph_keys(struct maker *m, struct jdoc *doc, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Nix replaces one placeholder after the other in the whole text. One pass gives the same: all
- * placeholders are '/' and 52 digits, so that no two overlap, and no replacement, a store path,
- * makes a new one. It costs the same for one output as for thousands.
+ * Nix replaces one placeholder after the other in the whole text. One pass over the text has the
+ * same result: placeholders are '/' and 52 digits, so no two overlap, and the store path that
+ * replaces one never makes a new one. One pass costs the same for one output and for thousands.
  */
 #include "hook/request/maker_internal.h"
 
@@ -55,6 +55,7 @@ void rewrites_done(struct rewrites *w)
 	*w = (struct rewrites){NULL, 0};
 }
 
+/* Return the path that replaces the placeholder at AT (REWRITE_LEN bytes); NULL: it is none. */
 static const char *replacement(const struct rewrites *w, const char *at)
 {
 	size_t low = 0, high = w->n;

@@ -56,6 +56,6 @@ int pre_build_hook_run(const struct request_source *in, const char *root, int lo
 	    pre_build_hook_parse(out.data, out.len, &paths, e) < 0)
 		return -1;
 	if (request_add_host_paths(in, &paths, r, e) < 0)
-		return err_wrap(e, "what the pre-build hook '%s' says", program);
+		return err_wrap(e, "the paths that the pre-build hook '%s' has printed", program);
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "hook/request/pre_build_hook.h"
 
-/* Append the paths that the LEN bytes at TEXT name to RET, as they stand. */
+/* Parse the LEN bytes at TEXT that a pre-build-hook printed, and append its paths to RET as is. */
 int pre_build_hook_parse(const char *text, size_t len, struct strv *ret, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * exportReferencesGraph: what the database knows of the closure of some inputs, told to the
- * builder.
+ * exportReferencesGraph: tell the builder what the database knows of the closure of some inputs.
  *
- * The old form names files in the environment (`file path file path`); each has three kinds of
- * lines a path: the path, an empty one for the deriver, the number of references and each of them.
- * The structured form names keys of the JSON document, which become arrays of objects. Source:
- * Nix's exportReferences(), makeValidityRegistration(), pathInfoToJSON().
+ * The old form, in the environment, names files and paths (`file path file path`). A file contains
+ * these lines for each path of the closure: the path, an empty line in place of the deriver, the
+ * number of references, and each reference. The structured form names keys of the JSON document,
+ * which become arrays of objects. Source: Nix's exportReferences(), makeValidityRegistration(),
+ * pathInfoToJSON().
  */
 #include "hook/request/maker_internal.h"
 
@@ -22,12 +22,12 @@
 #define TEXT_MAX REQ_JSON_MAX
 #define FILE_MODE 0644
 
-/* A closed set of paths: all that these refer to is in it. */
+/* A closed set of paths: it contains all paths that they refer to. */
 struct graph {
 	struct strv paths;             /* sorted */
-	struct store_path_info *infos; /* as many; NULL before they are asked for */
-	size_t *marks; /* while sizes of closures are counted: the last one that a path was in */
-	size_t *stack;
+	struct store_path_info *infos; /* one for each path; NULL: the store was not asked yet */
+	size_t *marks; /* for closure_size(): 1 + index of the last closure that contained it */
+	size_t *stack; /* for closure_size() */
 };
 #define GRAPH_INIT                          \
 	{                                   \
@@ -50,7 +50,7 @@ static bool is_drv_path(const char *path)
 	return str_ends(path, ".drv");
 }
 
-/* Append the output paths of the derivation PATH, all of which have to be known. */
+/* Append to RET the output paths of the derivation PATH, all of which must be known. */
 static int add_outputs_of(struct store *st, const char *path, struct strv *ret, struct err *e)
 {
 	scoped_drv struct drv d = DRV_INIT;
@@ -70,7 +70,7 @@ static int add_outputs_of(struct store *st, const char *path, struct strv *ret, 
 	return 0;
 }
 
-/* The closure of ROOTS, with the outputs of the derivations in it. */
+/* Compute the closure of ROOTS and of the outputs of all derivations in that closure. */
 static int graph_paths(struct store *st, struct strv *roots, struct strv *ret, struct err *e)
 {
 	scoped_strv struct strv closure = STRV_INIT;
@@ -90,7 +90,7 @@ static int graph_paths(struct store *st, struct strv *roots, struct strv *ret, s
 	return store_closure(st, roots, ret, e);
 }
 
-/* Read the graph of ROOTS (store paths), all of which have to be inputs. */
+/* Read the graph of ROOTS (store paths), all of which must be in the input closure. */
 static int graph_read(struct maker *m, struct strv *roots, struct graph *g, struct err *e)
 {
 	struct store *st = m->in->store;
@@ -112,7 +112,7 @@ static int graph_read(struct maker *m, struct strv *roots, struct graph *g, stru
 	return 0;
 }
 
-/* The store path that TEXT is or lies in, appended to ROOTS. */
+/* Append to ROOTS the store path that TEXT is or lies in. */
 static int add_root(struct maker *m, const char *text, struct strv *roots, struct err *e)
 {
 	size_t len = storepath_prefix(text, m->in->store->dir);
@@ -203,7 +203,7 @@ static size_t index_of(const struct graph *g, const char *path)
 	return g->paths.n;
 }
 
-/* The sum of the sizes of all that path number I refers to, itself included. */
+/* Add up the sizes of path number I and of all paths in its closure. */
 static int closure_size(struct graph *g, size_t i, uint64_t *ret, struct err *e)
 {
 	size_t n = 0;
@@ -215,7 +215,9 @@ static int closure_size(struct graph *g, size_t i, uint64_t *ret, struct err *e)
 		const struct store_path_info *info = &g->infos[g->stack[--n]];
 
 		if (__builtin_add_overflow(sum, info->nar_size_bytes, &sum))
-			return err_set(e, ERR_LIMIT, "the closure of '%s' is too large",
+			return err_set(e, ERR_LIMIT,
+				       "the sizes of the closure of '%s' add up to more than 2^64 "
+				       "bytes",
 				       g->paths.items[i]);
 		for (size_t k = 0; k < info->refs.n; k++) {
 			size_t ref = index_of(g, info->refs.items[k]);
@@ -252,7 +254,7 @@ static int set_natural(struct jdoc *object, const char *key, uint64_t n, struct 
 	return jdoc_set(object, key, &v, e);
 }
 
-/* Nix has put "valid" there since 2.12, the first to have the setting start-id. */
+/* Nix adds "valid" since 2.12, which is the first Nix that has the setting start-id. */
 static bool says_valid(const struct settings *s)
 {
 	return s->n == 0 || settings_get(s, "start-id");
@@ -306,7 +308,7 @@ static int graph_json(struct maker *m, struct strv *roots, struct jdoc *ret, str
 	return 0;
 }
 
-/* A store path, or a list of such, in which lists may lie as well. */
+/* Append the store paths in V to ROOTS: V is a store path, or a list of such values. */
 static int add_roots(struct maker *m, const struct jdoc *v, unsigned depth, struct strv *roots,
 		     struct err *e)
 {
@@ -336,7 +338,7 @@ static int add_graph_key(struct maker *m, const struct jdoc_member *wanted, stru
 int maker_add_graph_keys(struct maker *m, struct jdoc *doc, struct err *e)
 {
 	const struct jdoc *wanted = jdoc_get(doc, ATTRIBUTE);
-	/* Put into DOC only at the end: a graph may replace the attribute that is read here. */
+	/* Graphs are put into DOC at the end: one may replace the attribute that is read here. */
 	scoped_jdoc struct jdoc made = jdoc_object();
 
 	if (!wanted || wanted->type != JDOC_OBJECT)
