@@ -55,7 +55,7 @@ static_assert(ARRAY_SIZE(names) == SPEC_CAP_MAX + 1, "a name for each capability
 
 static const char *const sets[] = {"bounding", "effective", "inheritable", "permitted", "ambient"};
 
-/* tvix: the same in all sets. Rootless has what root in a namespace of one's own may have. */
+/* The capabilities of profile tvix, for each of the sets. */
 static const char *const tvix_root[] = {"CAP_AUDIT_WRITE", "CAP_KILL", NULL};
 static const char *const tvix_rootless[] = {
 	"CAP_AUDIT_WRITE", "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",     "CAP_FSETID",
@@ -79,7 +79,8 @@ void spec_capabilities(const struct spec_job *j)
 			for (size_t k = 0; tvix[k]; k++)
 				jw_string(j->w, NULL, tvix[k]);
 		/*
-		 * Nix drops nothing from the bounding set; root in a range of ids has all it can.
+		 * Nix drops nothing from the bounding set. Root of a range of ids has all
+		 * capabilities.
 		 */
 		else if (str_eq(sets[i], "bounding") ||
 			 (j->r->constraints.uid_range &&

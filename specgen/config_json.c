@@ -43,7 +43,7 @@ void spec_host_init(struct spec_host *h)
 	};
 }
 
-/* What is in an environment and an argument vector comes from a derivation, which has bytes. */
+/* Refuse environment and arguments that are not UTF-8: a derivation may contain any bytes. */
 static int check_text(const struct request *r, struct err *e)
 {
 	for (size_t i = 0; i < r->n_env; i++)
@@ -101,7 +101,7 @@ static void print_rlimits(const struct spec_job *j)
 				     j->h->rlimits[i].hard);
 			core = core || str_eq(j->h->rlimits[i].type, "RLIMIT_CORE");
 		}
-		/* Nix sets this one: a crash leaves no core file in the build directory. */
+		/* Nix sets RLIMIT_CORE: a crash leaves no core file in the build directory. */
 		if (!core)
 			print_rlimit(j->w, "RLIMIT_CORE", 0, UINT64_MAX);
 	}
@@ -116,7 +116,7 @@ static int print_process(const struct spec_job *j)
 	if (!cwd)
 		return -1;
 	jw_object(w, "process");
-	/* A terminal of the runtime would be a controlling one, and standard input as well. */
+	/* The runtime would make a terminal the controlling one, and standard input as well. */
 	jw_bool(w, "terminal", false);
 	jw_inline_object(w, "user");
 	jw_u64(w, "uid", j->h->uid);
@@ -186,7 +186,7 @@ static void print_resources(const struct spec_job *j)
 		return;
 	jw_object(w, "resources");
 	if (devices) {
-		/* All but the nodes that every runtime allows. */
+		/* Deny all devices; every runtime allows a few nodes by itself. */
 		jw_inline_array(w, "devices");
 		jw_object(w, NULL);
 		jw_bool(w, "allow", false);
@@ -252,7 +252,7 @@ int spec_print(const struct request *r, enum spec_profile p, const struct spec_h
 		return -1;
 	jw_object(&w, NULL);
 	jw_string(&w, "ociVersion", OCI_VERSION);
-	/* Once the writer has failed, *E is set and nothing else may fail. */
+	/* Return as soon as the writer has failed: *E is set, and must not be set again. */
 	if (print_process(&j) < 0 || w.failed)
 		return -1;
 	jw_inline_object(&w, "root");
@@ -261,7 +261,8 @@ int spec_print(const struct request *r, enum spec_profile p, const struct spec_h
 	jw_end(&w);
 	jw_string(&w, "hostname", "localhost");
 	/*
-	 * Of a later version of the specification; who does not know it gives the machine's, too.
+	 * A later version of the specification has domainname. A runtime that does not know it
+	 * leaves the machine's.
 	 */
 	if (p == SPEC_NIX)
 		jw_string(&w, "domainname", "(none)");

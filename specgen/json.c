@@ -79,7 +79,7 @@ static void put_quoted(struct jw *w, const char *s, size_t len)
 	put(w, "\"", 1);
 }
 
-/* What comes before a value: comma, line, key. */
+/* Print what precedes a value: comma, new line, key. */
 static void before(struct jw *w, const char *key)
 {
 	assert(w->depth == 0 || (key != NULL) == (w->closers[w->depth - 1] == '}'));
@@ -242,7 +242,7 @@ int jw_done(struct jw *w)
 	return w->failed ? -1 : 0;
 }
 
-/* -1: not a digit. */
+/* Returns the value of a base64 digit; -1: C is none. */
 static int digit_value(char c)
 {
 	const char *at = c ? strchr(digits64, c) : NULL;
@@ -267,7 +267,7 @@ bool text_from_base64(const char *s, struct buf *b, struct err *e)
 				return false;
 			bits = bits << 6 | (unsigned)v;
 		}
-		/* Bits that no byte takes must be zero. */
+		/* The bits beyond the last byte must be zero. */
 		if ((pad == 1 && (bits & 0xff)) || (pad == 2 && (bits & 0xffff)))
 			return false;
 		char three[3] = {(char)(bits >> 16), (char)(bits >> 8), (char)bits};

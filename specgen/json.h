@@ -8,12 +8,13 @@
  *	jw_end(&w);
  *	return jw_done(&w);
  *
- * JSON is read through parson's API but not written by it: it has doubles for numbers, and
- * RLIM_INFINITY is none; and parson and jansson escape differently, so bytes would depend on which
- * of them configure found. A writer is in error once for all: calls after the first failure do
- * nothing, jw_done() tells.
+ * JSON is read through parson's API but not written by it. Its numbers are doubles, which cannot
+ * hold RLIM_INFINITY; and parson and jansson escape differently, so the bytes would depend on the
+ * library that configure found. After the first failure a writer does nothing more, and jw_done()
+ * returns the error.
  *
- * KEY is NULL for elements of an array and for the value at the top, and else a literal of ours.
+ * KEY is NULL for an element of an array and for the value at the top, else a string literal: it is
+ * not escaped.
  */
 #ifndef SPECGEN_JSON_H
 #define SPECGEN_JSON_H
@@ -30,8 +31,8 @@ struct jw {
 	struct err *e;
 	bool failed;
 	unsigned depth;
-	unsigned inline_depth; /* from this depth on all stands on one line; 0: nowhere */
-	bool empty;            /* nothing in the innermost container yet */
+	unsigned inline_depth; /* from this depth on all is printed on one line; 0: nowhere */
+	bool empty;            /* the innermost container has no element yet */
 	char closers[JW_DEPTH_MAX];
 };
 #define JW_INIT(b, e)                        \
@@ -44,30 +45,32 @@ struct jw {
 
 void jw_object(struct jw *w, const char *key);
 void jw_array(struct jw *w, const char *key);
-/* The same on one line, with all that is inside. */
+/* Open an object or array that is printed on one line, with all that it contains. */
 void jw_inline_object(struct jw *w, const char *key);
 void jw_inline_array(struct jw *w, const char *key);
+/* Close the innermost object or array. */
 void jw_end(struct jw *w);
 
-/* What is not UTF-8 is an error: JSON has no other strings. */
+/* Print a string. One that is not UTF-8 is an error, because JSON has no other strings. */
 void jw_string(struct jw *w, const char *key, const char *s);
 void jw_u64(struct jw *w, const char *key, uint64_t v);
 void jw_bool(struct jw *w, const char *key, bool v);
-/* An array of strings on one line: jw_strings(w, "options", "bind", "ro", NULL). */
+/* Print an array of strings on one line: jw_strings(w, "options", "bind", "ro", NULL). */
 void jw_strings(struct jw *w, const char *key, ...) __attribute__((sentinel));
-/* {"text": "..."} where the bytes are text, else {"base64": "..."}. */
+/* Print bytes: {"text": "..."} if text_is_utf8(), else {"base64": "..."}. */
 void jw_bytes(struct jw *w, const char *key, const char *data, size_t len);
-/* "..." where S is text, else {"base64": "..."}. */
+/* Print a string: "..." if text_is_utf8(), else {"base64": "..."}. */
 void jw_bstring(struct jw *w, const char *key, const char *s);
 
-/* The final newline. -1 if anything failed since the start; *E says what. */
+/* Print the final newline. Returns -1 if any call since JW_INIT failed: *E. */
 int jw_done(struct jw *w) MUST_CHECK;
 
-/* UTF-8 (no surrogates, nothing overlong) without NUL. */
+/* Tell whether S is UTF-8 (no surrogates, nothing overlong) without NUL. */
 bool text_is_utf8(const char *s, size_t len);
 /*
  * Append the bytes that the base64 text S stands for. Strict: padded, no blanks, no bits beyond
- * the last byte, so that each byte string has one text. False: S is not that (or *E is set).
+ * the last byte, so that each byte string has one text.
+ * Returns false if S is not base64; also on failure, with *E set.
  */
 bool text_from_base64(const char *s, struct buf *b, struct err *e);
 

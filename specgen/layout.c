@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a bundle's directories and its config.json agree on.
+ * The names that a bundle's directories and its config.json share.
  */
 #include "specgen/spec.h"
 
@@ -12,7 +12,7 @@
 
 #define NAME_BYTES_MAX 255
 
-/* '/' becomes '-', and what would look like one that did, '=' and two hexadecimal digits. */
+/* '/' becomes '-'. So '-' itself, and the escape '=', become '=' and two hexadecimal digits. */
 char *spec_scratch_name(const char *scratch_path, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(NAME_BYTES_MAX);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is mounted where. The profile nix mounts as Nix does: by target in byte order, so parents
- * before children, then what the kernel provides. It binds the bundle's own /dev over itself: a
- * runtime that finds a bind at /dev leaves it alone (crun's mount_dev_from_host, runc's
- * needsSetupDev), and /dev is what Nix makes of it, without the runtime's nodes and links.
+ * The list of mounts. The profile nix mounts as Nix does: binds in byte order of their targets, so
+ * parents before children, then the kernel's file systems. It binds the bundle's /dev over itself,
+ * because a runtime that finds a bind at /dev adds nothing there (crun's mount_dev_from_host,
+ * runc's needsSetupDev). So /dev contains what Nix's contains, without nodes and links of the
+ * runtime.
  */
 #include "specgen/spec_internal.h"
 
@@ -15,11 +16,11 @@
 
 #include "nar/base/banned.h"
 
-/* A bind mount: SOURCE (relative: to the bundle) at TARGET. */
+/* A bind mount: SOURCE, a path of the machine or relative to the bundle, at TARGET. */
 struct bind {
 	char *target, *source;
 	const char *const *options; /* ended by NULL */
-	size_t rank;                /* order of adding, among equal targets */
+	size_t rank;                /* binds with equal targets are mounted in this order */
 };
 
 struct binds {
@@ -28,9 +29,10 @@ struct binds {
 };
 
 /*
- * No set-id program may raise privileges inside. no_new_privs prevents it, but Nix has a setting to
- * allow new privileges; and a user namespace does not, as most runtimes want the machine's root
- * mapped into it. So each mount that can hold a program is nosuid; the others are devices.
+ * A set-id program of the machine must not raise privileges inside. no_new_privs prevents it, but a
+ * setting of Nix allows new privileges. A user namespace does not prevent it, because most runtimes
+ * want the machine's root mapped. So each mount that can contain a program is nosuid; the other
+ * mounts are devices.
  */
 static const char *const opt_device[] = {"rbind", NULL};
 static const char *const opt_plain[] = {"rbind", "nosuid", NULL};
@@ -48,7 +50,7 @@ static void binds_done(struct binds *b)
 }
 #define scoped_binds __attribute__((cleanup(binds_done)))
 
-/* Add one; takes both strings, which may be NULL with *E set. */
+/* Add a bind. Frees both strings on failure; one may be NULL if *E is set already. */
 static int add(struct binds *b, char *target, char *source, const char *const *options,
 	       struct err *e)
 {
@@ -79,9 +81,9 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * A runtime gives a bind mount exactly the flags that are asked for, and in a user namespace it may
- * not take one off that the source has: runc 1.1 fails then. So the source's are asked for again.
- * Inputs are read-only and nodev in any case, and there may be thousands of them.
+ * A runtime gives a bind mount exactly the flags in its options. In a user namespace it may not
+ * remove a flag that the source has, and runc 1.1 fails. So print the source's flags as well.
+ * Inputs are read-only and nodev anyway, and there may be thousands of them to ask for.
  */
 static void print_source_flags(const struct spec_job *j, const struct bind *b)
 {
@@ -120,7 +122,7 @@ static void print_binds(const struct spec_job *j, const struct binds *b)
 		print_bind(j, &b->items[i]);
 }
 
-/* Open the mount of a kernel file system, up to its options. */
+/* Print the mount of a kernel file system, except for its options and the closing brace. */
 static void print_fs(struct jw *w, const char *target, const char *type, const char *source)
 {
 	jw_inline_object(w, NULL);
@@ -142,7 +144,7 @@ static int add_scratch(struct binds *b, const struct spec_job *j)
 	return 0;
 }
 
-/* tvix's is a file system of its own. */
+/* For the profile nix: /tmp of the profile tvix is a tmpfs. */
 static int add_tmp(struct binds *b, const struct spec_job *j)
 {
 	return j->h->own_tmp ? add_copy(b, "/tmp", "scratch/tmp", opt_rw, j->e) : 0;
@@ -174,7 +176,7 @@ static int add_host_paths(struct binds *b, const struct spec_job *j)
 {
 	for (size_t i = 0; i < j->r->constraints.n_host_paths; i++) {
 		const struct req_host_path *p = &j->r->constraints.host_paths[i];
-		/* /proc of the machine would show its processes; Nix passes it over, too. */
+		/* /proc of the machine would show its processes; Nix also skips it. */
 		if (str_eq(p->source, "/proc") ||
 		    (j->h->placed_host_paths && j->h->placed_host_paths[i]))
 			continue;
@@ -184,7 +186,7 @@ static int add_host_paths(struct binds *b, const struct spec_job *j)
 	return 0;
 }
 
-/* Add SOURCE at TARGET unless a host path is there. */
+/* Add SOURCE at TARGET unless the request has a host path there. */
 static int add_unless_there(struct binds *b, const struct spec_job *j, const char *target,
 			    const char *source, const char *const *options)
 {
@@ -241,8 +243,9 @@ static int add_dev(struct binds *b, const struct spec_job *j)
 }
 
 /*
- * tmpfs's size option. Nix passes it as it stands; runsc takes no percentage, so it is worked out
- * as the kernel does (shmem_parse_one() in mm/shmem.c), and left out where it is the default.
+ * Print the size option of tmpfs. Nix passes a percentage on. runsc takes none, so compute the
+ * bytes as the kernel does (shmem_parse_one() in mm/shmem.c). If the machine's memory is unknown,
+ * leave out 50%, which is the default.
  */
 static void print_shm_size(const struct spec_job *j)
 {
@@ -281,7 +284,7 @@ static void print_kernel_mounts(const struct spec_job *j)
 	jw_end(w);
 	if (spec_has_target(j->r, "/dev/pts"))
 		return;
-	/* Nix makes ptmx usable by chmod; a runtime can only by this option. */
+	/* Nix makes ptmx usable by chmod(2); a runtime can do so only by the option ptmxmode. */
 	print_fs(w, "/dev/pts", "devpts", "none");
 	jw_strings(w, "options", "newinstance", "mode=0620", "ptmxmode=0666", NULL);
 	jw_end(w);
@@ -305,9 +308,9 @@ static int print_nix(const struct spec_job *j)
 static void print_tvix_defaults(const struct spec_job *j)
 {
 	struct jw *w = j->w;
-	/* sysfs belongs to a network namespace: who does not own one cannot mount it. */
+	/* A user namespace that does not own the network namespace cannot mount sysfs: bind it. */
 	bool bind_sys = j->h->rootless || (j->h->userns && j->r->constraints.network);
-	/* Group 5 is not mapped. */
+	/* With these ids group 5 (tty) is not mapped. */
 	bool own_ids = j->h->rootless || j->h->userns;
 
 	print_fs(w, "/proc", "proc", "proc");

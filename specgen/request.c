@@ -9,8 +9,8 @@
 #include "nar/base/banned.h"
 
 /*
- * The lists of a request, seen alike: objects of SIZE bytes whose key is a string at KEY, kept in
- * order of keys from the first on. Who adds them in order, as sorted derivations do, pays nothing.
+ * Any list of a request: objects of SIZE bytes whose key is a string at offset KEY. The list is
+ * always sorted by key; to add objects in that order, as from a sorted derivation, moves nothing.
  */
 struct table {
 	void **items;
@@ -32,7 +32,7 @@ static const char *key_of(const struct table *t, const void *object)
 	return s;
 }
 
-/* The first place whose key is not before KEY. */
+/* Returns the index of the first object whose key is not before KEY. */
 static size_t place(const struct table *t, const char *key)
 {
 	size_t low = 0, high = *t->n;
@@ -50,8 +50,8 @@ static size_t place(const struct table *t, const char *key)
 }
 
 /*
- * Put OBJECT in its place; *RET_OLD gets what had its key before, for the caller to free, or
- * zeroes. The capacity is the power of two above N, so it need not be stored.
+ * Put OBJECT in its place. *RET_OLD becomes the object that had the same key, for the caller to
+ * free, or zeroes. The capacity is N rounded up to a power of two, so it is not stored.
  */
 static int put(const struct table *t, const void *object, void *ret_old, struct err *e)
 {
@@ -105,7 +105,7 @@ static void host_path_done(struct req_host_path *h)
 	free(h->source);
 }
 
-/* A copy of S, where there may be none. */
+/* Copy S, which may be NULL. */
 static int copy_opt(char **ret, const char *s, struct err *e)
 {
 	if (!s)

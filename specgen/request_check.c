@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The rules for a request. They are those of tvix's and snix's build service (sorted lists, clean
- * paths), and what a bundle needs beyond them: no path of a request can lead out of the bundle, and
- * none of its parts can be laid over another.
+ * The rules for a request. tvix's and snix's build service has the rules on sorted lists and clean
+ * paths. A bundle needs more: no path leads out of the bundle, no scratch path lies in another one,
+ * and no file lies among the inputs.
  */
 #include "specgen/request.h"
 
@@ -21,7 +21,7 @@
 #define NEEDLE_LEN 32
 #define MODE_BITS 0777u
 
-/* Refuse FIELD, or its element I where that is not REQ_WHOLE. */
+/* Refuse FIELD, or its element I if I is not REQ_WHOLE. */
 static int refuse(struct err *e, const char *field, size_t i, const char *why, const char *what)
 {
 	if (i == REQ_WHOLE)
@@ -52,7 +52,7 @@ bool req_path_ok(const char *path)
 	}
 }
 
-/* PATH is DIR, or lies below it. */
+/* Tell whether PATH is DIR or lies below it. */
 static bool is_below(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
@@ -83,7 +83,7 @@ static int check_scalars(const struct request *r, struct err *e)
 	if (!r->name || !req_component_ok(r->name, strlen(r->name)))
 		return refuse(e, "name", REQ_WHOLE, "not a file name", r->name ? r->name : "");
 	if (r->args.n == 0 || !r->args.items[0][0])
-		return refuse(e, "command_args", REQ_WHOLE, "nothing to run", "");
+		return refuse(e, "command_args", REQ_WHOLE, "no builder to run", "");
 	if (!r->inputs_dir || !req_path_ok(r->inputs_dir))
 		return refuse(e, "inputs_dir", REQ_WHOLE, "not a clean relative path",
 			      r->inputs_dir ? r->inputs_dir : "");
@@ -105,7 +105,8 @@ static int check_scratch_paths(const struct request *r, struct err *e)
 			return refuse(e, "scratch_paths", i, "not sorted", path);
 		for (size_t k = 0; k < i; k++)
 			if (is_below(path, r->scratch_paths.items[k]))
-				return refuse(e, "scratch_paths", i, "lies in another one", path);
+				return refuse(e, "scratch_paths", i, "lies in another scratch path",
+					      path);
 	}
 	return 0;
 }
@@ -137,7 +138,7 @@ static int output_cmp(const void *pa, const void *pb)
 	return c ? c : (*a > *b) - (*a < *b);
 }
 
-/* No two of one name. By sorting them, as there may be very many. */
+/* Refuse two outputs of one name. Sort them to find these, because there may be very many. */
 static int check_output_names(const struct request *r, struct err *e)
 {
 	scoped_free const struct req_output **by_name = mem_new(r->n_outputs, sizeof *by_name, e);
@@ -203,7 +204,7 @@ static int check_files(const struct request *r, struct err *e)
 	return 0;
 }
 
-/* What tmpfs takes for size=, and nothing that would end the option. */
+/* Tell whether S is a size as tmpfs takes it, without bytes that would end the option. */
 static bool shm_size_ok(const char *s)
 {
 	size_t digits = strspn(s, "0123456789");
@@ -217,7 +218,7 @@ static int check_constraints(const struct request *r, struct err *e)
 	if (!r->constraints.system || !r->constraints.system[0])
 		return refuse(e, "constraints.system", REQ_WHOLE, "missing", "");
 	if (r->constraints.shm_size && !shm_size_ok(r->constraints.shm_size))
-		return refuse(e, "constraints.shm_size", REQ_WHOLE, "not a size",
+		return refuse(e, "constraints.shm_size", REQ_WHOLE, "not a size such as 64m or 50%",
 			      r->constraints.shm_size);
 	for (size_t i = 0; i < r->constraints.n_host_paths; i++) {
 		const struct req_host_path *h = &r->constraints.host_paths[i];

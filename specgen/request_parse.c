@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * JSON -> request. Whatever library is behind parson's API, a stranger's text is read alike: what
- * they disagree on (what may follow the value, depth, NULs, encoding) is refused before either
- * sees it, by a scan that needs no grammar but that of strings.
+ * JSON -> request. A stranger's text is read alike by each library with parson's API (parson itself
+ * or jansson). Where they differ (text after the value, depth, NULs, encoding), scan() refuses the
+ * text before the library sees it. The scan knows only the grammar of strings.
  */
 #include "specgen/request.h"
 
@@ -15,9 +15,9 @@
 
 #include "nar/base/banned.h"
 
-/* The deepest there is in a request is 4: {"inputs": [{"path": {"base64": ...}}]}. */
+/* A request is at most 4 deep: {"inputs": [{"path": {"base64": ...}}]}. */
 #define DEPTH_MAX 8
-/* 2^53: beyond it a double skips whole numbers. */
+/* 2^53: a double cannot hold every whole number above it. */
 #define NUMBER_MAX 9007199254740992.0
 
 static inline void scope_json(JSON_Value **v)
@@ -27,7 +27,7 @@ static inline void scope_json(JSON_Value **v)
 }
 #define scoped_json __attribute__((cleanup(scope_json)))
 
-/* An object of the document, and what messages call it ("inputs at position 3"; "" at the top). */
+/* An object of the document, and its name in messages ("inputs at position 3"; "" at the top). */
 struct node {
 	const JSON_Object *o;
 	char where[64];
@@ -39,7 +39,10 @@ static int refuse(struct err *e, const struct node *n, const char *key, const ch
 		       why);
 }
 
-/* Past the string that starts at P, or NULL: unfinished, or with an escaped NUL. */
+/*
+ * Skip the string that starts at P.
+ * Returns the byte after it; NULL: the string is unfinished or contains an escaped NUL.
+ */
 static const char *skip_string(const char *p, const char *end)
 {
 	for (p++; p < end && *p != '"'; p++) {
@@ -83,18 +86,20 @@ static int scan(const char *json, size_t len, struct err *e)
 		else if ((*p == '}' || *p == ']') && depth > 0)
 			done = --depth == 0;
 		if (depth > DEPTH_MAX)
-			return err_set(e, ERR_LIMIT, "request: nested too deep at byte %zu", at);
+			return err_set(e, ERR_LIMIT,
+				       "request: nested deeper than %d levels at byte %zu",
+				       DEPTH_MAX, at);
 		p++;
 	}
 	return 0;
 }
 
-/* Only these keys (ended by NULL) are known. */
+/* Refuse a key that is not in KEYS, which NULL ends. */
 static int only_keys(const struct node *n, const char *const *keys, struct err *e)
 {
 	size_t count = json_object_get_count(n->o);
 
-	/* Keys are distinct, so an unknown one comes before the loop has run once too often. */
+	/* Keys are distinct: an unknown one is found after as many rounds as there are KEYS. */
 	for (size_t i = 0; i < count; i++) {
 		const char *name = json_object_get_name(n->o, i);
 		size_t k = 0;
@@ -107,7 +112,7 @@ static int only_keys(const struct node *n, const char *const *keys, struct err *
 	return 0;
 }
 
-/* The bytes of V: {"base64": "..."}, or {WORD: "..."}, or with WORD NULL just "...". */
+/* Read the bytes of V: {"base64": "..."}, or {WORD: "..."}, or "..." if WORD is NULL. */
 static int get_value_bytes(const struct node *n, const char *key, const JSON_Value *v,
 			   const char *word, char **ret, size_t *ret_len, struct err *e)
 {
@@ -191,12 +196,12 @@ static int get_u64(const struct node *n, const char *key, uint64_t max, uint64_t
 	d = json_value_get_number(v);
 	if (json_value_get_type(v) != JSONNumber || !(d >= 0 && d <= NUMBER_MAX) ||
 	    d != (double)(uint64_t)d || (uint64_t)d > max)
-		return refuse(e, n, key, "not a whole number in range");
+		return refuse(e, n, key, "not a whole number from 0 to 2^53");
 	*ret = (uint64_t)d;
 	return 0;
 }
 
-/* The array KEY; one that is missing is empty. */
+/* Find the array KEY. If it is missing, *RET is NULL, which parson's API takes as empty. */
 static int get_array(const struct node *n, const char *key, const JSON_Array **ret, struct err *e)
 {
 	const JSON_Value *v = json_object_get_value(n->o, key);
@@ -245,8 +250,9 @@ static int each_object(const struct node *n, const char *key, element_fn *fn, st
 }
 
 /*
- * Elements are added where sorting puts them, so an unsorted list would come out sorted and a
- * double one merged. A request that was not as printed is refused instead: it was made by hand.
+ * Refuse an element whose key S is not after LAST, the key of the element before. req_add_*() would
+ * sort and merge such elements silently. req_print() never prints them, so this request was made by
+ * hand.
  */
 static int in_order(const struct node *n, const char *last, const char *key, const char *s,
 		    struct err *e)
@@ -296,7 +302,7 @@ static int parse_env(const struct node *n, struct request *r, struct err *e)
 	return req_set_env(r, key, value, len, e);
 }
 
-/* A mode as people write it: "0644". */
+/* Read a mode in octal digits: "0644". */
 static int get_mode(const struct node *n, const char *key, uint32_t *ret, struct err *e)
 {
 	scoped_free char *s = NULL;
@@ -392,7 +398,7 @@ static int parse_top(const struct node *n, struct request *r, struct err *e)
 		"outputs",         "constraints", "environment_vars", "additional_files",
 		"refscan_needles", NULL};
 
-	/* The version first: with another one, other keys may be known. */
+	/* Check the version first: another version may have other keys. */
 	if (parse_version(n, e) < 0 || only_keys(n, keys, e) < 0 ||
 	    get_string(n, "name", &r->name, e) < 0 ||
 	    each_object(n, "inputs", parse_input, r, e) < 0 ||

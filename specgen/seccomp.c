@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Nix's filter: no set-id bits, as canonicalising outputs would drop them silently, and no extended
- * attributes, as a NAR has none. Source: Nix's setupSeccomp() in
- * src/libstore/unix/build/linux-derivation-builder.cc. Names that a runtime's libseccomp does not
- * know (fchmodat2 is of Linux 6.6, setxattrat of 6.13) are passed over by crun, runc and runsc.
+ * Nix's filter of system calls: no set-id bits, because canonicalising outputs would drop them
+ * silently, and no extended attributes, because a NAR has none. Source: Nix's setupSeccomp() in
+ * src/libstore/unix/build/linux-derivation-builder.cc. crun, runc and runsc skip names that their
+ * libseccomp does not know (fchmodat2 came with Linux 6.6, setxattrat with 6.13).
  *
- * Nix's has holes, which are closed here: a file may be created with its set-id bits (but not a
- * directory, as mkdir(2) takes them off by itself), setxattrat(2) does what setxattr(2) does, and
- * io_uring and openat2(2) have their arguments in memory, where no filter sees them. Of these two
- * a build finds a kernel without, as they are new, and every program has another way.
+ * Nix's filter has holes, which are closed here:
+ *  - open(2) may create a file with set-id bits (mkdir(2) drops them by itself);
+ *  - setxattrat(2) does what setxattr(2) does;
+ *  - io_uring and openat2(2) have their arguments in memory, where no filter sees them. Both are
+ *    new, and every program can do without: a build is told that the kernel lacks them.
  *
  * A build without network has a network namespace of its own, but not all address families belong
- * to one: by AF_VSOCK it would reach the hypervisor and what else runs there. So only the families
- * that builds use are left. (A 32-bit program may still ask by socketcall(2), whose arguments are
- * in memory as well, and which its C library may have no other way for.) Who is root of a range of
- * ids makes networks for containers in it, and needs more of them.
+ * to one: by AF_VSOCK it would reach the hypervisor and the machines that run beside this one. So
+ * only the families that builds use are allowed. A 32-bit program may still open a socket by
+ * socketcall(2), because its C library may have no other way: no filter sees those arguments. A
+ * build that is root of a range of ids may use all families but AF_VSOCK, because it makes networks
+ * for containers.
  */
 #include "specgen/spec_internal.h"
 
@@ -26,7 +28,7 @@
 
 #include "nar/base/banned.h"
 
-/* Which ABIs a machine's processes can call, the native one first. */
+/* The ABIs that processes of a machine can call, the native one first. */
 static const struct {
 	const char *machine;
 	const char *abis[4];
@@ -38,7 +40,7 @@ static const struct {
 };
 
 #define NONE ((unsigned)-1)
-/* O_CREAT, and of O_TMPFILE the bit that no other flag has. All ABIs of a machine have the same. */
+/* O_CREAT, and the bit of O_TMPFILE that is in no other flag: equal for all ABIs of a machine. */
 #define FLAG_CREAT 0100
 #define FLAG_CREAT_MIPS 0400
 #define FLAG_TMPFILE 020000000
@@ -100,7 +102,7 @@ static void print_condition(struct jw *w, unsigned index, const char *op, uint64
 	jw_end(w);
 }
 
-/* Argument INDEX, of which the bits MASK count, is VALUE. */
+/* The condition that the bits MASK of argument INDEX are VALUE. */
 static void print_masked(struct jw *w, unsigned index, uint64_t mask, uint64_t value)
 {
 	print_condition(w, index, "SCMP_CMP_MASKED_EQ", mask, value);
@@ -135,7 +137,10 @@ static void print_rule(struct jw *w, const char *const *names, size_t n, unsigne
 	jw_end(w);
 }
 
-/* No socket of FAMILY (the kernel takes 32 bits of the argument), or of any from it ON. */
+/*
+ * Refuse sockets of FAMILY, and with ON of all higher families. The kernel reads 32 bits of the
+ * argument.
+ */
 static void print_family_rule(struct jw *w, unsigned family, bool on)
 {
 	jw_inline_object(w, NULL);
@@ -150,7 +155,7 @@ static void print_family_rule(struct jw *w, unsigned family, bool on)
 	jw_end(w);
 }
 
-/* "None of these" is no comparison that a filter has, either: one rule for each other family. */
+/* A filter cannot compare with "none of these families": print a rule for each other family. */
 static void print_family_rules(const struct spec_job *j)
 {
 	size_t k = 0;
@@ -180,7 +185,7 @@ void spec_seccomp(const struct spec_job *j)
 	jw_string(w, "defaultAction", "SCMP_ACT_ALLOW");
 	print_abis(j);
 	jw_array(w, "syscalls");
-	/* One rule a bit: "any of these bits" is no comparison that a filter has. */
+	/* A filter cannot compare with "any of these bits": print a rule for each bit. */
 	print_mode_rules(j, S_ISUID);
 	print_mode_rules(j, S_ISGID);
 	print_rule(w, xattrs, ARRAY_SIZE(xattrs), ENOTSUP);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * specgen/spec_internal.h: the parts of a configuration, each in a file of its own.
+ * specgen/spec_internal.h: the parts of a configuration that have a file of their own.
  */
 #ifndef SPECGEN_SPEC_INTERNAL_H
 #define SPECGEN_SPEC_INTERNAL_H
@@ -8,7 +8,7 @@
 #include "specgen/json.h"
 #include "specgen/spec.h"
 
-/* What one call of spec_print() works on. */
+/* The arguments of one call of spec_print(), and its writer. */
 struct spec_job {
 	struct jw *w;
 	const struct request *r;
@@ -17,11 +17,14 @@ struct spec_job {
 	struct err *e;
 };
 
-/* "mounts". -1 if memory is out; what the writer finds, it keeps. */
+/*
+ * Print "mounts".
+ * Returns -1 when out of memory; an error of the writer is left for jw_done() to return.
+ */
 int spec_mounts(const struct spec_job *j) MUST_CHECK;
-/* "linux"."seccomp", if there is a filter. */
+/* Print "linux"."seccomp", if there is a filter. */
 void spec_seccomp(const struct spec_job *j);
-/* "process"."capabilities". */
+/* Print "process"."capabilities". */
 void spec_capabilities(const struct spec_job *j);
 
 #endif

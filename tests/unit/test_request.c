@@ -180,7 +180,7 @@ static void refusals_name_field_and_position(void **state)
 		{"        \"build\",\n        \"nix/store\"", "\"nix/store\", \"build\"",
 		 "scratch_paths at position 1: not sorted"},
 		{"        \"nix/store\"\n", "\"build/x\"",
-		 "scratch_paths at position 1: lies in another one"},
+		 "scratch_paths at position 1: lies in another scratch path"},
 		{"\"inputs_dir\": \"nix/store\"", "\"inputs_dir\": \"/nix/store\"",
 		 "inputs_dir: not a clean"},
 		{"nix/store/" DIGITS "-x\"", "etc/x\"",
@@ -201,7 +201,7 @@ static void refusals_name_field_and_position(void **state)
 		 "constraints.host_paths at position 0: target is not a clean"},
 		{"\"readonly\": true", "\"readonly\": 1",
 		 "host_paths at position 0: readonly: not true or false"},
-		{"50%", "50%,mode=0", "constraints.shm_size: not a size"},
+		{"50%", "50%,mode=0", "constraints.shm_size: not a size such as 64m or 50%"},
 		{"build/.attrs.sh", "nix/store/x",
 		 "additional_files at position 0: lies in inputs"},
 		{"\"0644\"", "\"1644\"", "additional_files at position 0: mode has more"},
@@ -212,7 +212,7 @@ static void refusals_name_field_and_position(void **state)
 		{"\"name\": \"x\"", "\"name\": \"x\", \"name\": \"y\"",
 		 "not JSON, or with a key twice"},
 		{"    ]\n}\n", "    ]\n} {}", "something follows the JSON at byte"},
-		{"\"inputs\": [", "\"inputs\": [[[[[[[[[[", "nested too deep at byte"},
+		{"\"inputs\": [", "\"inputs\": [[[[[[[[[[", "nested deeper than 8 levels at byte"},
 		{"\"name\": \"x\"", "\"name\": \"\xff\"", "not UTF-8"},
 	};
 	struct err e = ERR_INIT;
