@@ -12,11 +12,11 @@
 
 #include "nar/base/banned.h"
 
-/* The widest "--name ARG" that --help keeps its text beside. */
+/* --help prints the text of an option in this column, on a new line after a longer option. */
 #define HELP_COLUMN 24
 #define KEPT_BYTES (1 << 20)
 
-/* The options that all verbs have, and how many words follow each. */
+/* The options that all verbs have; N_ARGS words follow an option. */
 static const struct common {
 	enum { OPT_HELP, OPT_CONFIG, OPT_OPTION, OPT_VERBOSE, OPT_QUIET } id;
 	const char *name, *alias, *arg, *help;
@@ -86,16 +86,16 @@ static void print_help(const struct cli *c, const char *verb)
 	cli_print_common(stdout);
 }
 
-/* A walk over argv; operands are moved to its front. */
+/* A walk over argv, which moves operands to the front. */
 struct walk {
 	struct cli *c;
 	int argc, at;
 	char **argv;
-	char *inline_value; /* what follows the '=' of this option, or NULL */
+	char *inline_value; /* the text after '=' in this option; NULL: none, or taken */
 	bool help;
 };
 
-/* The next word that belongs to option NAME. */
+/* Take the value of option NAME: the text after its '=', else the next word. */
 static int take(struct walk *w, const char *name, const char **ret, struct err *e)
 {
 	if (w->inline_value) {
@@ -157,7 +157,7 @@ static int take_own(struct walk *w, const struct cli_option *o, const char *arg,
 	return 0;
 }
 
-/* ARG, without a value that follows in it (LEN bytes), is how O is written. */
+/* Tell whether the LEN bytes of ARG before any '=' are option O. */
 static bool is_own(const struct cli_option *o, const char *arg, size_t len)
 {
 	if (len == 2 && o->letter && arg[1] == o->letter)
@@ -228,7 +228,7 @@ bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit)
 		*ret_exit = CMD_USAGE;
 		return false;
 	}
-	/* Operands only moved to the front, so the NULL that ends argv may be overwritten early. */
+	/* Operands have moved to the front, so end argv after the last of them. */
 	argv[1 + c->n_args] = NULL;
 	if (w.help) {
 		print_help(c, verb);
@@ -246,8 +246,9 @@ void cli_done(struct cli *c)
 /* ---- the frame of a program ---- */
 
 /*
- * A program that got no standard streams would take its first files for them. What stands in for a
- * missing output cannot be written to: what was asked for is lost then, and that is a failure.
+ * Open /dev/null for each standard stream that is missing. Without it, the first files that the
+ * program opens would become its standard streams. The stand-in is read-only, so that cmd_main()
+ * fails where results were to go to a missing output.
  */
 static void open_standard_streams(void)
 {
@@ -261,8 +262,8 @@ static void open_standard_streams(void)
 }
 
 /*
- * Directories are listed by buffers that malloc would give back to the kernel, and fetch, each
- * time.
+ * Keep freed memory. To list a directory allocates a buffer, which malloc would otherwise return to
+ * the kernel and fetch again for each directory.
  */
 static void keep_freed_memory(void)
 {

@@ -33,41 +33,44 @@
 
 struct cli_option {
 	const char *name; /* without the "--" */
-	const char *arg;  /* what follows it, as --help calls it; NULL: nothing does */
+	const char *arg;  /* the name of the option's value in --help; NULL: it takes no value */
 	const char *help; /* one line */
-	char letter;      /* 'o': `-o DIR` is as good as `--output DIR`; 0: none */
-	/* One of the three. */
-	bool *flag;          /* becomes true; where ARG is NULL */
-	const char **value;  /* points into argv; the last one wins */
-	struct strv *values; /* gets a copy of each */
+	char letter;      /* 'o': `-o DIR` is short for `--output DIR`; 0: no short form */
+	/* One of these three is set. */
+	bool *flag;          /* becomes true; for an option without ARG */
+	const char **value;  /* points into argv; the last value counts */
+	struct strv *values; /* gets a copy of each value */
 };
 
 struct cli {
-	/* What the verb says of itself. */
+	/* The verb's description of itself. */
 	const char *synopsis; /* its operands: "DRV|REQUEST.json" */
-	const char *about;    /* what it does: text of --help, ends without a line feed */
-	const struct cli_option *options; /* ended by one without a name; NULL: none of its own */
+	const char *about;    /* for --help: what the verb does, without a line feed at the end */
+	const struct cli_option *options; /* the last has no name; NULL: only the common ones */
 	int min_args, max_args;           /* operands; a max_args of -1 is any number */
 
-	/* What cli_parse() found. */
+	/* The result of cli_parse(). */
 	const char *config_path;  /* --config, or NULL: for conf_load() */
 	struct strv conf_options; /* --option KEY VALUE ..., in pairs: for conf_load() */
-	char **args;              /* n_args operands, and NULL */
+	char **args;              /* n_args operands, then NULL */
 	int n_args;
 };
 
 /*
- * Read ARGV by the table of C and the options that all verbs have (--help, --config FILE, --option
- * KEY VALUE, -v, -q). `--name=VALUE` is as good as `--name VALUE`, `--` ends the options, and they
- * may stand after operands. True: go on. False: return *RET_EXIT, as --help was printed or what is
- * wrong has been.
+ * Read ARGV by C's table of options and the options that all verbs have (--help, --config FILE,
+ * --option KEY VALUE, -v, -q). `--name=VALUE` means `--name VALUE`, and `--` ends the options.
+ * Options may follow operands.
+ * Returns true: go on; false: exit with *RET_EXIT, because --help or an error was printed.
  */
 bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit) MUST_CHECK;
 void cli_done(struct cli *c);
 #define scoped_cli __attribute__((cleanup(cli_done)))
-/* The options that all verbs have, as lines of --help. */
+/* Print the options that all verbs have, as lines of --help. */
 void cli_print_common(FILE *out);
-/* How many more of ARGV the common option ARGV[0] takes (0..2); -1: it is none of them. */
+/*
+ * Count the words after ARG that belong to it, where ARG is an option that all verbs have.
+ * Returns 0 to 2; -1: ARG is no such option.
+ */
 int cli_common_args(const char *arg);
 
 #endif

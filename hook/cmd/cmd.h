@@ -2,12 +2,12 @@
 /*
  * hook/cmd/cmd.h: the verbs of the command line.
  *
- * A verb is a function in hook/cmd/cmd_<verb>.c and a line in the table of main.c; it reads its
- * options by hook/cmd/cli.h.
+ * A verb is a function in hook/cmd/cmd_<verb>.c and a line in the table of main.c. It reads its
+ * options by hook/cmd/cli.h. Its argv[0] is the name of the verb.
  *
- * It returns the exit code; or -1 with *E set, which main() prints, to exit with CMD_FAILED. Its
- * argv[0] is the verb. Results go to stdout, whose write errors main() finds; all else through
- * hook/base/log.h. Only main() exits.
+ * A verb returns the exit code; or -1 with *E set, which cmd_main() prints before it returns
+ * CMD_FAILED. It prints results to stdout, where cmd_main() looks for write errors, and everything
+ * else by hook/base/log.h. No verb calls exit(3).
  */
 #ifndef HOOK_CMD_CMD_H
 #define HOOK_CMD_CMD_H
@@ -22,12 +22,13 @@ enum cmd_exit {
 };
 
 /*
- * What main() of a program does: open standard streams that are missing, RUN, print its error, and
- * see that what went to standard output has arrived. The exit code.
+ * Do the work of main() for each program: open standard streams that are missing, call RUN, print
+ * its error, flush standard output and print a failure to write it.
+ * Returns the exit code.
  */
 int cmd_main(int (*run)(int argc, char **argv, struct err *e), int argc, char **argv);
 
-/* The verbs, sorted. */
+/* The verbs, in alphabetical order. */
 int cmd_build(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_bundle(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_config(int argc, char **argv, struct err *e) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The verb is a program of its own, nix-oci-hook-build: it needs libcurl and libarchive, whose
- * loading would cost every build of Nix's some milliseconds.
+ * The verb `build` executes a program of its own, nix-oci-hook-build. It needs libcurl and
+ * libarchive, and to load these would cost each build of the hook some milliseconds.
  */
 #include "hook/cmd/cmd.h"
 

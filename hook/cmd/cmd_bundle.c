@@ -10,11 +10,14 @@
 
 #include "nar/base/banned.h"
 
-/* What is at PATH, which somebody typed, is not for us to remove. */
+/* Refuse PATH if it exists. A person typed it, and bundle_create() would remove what is there. */
 static int refuse_existing(const char *path, struct err *e)
 {
 	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return err_set(e, ERR_INPUT, "'%s' exists already", path);
+		return err_set(e, ERR_INPUT,
+			       "'%s' exists already; remove it, or name another directory by "
+			       "--output",
+			       path);
 	return 0;
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The verb that Nix starts. Nix asks about derivations one after the other on one process until
- * that accepts; an accepted build is the last thing a process does.
+ * The verb that Nix starts. Nix asks one process about derivations, one after the other, until the
+ * process accepts one. That build is the last thing that the process does.
  *
- * Nothing may go wrong before the reply: Nix takes an early exit as "unexpected EOF" and gives the
- * whole nix-build up. So what is wrong with this machine or with the derivation (no runtime, state
- * directory not writable, .drv damaged) is found before, but reported after accepting, as the
- * failure of that one build, with its reason.
+ * Nothing may fail before the reply: Nix takes an early exit as "unexpected EOF" and gives up the
+ * whole nix-build. The hook finds a fault of this machine or of the derivation before it replies
+ * (no runtime, state directory not writable, .drv damaged). It then accepts, and reports the fault
+ * as the failure of that one build.
  */
 #include "hook/cmd/cmd.h"
 
@@ -33,7 +33,7 @@
 /* Exit codes that Nix up to 2.31 understands (derivation-goal.cc: buildDone, hook != nullptr). */
 #define EXIT_PERMANENT_FAILURE 100
 #define EXIT_TIMED_OUT 101
-#define LOG_WAIT_MS 10000 /* for Nix to have read the end of the log */
+#define LOG_WAIT_MS 10000 /* how long to wait until Nix has read the end of the log */
 
 struct hook {
 	struct settings settings;
@@ -41,7 +41,7 @@ struct hook {
 	struct store store;
 	struct runtime runtime;
 	struct slots *slots;
-	struct strv told; /* derivations whose refusal was told */
+	struct strv told; /* derivations whose refusal was logged */
 };
 
 static void hook_done(struct hook *h)
@@ -55,7 +55,7 @@ static void hook_done(struct hook *h)
 }
 #define scoped_hook __attribute__((cleanup(hook_done)))
 
-/* Find everything that builds need; what is missing is the reason why they fail. */
+/* Find everything that builds need. With an error of this function each build fails. */
 static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 {
 	if (conf_load(&h->conf, c->config_path, &c->conf_options, e) < 0)
@@ -64,7 +64,7 @@ static int hook_prepare(struct hook *h, const struct cli *c, struct err *e)
 		return -1;
 	store_choose_durable(&h->store, h->conf.sync);
 	if (!h->store.local)
-		return 0; /* each build is declined, so the rest is not needed */
+		return 0; /* each build is declined, and needs no runtime or slot */
 	if (runtime_find(&h->conf, &h->runtime, e) < 0)
 		return -1;
 	h->slots = slots_of_machine(&h->conf, e);
@@ -85,9 +85,10 @@ static int accept_job(struct hook *h, struct proto *p, struct proto_job *job, st
 }
 
 /*
- * What to exit with after a builder failed. Nix up to 2.31 takes 100 as the failure of the build
- * and 101 as a time-out, so that nix-build ends as it would for a local build; newer ones take
- * every status alike and print it, so they get the builder's own.
+ * Choose the exit code after a builder failed. Nix up to 2.31 reads 100 as the failure of the build
+ * and 101 as a time-out, so that nix-build ends as after a local build. Newer versions read all
+ * statuses alike and print them, so they get the builder's own: for a signal, this process kills
+ * itself by it.
  */
 static int exit_code_for(const struct run_result *r, const struct settings *s)
 {
@@ -100,7 +101,7 @@ static int exit_code_for(const struct run_result *r, const struct settings *s)
 	case RUN_SIGNALED:
 	case RUN_OOM:
 		if (new_nix) {
-			/* "failed due to signal N" is what Nix prints for who dies of it. */
+			/* Nix then prints "failed due to signal N". */
 			const struct rlimit no_core = {0, 0};
 
 			setrlimit(RLIMIT_CORE, &no_core);
@@ -115,7 +116,10 @@ static int exit_code_for(const struct run_result *r, const struct settings *s)
 	return EXIT_FAILURE;
 }
 
-/* WHY a builder failed, but for what Nix says itself by the exit code or signal it is told. */
+/*
+ * Log WHY a builder failed. Nix 2.32 prints the exit code or the signal by itself: then log only
+ * the lines after WHY's first.
+ */
 static void log_end(const struct run_result *r, const struct settings *s, const struct err *why)
 {
 	const char *note = strchr(why->msg, '\n');
@@ -126,12 +130,12 @@ static void log_end(const struct run_result *r, const struct settings *s, const 
 		log_msg(LOG_ERROR, "%s", note + 1);
 }
 
-/* Build what was accepted. The exit code; -1: *E. */
+/* Build the accepted derivation. Returns the exit code; -1: *E. */
 static int build(struct hook *h, const struct drv *d, const struct proto_job *pj, struct err *e)
 {
 	struct run_result end = {0};
 
-	/* While it waits for a slot, if it has to; Nix does not wait for this. */
+	/* Before the build waits for a slot: the hook has accepted, so Nix does not wait for it. */
 	if (store_ready(&h->store, e) < 0)
 		return -1;
 	if (h->store.why_not_sqlite && h->conf.registration == REG_AUTO)
@@ -161,14 +165,14 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 	if (rc == 0)
 		return EXIT_SUCCESS;
 	if (end.end == RUN_EXITED && end.status == 0)
-		return -1; /* the builder itself did well */
+		return -1; /* the builder succeeded, and a later step failed */
 	log_end(&end, &h->settings, e);
 	return exit_code_for(&end, &h->settings);
 }
 
 /*
- * Say in the build's log why there is no build: Nix shows it from there, and keeps it for
- * `nix log`. Returns the exit code.
+ * Write WHY into the build's log: Nix shows the log, and keeps it for `nix log`.
+ * Returns the exit code; -1: *E.
  */
 static int fail_in_log(const struct err *why, struct err *e)
 {
@@ -178,7 +182,7 @@ static int fail_in_log(const struct err *why, struct err *e)
 	return EXIT_FAILURE;
 }
 
-/* WHY is set where this machine or the derivation cannot be built with; say so as its failure. */
+/* Accept the derivation and fail its build with the reason WHY. Returns the exit code; -1: *E. */
 static int accept_and_fail(struct hook *h, struct proto *p, const struct err *why, struct err *e)
 {
 	scoped_job struct proto_job job = {0};
@@ -187,8 +191,8 @@ static int accept_and_fail(struct hook *h, struct proto *p, const struct err *wh
 }
 
 /*
- * Whether what failed is neither the build nor what it has made, of which Nix, too, has nothing in
- * its logs.
+ * Tell whether E is a failure of the hook, not of the build or its outputs. Only a failure of the
+ * hook goes into the build's log: Nix does not log a build's failure there either.
  */
 static bool is_own_failure(const struct err *e)
 {
@@ -198,8 +202,9 @@ static bool is_own_failure(const struct err *e)
 #define ASK_AGAIN (-2)
 
 /*
- * Say why a derivation is declined: to everybody where Nix will not build it either, as its own
- * error then only says that nobody does. Once, though Nix may ask again.
+ * Log why the hook declines a derivation. If Nix will not build it either, log at a level that
+ * people see, because Nix's error only says that no machine builds it. Do so once, although Nix may
+ * ask again.
  */
 static int tell_why(struct hook *h, enum decision decision, const char *drv, const char *why,
 		    struct err *e)
@@ -237,7 +242,8 @@ static int read_and_decide(struct hook *h, const struct proto_try *t, struct drv
 		if (e->kind != ERR_SYSTEM || e->sys != ENOENT)
 			return -1;
 		/*
-		 * Nix has it in the store that it evaluates with, and tells no hook which that is.
+		 * The derivation exists only in the store that Nix evaluates with (--eval-store).
+		 * Nix does not tell a hook where that store is.
 		 */
 		err_clear(e);
 		*ret = DECIDE_DECLINE;
@@ -246,7 +252,10 @@ static int read_and_decide(struct hook *h, const struct proto_try *t, struct drv
 	return decide(t, d, &h->settings, &h->store, ret, why, e);
 }
 
-/* One question of Nix. The exit code where it was the last; -1: *E; ASK_AGAIN: Nix may. */
+/*
+ * Answer one question of Nix. MACHINE is the error of hook_prepare(), if it failed.
+ * Returns the exit code after an accepted build; ASK_AGAIN: read the next question; -1: *E.
+ */
 static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 		  const struct err *machine, struct err *e)
 {
@@ -261,7 +270,9 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 	if (err_is_set(machine))
 		return accept_and_fail(h, p, machine, e);
 	if (!h->store.local) {
-		if (buf_addf(&why, e, "the store '%s' is not one to register outputs in",
+		if (buf_addf(&why, e,
+			     "the hook cannot register outputs in the store '%s'; it needs a local "
+			     "store that it can write to",
 			     h->store.uri) < 0)
 			return -1;
 		return decline(h, p, DECIDE_DECLINE, t->drv_path, why.data, e);
@@ -289,7 +300,7 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 	return is_own_failure(&bad) ? fail_in_log(&bad, e) : err_set(e, bad.kind, "%s", bad.msg);
 }
 
-/* Nix's verbosity is the last argument; what it means is in hook/base/log.h. */
+/* Set the level of the log from Nix's verbosity, the last argument (hook/base/log.h). */
 static int set_verbosity(const char *arg, struct err *e)
 {
 	uint64_t level;

@@ -25,7 +25,7 @@ static int write_fd(void *ctx, const void *data, size_t n, struct err *e)
 	return io_write(*(const int *)ctx, data, n, "standard output", e);
 }
 
-/* Trailing slashes would make openat(2) follow a link. */
+/* Remove trailing slashes, which would make openat(2) follow a symbolic link. */
 static void strip_slashes(char *path)
 {
 	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
@@ -46,7 +46,8 @@ int cmd_nar_dump(int argc, char **argv, struct err *e)
 	if (!cli_parse(&c, argc, argv, &rc))
 		return rc;
 	if (isatty(out)) {
-		log_msg(LOG_ERROR, "error: a NAR is no text; redirect standard output");
+		log_msg(LOG_ERROR, "error: a NAR is not text, and standard output is a terminal; "
+				   "redirect it to a file or a pipe");
 		return CMD_USAGE;
 	}
 	strip_slashes(c.args[0]);
@@ -107,13 +108,13 @@ static int add_needle(struct refscan *s, const char *file, size_t line, const ch
 	return 0;
 }
 
-/* Read the needles in FILE, one a line; *LINES gets them as they stand there. */
+/* Read the needles in FILE, one a line. *LINES gets the lines unchanged. */
 static int read_needles(const char *file, struct refscan *s, struct strv *lines, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(NEEDLES_MAX_BYTES);
 	size_t line = 0;
 
-	/* Not by io_read_file(): a pipe is welcome, as in --scan <(nix-store -qR ...). */
+	/* io_read_file() reads regular files only; --scan <(nix-store -qR ...) is a pipe. */
 	scoped_fd int fd = io_open_input(file, e);
 	if (fd < 0)
 		return -1;
@@ -138,7 +139,7 @@ struct hash_options {
 	const char *type, *scan;
 };
 
-/* The format that the options say; -1: *E, where they say more than one. */
+/* Find the format that O asks for. Returns an enum hash_format; -1: *E, O asks for several. */
 static int format_of(const struct hash_options *o, struct err *e)
 {
 	const bool given[] = {
@@ -174,7 +175,9 @@ static int hash_path(char *path, const struct hash_options *o, struct err *e)
 		return err_set(e, ERR_INPUT, "unknown hash algorithm '%s', expect " HASH_ALGO_NAMES,
 			       o->type);
 	if (o->flat && o->scan)
-		return err_set(e, ERR_INPUT, "--scan looks at a NAR, and --flat makes none");
+		return err_set(e, ERR_INPUT,
+			       "--scan and --flat exclude each other: --scan reads the NAR of a "
+			       "path, and --flat makes none");
 	int format = format_of(o, e);
 	if (format < 0 || (o->scan && read_needles(o->scan, scan, &lines, e) < 0))
 		return -1;
@@ -226,7 +229,7 @@ int cmd_nar_hash(int argc, char **argv, struct err *e)
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv, struct err *e);
-	char title[16]; /* as --help calls it */
+	char title[16]; /* the command's name in --help */
 } commands[] = {
 	{"cat", cmd_nar_cat, "nar cat"},
 	{"dump", cmd_nar_dump, "nar dump"},
@@ -260,7 +263,7 @@ int cmd_nar(int argc, char **argv, struct err *e)
 	};
 	int rc, at = 1;
 
-	/* Options of all verbs may stand before the command, as they may before the verb. */
+	/* Options that all verbs have may precede the command, as they may precede the verb. */
 	while (at < argc && argv[at][0] == '-') {
 		int more = cli_common_args(argv[at]);
 

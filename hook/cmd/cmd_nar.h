@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/cmd/cmd_nar.h: the commands of the verb `nar`, each as a verb is (hook/cmd/cmd.h).
+ * hook/cmd/cmd_nar.h: the commands of the verb `nar`. Each is a function as for a verb
+ * (hook/cmd/cmd.h).
  */
 #ifndef HOOK_CMD_CMD_NAR_H
 #define HOOK_CMD_CMD_NAR_H

@@ -22,18 +22,18 @@
 /* A pass over a NAR that looks for one path in it. */
 struct pass {
 	struct nar_reader *r;
-	const char *file;           /* for messages */
-	struct buf want;            /* "" or "a/b", without slashes around it */
-	struct buf path;            /* of the current node, likewise */
-	size_t lens[NAR_DEPTH_MAX]; /* of path, for each open directory */
-	unsigned depth;             /* directories that are open */
+	const char *file;           /* the name of the NAR in messages */
+	struct buf want;            /* the path to find: "" or "a/b", no slashes around it */
+	struct buf path;            /* the path of the current node, no slashes around it */
+	size_t lens[NAR_DEPTH_MAX]; /* for each open directory, the length of its path */
+	unsigned depth;             /* number of open directories */
 	bool found;
-	/* How to list. */
+	/* Options of the listing. */
 	bool recursive, attributes, json;
-	bool comma; /* JSON: an entry of the same directory was printed */
+	bool comma; /* JSON: an entry of this directory was printed already */
 };
 
-/* PATH without empty parts and ".", so that "/a//b/" and "./a/b" are the same. */
+/* Append PATH without empty parts and ".": "/a//b/" and "./a/b" both become "a/b". */
 static int clean_path(const char *path, struct buf *ret, struct err *e)
 {
 	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
@@ -47,7 +47,7 @@ static int clean_path(const char *path, struct buf *ret, struct err *e)
 	return buf_reserve(ret, 0, e);
 }
 
-/* Open NAR ("-" is standard input) for PATH. *RET_FD is the caller's to close. */
+/* Open NAR ("-" is standard input) to look for PATH. The caller closes *RET_FD. */
 static int pass_open(struct pass *p, const char *nar, const char *path, int *ret_fd, struct err *e)
 {
 	int fd = STDIN_FILENO;
@@ -77,8 +77,9 @@ static void pass_done(struct pass *p)
 #define scoped_pass __attribute__((cleanup(pass_done)))
 
 /*
- * The next node, or end of a directory, with p->path set to it. As nar_next(), but contents are
- * left out.
+ * Read the next node or the end of a directory, and set p->path to its path. Contents of files are
+ * skipped.
+ * Returns as nar_next().
  */
 static int pass_next(struct pass *p, struct nar_event *ev, struct err *e)
 {
@@ -105,7 +106,10 @@ static int pass_next(struct pass *p, struct nar_event *ev, struct err *e)
 	return rc;
 }
 
-/* What follows the wanted path in the current one ("" or "/x/y"); NULL where it is not below it. */
+/*
+ * Compare the current path with the wanted one.
+ * Returns the rest of the current path after the wanted one ("" or "/x/y"); NULL: it is not below.
+ */
 static const char *below(const struct pass *p)
 {
 	const char *path = p->path.data;
@@ -128,7 +132,8 @@ static int not_found(const struct pass *p, struct err *e)
 /* ---- plain ---- */
 
 /*
- * As ls(1): a terminal gets no control bytes, as it would obey them; a pipe gets names as they are.
+ * Print a name as ls(1) does: on a terminal with '?' for each control byte, because a terminal
+ * would obey it; elsewhere unchanged.
  */
 static void print_name(const char *name, size_t n)
 {
@@ -190,14 +195,14 @@ static int print_string(const void *data, size_t n, struct err *e)
 	if (buf_add(&copy, data, n, e) < 0)
 		return -1;
 	const struct jdoc s = {.type = JDOC_STRING, .string = {copy.data, n}};
-	/* Reading it again finds bytes that JSON cannot hold. */
+	/* Parse the result, which finds bytes that JSON cannot hold. */
 	if (jdoc_print(&s, &out, e) < 0 || jdoc_parse(out.data, out.len, &check, e) < 0)
 		return err_wrap(e, "'%s' cannot be listed as JSON", copy.data);
 	fwrite(out.data, 1, out.len, stdout);
 	return 0;
 }
 
-/* Members in the order of their names, as Nix writes them: a directory's type comes after all. */
+/* Print members in the order of their names, as Nix does: a directory's type comes last. */
 static int json_node(struct pass *p, const struct nar_event *ev, struct err *e)
 {
 	if (!below(p))
@@ -306,7 +311,7 @@ static int print_contents(struct pass *p, uint64_t left_bytes, struct err *e)
 	return 0;
 }
 
-/* All of the NAR is read: what follows may show that it is damaged. */
+/* Print the wanted file. Read the NAR to its end, because its rest may show that it is damaged. */
 static int cat(struct pass *p, struct err *e)
 {
 	struct nar_event ev;

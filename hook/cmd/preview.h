@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/cmd/preview.h: what the verbs share that work on one build.
+ * hook/cmd/preview.h: prepare a build only to look at it: for the verbs spec and bundle.
  */
 #ifndef HOOK_CMD_PREVIEW_H
 #define HOOK_CMD_PREVIEW_H
@@ -14,30 +14,31 @@
 #include "nar/base/err.h"
 #include "specgen/request.h"
 
-/* A build that is only looked at: all that a bundle is made from. */
+/* A build that is not run: all that its bundle is made from. */
 struct preview {
 	struct conf conf;
 	struct settings settings;
 	struct request request;
 	struct machine machine;
-	struct build_user user; /* whose the bundle is, where AS_ROOT: Nix's first id, not locked */
-	bool as_root;
+	/* With AS_ROOT: the bundle's owner. It is Nix's first id, and its lock is not taken. */
+	struct build_user user;
+	bool as_root; /* for a caller who is root */
 };
 #define PREVIEW_INIT                    \
 	{                               \
 		.user = BUILD_USER_INIT \
 	}
 
-/* What the command line says of the build, beside its operand; NULL: not given. */
+/* The options of the command line that describe the build; NULL: the option is not given. */
 struct preview_args {
 	struct request_args request;
-	const char *profile; /* as the configuration says */
-	const char *runtime; /* "crun", ...: fit for that one only; not given: for all */
-	const char *bundle;  /* where the bundle will be */
+	const char *profile; /* NULL: the profile of the configuration */
+	const char *runtime; /* "crun", ...: fit only for this runtime; NULL: fit for all */
+	const char *bundle;  /* path of the bundle to come; NULL: no bundle will be made */
 	bool rootless;       /* as for a caller who is not root */
 };
 
-/* Fill P from the configuration that C names, its first operand and A. */
+/* Fill P from C's configuration, C's first operand and A. */
 int preview_prepare(struct preview *p, const struct cli *c, const struct preview_args *a,
 		    struct err *e) MUST_CHECK;
 void preview_done(struct preview *p);
