@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The program: find the verb and run it. Nix starts a build hook as `nix-oci-hook VERBOSITY`, with
- * what its setting build-hook has after the path in between (Nix 2.26 and later), so a command
- * line without a verb that ends in a number is the verb "hook".
+ * The program nix-oci-hook: find the verb and run it. Nix starts a build hook as `nix-oci-hook
+ * VERBOSITY`; Nix 2.26 and later put the arguments of the setting build-hook before the number. So
+ * a command line without a verb that ends in a number means the verb "hook".
  */
 #include "hook/cmd/cmd.h"
 
@@ -17,7 +17,7 @@
 
 #include "nar/base/banned.h"
 
-/* One line a verb, sorted; its function is declared in hook/cmd/cmd.h. */
+/* One line for each verb, sorted. hook/cmd/cmd.h declares the functions. */
 static const struct verb {
 	const char *name;
 	int (*run)(int argc, char **argv, struct err *e);
@@ -72,8 +72,8 @@ static bool is_number(const char *s)
 }
 
 /*
- * Find the verb: the first word that is neither an option of all verbs nor its value. *RET_AT is
- * its place, or argc.
+ * Find the verb: the first word that is neither an option that all verbs have nor the value of such
+ * an option. *RET_AT becomes its index, or argc if there is none.
  */
 static void find_word(int argc, char **argv, int *ret_at)
 {
@@ -89,7 +89,7 @@ static void find_word(int argc, char **argv, int *ret_at)
 	*ret_at = at < argc ? at : argc;
 }
 
-/* Run V with the options that stood before it put after it. */
+/* Run V, the word at argv[AT]; AT is ARGC if no word names it. Options before it become V's. */
 static int run_verb(const struct verb *v, int argc, char **argv, int at, struct err *e)
 {
 	if (at < argc) {

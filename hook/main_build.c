@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The program behind the verb "build" (hook/cmd/cmd_build.c): its command line. What Nix would have
- * sent of its settings comes from here; the rest has Nix's defaults.
+ * The command line of nix-oci-hook-build, the program of the verb "build" (hook/cmd/cmd_build.c).
+ * Runs in: a program of its own.
+ *
+ * Nix sends its settings to a hook. Here they come from the options; settings that are not given
+ * have Nix's defaults.
  */
 #include "hook/nonix/build.h"
 
@@ -23,10 +26,10 @@
 
 #include "nar/base/banned.h"
 
-/* The key of cache.nixos.org, as Nix's own default for trusted-public-keys. */
+/* The key of cache.nixos.org, Nix's default for trusted-public-keys. */
 #define DEFAULT_KEY "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
 #define MAX_JOBS 1024
-/* Of a setting; in seconds it is twelve days. */
+/* The largest number in a setting; as seconds it is twelve days. */
 #define NUMBER_MAX 1000000u
 
 static const char about[] =
@@ -55,7 +58,7 @@ static void args_done(struct args *a)
 
 /* ---- settings ---- */
 
-/* What Nix has as defaults and the hook takes for sent. */
+/* Set the settings whose defaults Nix computes for each machine, as it would send them. */
 static int set_defaults(struct settings *s, struct err *e)
 {
 	struct utsname u;
@@ -79,7 +82,7 @@ static int set_given(struct settings *s, const char *name, const char *value, st
 	return value ? settings_set(s, name, value, e) : 0;
 }
 
-/* 0 is all there are, as with a new Nix; what an old one makes of it is of no use here. */
+/* 0 means all cores, as in newer versions of Nix: put their number into the setting. */
 static int expand_cores(struct settings *s, struct err *e)
 {
 	char text[16];
@@ -113,7 +116,7 @@ static int set_all(struct settings *s, const struct args *a, struct err *e)
 	return a->keep_failed ? settings_set(s, "keep-failed", "true", e) : 0;
 }
 
-/* What settings say of transfers; Nix's 0 is the library's own. */
+/* Copy the settings on transfers into O. A setting of 0 is the default of nar/cache. */
 static int set_transfers(const struct settings *s, struct cache_options *o, struct err *e)
 {
 	const struct {
