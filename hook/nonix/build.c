@@ -28,11 +28,12 @@
 #include "nar/base/banned.h"
 
 #define JSON_MAX (64u << 20)
-#define LEVEL_MAX 22 /* of zstd; others have fewer */
-/* Below the run's directory in the cache of inputs. */
+#define LEVEL_MAX 22 /* the highest level of zstd; other methods have fewer levels */
+/* The store directory, below the run's directory in the cache of inputs. */
 #define STORE_NAME "store"
 /*
- * Where Nix has its locks, if it should be here after all: so that ids are never given out twice.
+ * Where Nix has its locks of build users. If Nix is installed, use them, so that no build user is
+ * given out twice.
  */
 #define NIX_STATE_DIR "/nix/var/nix"
 
@@ -47,11 +48,11 @@ static void on_signal(int sig)
 
 	signal_caught = sig;
 	if (write(signal_pipe[1], "", 1) < 0)
-		errno = 0; /* it is full: what is in it will do */
+		errno = 0; /* the pipe is full, so its reader wakes up anyway */
 	errno = saved;
 }
 
-/* The second one kills. */
+/* Catch each signal once; the second one kills this process. */
 static int catch_signals(struct err *e)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -65,7 +66,7 @@ static int catch_signals(struct err *e)
 	return 0;
 }
 
-/* End of the signal that was caught, as others would. */
+/* Die of the caught signal, if there is one, so that the parent sees the signal. */
 static void die_of_signal(void)
 {
 	if (!signal_caught)
@@ -75,7 +76,7 @@ static void die_of_signal(void)
 	raise(signal_caught);
 }
 
-/* ---- all that a build has while it goes on ---- */
+/* ---- the state of the program ---- */
 
 struct build {
 	const struct build_options *o;
@@ -90,7 +91,7 @@ struct build {
 	struct build_fetch fetch;
 	struct input_cache *icache;
 	struct store store;
-	struct run *run; /* the supervisor of the whole */
+	struct run *run; /* the program's supervisor */
 };
 
 static int on_progress(void *ctx, const struct cache_progress *p)
@@ -119,7 +120,7 @@ static void build_done(struct build *b)
 	store_done(&b->store);
 	caches_done(&b->caches);
 	cache_set_free(b->caches.set);
-	/* It removes the run's directory, which nobody else must have taken before. */
+	/* The supervisor removes the run's directory: input_cache_free() unlocks it only after. */
 	if (b->run && run_finish(b->run, &cleanup) < 0)
 		log_warn("%s", cleanup.msg);
 	input_cache_free(b->icache);
@@ -146,7 +147,7 @@ static int open_caches(struct build *b, struct err *e)
 
 /* ---- the cache that gets the outputs ---- */
 
-/* What Nix has as parameters of such a URL; the command line comes first. */
+/* Read the parameters of DEST's URL, which are Nix's. The command line counts more. */
 static int read_parameters(struct build *b, const struct cache_dest *dest, struct err *e)
 {
 	const char *compression = cache_dest_param(dest, "compression");
@@ -165,7 +166,7 @@ static int read_parameters(struct build *b, const struct cache_dest *dest, struc
 	return key ? secretkeys_read(b->o->secret_keys, key, e) : 0;
 }
 
-/* Whether DEST has all outputs of D, whole, and signed where they are to be signed. */
+/* Find out whether DEST contains all outputs of the target: undamaged, and signed if O has keys. */
 static int has_all(const struct build *b, struct cache_dest *dest, bool *ret, struct err *e)
 {
 	const struct drv *d = &b->target.drv;
@@ -187,7 +188,10 @@ static int has_all(const struct build *b, struct cache_dest *dest, bool *ret, st
 	return 0;
 }
 
-/* What is wrong with it is found before anything is built. A dry run makes nothing there. */
+/*
+ * Open the cache for the outputs, so that its faults are found before anything is built. A dry run
+ * skips this, because opening creates files in the cache. *RET_PUBLISHED: all outputs are there.
+ */
 static int look_at_dest(struct build *b, bool *ret_published, struct err *e)
 {
 	scoped_cache_dest struct cache_dest *dest = NULL;
@@ -264,7 +268,7 @@ static int print_result_json(const struct drv *d, struct err *e)
 	scoped_buf struct buf text = BUF_INIT(JSON_MAX);
 	struct jw w = JW_INIT(&text, e);
 
-	/* As `nix build --json` has it. */
+	/* The format of `nix build --json`. */
 	jw_array(&w, NULL);
 	jw_object(&w, NULL);
 	if (str_ends(d->path, ".drv"))
@@ -298,7 +302,7 @@ static int open_icache(struct build *b, struct err *e)
 		return err_set(e, ERR_INPUT,
 			       "key 'cache-dir' has to be set where neither $XDG_CACHE_HOME nor "
 			       "$HOME is");
-	/* A dry run makes nothing: what is not there has nothing in it. */
+	/* A dry run creates no cache; a missing cache is an empty one. */
 	if (b->o->dry_run && access(c->cache_dir, F_OK) < 0)
 		return 0;
 	bool fsync_paths;
@@ -311,8 +315,8 @@ static int open_icache(struct build *b, struct err *e)
 }
 
 /*
- * From here on everything that is made is removed by the supervisor. Builds have to be able to pass
- * through the run's directory to their bundles, as through a store.
+ * Start the supervisor, which removes everything that is made from here on. The run's directory
+ * gets the mode 0755, so that builds can reach their bundles through it, as through a store.
  */
 static int start_run(struct build *b, struct err *e)
 {
@@ -372,7 +376,7 @@ static int fetch(struct build *b, struct err *e)
 
 	if (pin(b, e) < 0)
 		return -1;
-	/* It may have gone between the plan and the pins. */
+	/* Entries may have been removed between the plan and the pins: look again. */
 	build_fetch_done(&b->fetch);
 	if (caches_missing(&b->caches, &b->target.fetch, b->icache, &b->fetch, e) < 0)
 		return -1;
@@ -454,7 +458,7 @@ static int run(struct build *b, struct err *e)
 	if (plan(b, e) < 0) {
 		const char *trouble = cache_trouble(b->caches.set);
 
-		/* What is missing may be in a cache that did not answer. */
+		/* Missing paths may be in a cache that did not answer. */
 		if (trouble)
 			log_warn("%s", trouble);
 		return -1;
@@ -467,7 +471,7 @@ static int run(struct build *b, struct err *e)
 	return 0;
 }
 
-/* With all cleaned up. */
+/* Run the steps, and clean up. */
 static int run_scoped(const struct build_options *o, struct conf *c, const struct settings *s,
 		      struct err *e)
 {

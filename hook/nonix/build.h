@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * hook/nonix/build.h: a build without Nix, from binary caches into one.
+ * Runs in: nix-oci-hook-build, as everything in this folder.
  *
- *	target            a .drv or a stored request, and what it needs      hook/nonix/target.h
- *	plan              what to build and to fetch                         hook/nonix/graph.h
+ *	target            a .drv or a stored request, and its inputs         hook/nonix/target.h
+ *	plan              the paths to build and to fetch                    hook/nonix/graph.h
  *	fetch             into the cache of inputs                           hook/nonix/caches.h
- *	build, publish    each build in a process of its own                 hook/nonix/work.h
+ *	build             each build in a process of its own                 hook/nonix/work.h
+ *	publish           the outputs of each build, in its process          hook/nonix/upload.h
+ *	progress          for the person who waits                           hook/nonix/progress.h
  *
- * All files of it lie in the directory that the cache of inputs has for a run, also the store in
- * which outputs appear. A supervisor of the whole removes it, as those of the builds remove theirs
- * (hook/run/run.h): nothing stays, whatever happens to this process.
+ * All files of the program lie in its run's directory in the cache of inputs, also the store in
+ * which outputs appear. A supervisor of the program removes that directory, and the supervisor of
+ * each build removes the files of the build (hook/run/run.h). So nothing stays, whatever happens
+ * to this process.
  */
 #ifndef HOOK_NONIX_BUILD_H
 #define HOOK_NONIX_BUILD_H
@@ -25,18 +29,20 @@
 struct build_options {
 	const char *target;
 	const struct strv *from;        /* URLs */
-	const char *to;                 /* URL, or NULL in a dry run */
-	struct secretkeys *secret_keys; /* the one that TO's parameters name is added */
-	struct cache_options cache;     /* but for progress and notes */
+	const char *to;                 /* URL; NULL in a dry run */
+	struct secretkeys *secret_keys; /* build_run() adds the key that TO's parameters name */
+	struct cache_options cache; /* build_run() sets store_dir, progress, note, ctx, no_sync */
 	struct compress_options compress;
-	bool compression_given; /* else what TO's parameters say comes first */
+	bool compression_given; /* COMPRESS counts more than TO's parameter "compression" */
 	size_t max_jobs;
 	bool recursive, rebuild, keep_going, dry_run, json;
 };
 
 /*
- * The whole of it; C and S are complete. The exit code (hook/nonix/work.h: 0, 1, 100, 101; results
- * are on standard output), or -1: *E. Of a signal that ends it, it dies when all is cleaned up.
+ * Plan, fetch, build and publish; print results on standard output. C and S are complete. After
+ * SIGINT, SIGTERM or SIGHUP, clean up and die of the signal.
+ * Returns the exit code: 0, 1 for a failure that was printed, 100 if a builder failed, 101 if a
+ * builder took too long; -1: *E.
  */
 int build_run(const struct build_options *o, struct conf *c, const struct settings *s,
 	      struct err *e) MUST_CHECK;

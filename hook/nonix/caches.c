@@ -14,7 +14,7 @@
 
 #include "nar/base/banned.h"
 
-/* How many of what is missing are named. */
+/* A message names at most this many missing paths. */
 #define NAMED_MAX 20
 
 static const char *const *list_of(const struct strv *v)
@@ -24,13 +24,13 @@ static const char *const *list_of(const struct strv *v)
 
 /* ---- derivations ---- */
 
-/* A derivation on its way; filled in a thread of the cache library's. */
+/* A derivation that is being fetched; a thread of nar/cache fills *RET. */
 struct coming_drv {
 	const char *path, *store_dir;
 	struct drv *ret;
 };
 
-/* The NAR of one file that is not executable, as a derivation is. */
+/* Read the contents of a NAR of one file. */
 static int read_file_nar(const struct nar_source *nar, const char *path, struct buf *b,
 			 struct err *e)
 {
@@ -65,7 +65,7 @@ static int consume_drv(struct cache_item *item, const struct nar_source *nar, st
 	if (!str_eq(is, c->path))
 		return err_set(e, ERR_INPUT, "the derivation that is called '%s' is '%s'", c->path,
 			       is);
-	drv_done(c->ret); /* of an attempt before */
+	drv_done(c->ret); /* an earlier attempt may have filled it */
 	*c->ret = d;
 	d = (struct drv)DRV_INIT;
 	return 0;
@@ -81,7 +81,7 @@ static int add_drv_size(struct caches *c, const struct cache_info *info, struct 
 	return 0;
 }
 
-/* Get PATHS, of which all narinfos were asked for. RET[i] is to be filled with PATHS[i]. */
+/* Fetch the derivations PATHS, which have been queried, into *RET[0], *RET[1], ... */
 static int fetch_drvs(struct caches *c, const struct strv *paths, struct drv **ret, struct err *e)
 {
 	scoped_free struct cache_item *items = mem_new(paths->n, sizeof *items, e);
@@ -111,7 +111,7 @@ static int fetch_drvs(struct caches *c, const struct strv *paths, struct drv **r
 /* A derivation that was read ahead. */
 struct ahead {
 	char *path;
-	struct drv drv; /* without a path: it did not come, or was loaded */
+	struct drv drv; /* without a path: it could not be fetched, or was loaded already */
 };
 
 static int compare_ahead(const void *a, const void *b)
@@ -156,7 +156,7 @@ static struct ahead *add_ahead(struct caches *c, const char *path, struct err *e
 	return NULL;
 }
 
-/* Get what of ALL are derivations that were not got before. */
+/* Fetch the derivations among ALL that were not read ahead before. */
 static int fetch_ahead(struct caches *c, const struct strv *all, struct err *e)
 {
 	scoped_free struct drv **to = mem_new(all->n ? all->n : 1, sizeof *to, e);
@@ -178,7 +178,10 @@ static int fetch_ahead(struct caches *c, const struct strv *all, struct err *e)
 	return fetch_drvs(c, &paths, to, e);
 }
 
-/* Get all derivations below PATHS. What of them does not come is asked for again when needed. */
+/*
+ * Fetch all derivations below PATHS. If that fails, read no more ahead: load() asks again for a
+ * derivation that is needed, and reports the error.
+ */
 static int read_ahead(struct caches *c, const struct strv *paths, struct err *e)
 {
 	scoped_strv struct strv all = STRV_INIT;
@@ -197,7 +200,10 @@ static int read_ahead(struct caches *c, const struct strv *paths, struct err *e)
 	return 0;
 }
 
-/* Of PATHS, take what was read ahead; the others are left in RET_REST, with where they go. */
+/*
+ * Move the derivations of PATHS that were read ahead into RET. Append the other paths to RET_REST,
+ * and store in RET_TO where their derivations go.
+ */
 static int take_ahead(struct caches *c, const struct strv *paths, struct drv *ret,
 		      struct strv *ret_rest, struct drv **ret_to, struct err *e)
 {
@@ -294,7 +300,7 @@ int caches_closure(const struct caches *c, const struct strv *paths, struct strv
 
 /* ---- into the cache of inputs ---- */
 
-/* Entries are known by the SHA-256 of their NARs. */
+/* Refuse a NAR hash that is not SHA-256: entries of the cache of inputs are named by it. */
 static int check_hash(const struct cache_info *i, struct err *e)
 {
 	if (i->info.nar_hash.algo == HASH_SHA256)
@@ -329,7 +335,8 @@ int caches_missing(const struct caches *c, const struct strv *paths, struct inpu
 			continue;
 		if (__builtin_add_overflow(f.download_bytes, size, &f.download_bytes) ||
 		    __builtin_add_overflow(f.nar_bytes, info->info.nar_size_bytes, &f.nar_bytes))
-			return err_set(e, ERR_LIMIT, "the inputs have no size that fits");
+			return err_set(e, ERR_LIMIT,
+				       "the sizes of the inputs add up to more than 2^64 bytes");
 		if (strv_add(&f.paths, paths->items[i], e) < 0)
 			return -1;
 	}
@@ -377,7 +384,7 @@ struct fetching {
 	bool announce;
 };
 
-/* A path that is unpacked. */
+/* A path that is being unpacked. */
 struct coming_path {
 	struct input_cache *ic;
 	const struct cache_info *info;
@@ -385,14 +392,17 @@ struct coming_path {
 	bool announce;
 };
 
-/* The source ends only where the NAR was the right one, so its digest is the promised one. */
+/*
+ * Unpack an entry. The source ends without an error only if the NAR has the promised hash, so
+ * return that as the digest.
+ */
 static int fill_entry(const struct input_cache_item *item, int dirfd, const char *name,
 		      const char *to, struct nar_digest *ret, struct err *e)
 {
 	const struct coming_path *c = item->ctx;
 	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(c->nar, NULL, e);
 
-	/* One write(2), so that it does not mix with what other threads say. */
+	/* The log writes a line by one write(2), so lines of several threads do not mix. */
 	if (c->announce)
 		log_msg(LOG_INFO, "copying path '%s' from '%s'...", item->what, c->info->from);
 	if (!r || nar_restore(r, dirfd, name, to, NAR_RESTORE_CANONICAL, e) < 0)
@@ -401,7 +411,10 @@ static int fill_entry(const struct input_cache_item *item, int dirfd, const char
 	return 0;
 }
 
-/* Where another process has it by now, or two paths are the same, the NAR is not even asked for. */
+/*
+ * Put one path into the cache of inputs. If the entry exists by now (another process has made it,
+ * or two paths have one NAR), the NAR is not downloaded.
+ */
 static int consume_path(struct cache_item *item, const struct nar_source *nar, struct err *e)
 {
 	const struct fetching *f = item->ctx;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/nonix/caches.h: binary caches as where the derivations and inputs of a build come from.
+ * hook/nonix/caches.h: binary caches as the source of a build's derivations and inputs.
  *
- *	caches_source(&c)              for hook/nonix/graph.h
- *	c.read_ahead = true                 ... when all below a derivation will be wanted
- *	caches_learn(&c, paths, st, e)  a store without Nix learns what the caches say of paths
- *	caches_fetch(&c, paths, ic, e)  ... and these are unpacked into the cache of inputs
+ *	caches_source(&c)               for hook/nonix/graph.h
+ *	c.read_ahead = true             ... if all derivations below one will be needed
+ *	caches_fetch(&c, paths, ic, e)  unpack paths into the cache of inputs
+ *	caches_learn(&c, paths, st, e)  register paths in a store without Nix
+ *
+ * Reading ahead: a derivation's narinfo lists its input derivations as references. So the narinfos
+ * of all derivations below it are found level by level, one round trip each, and then all contents
+ * are fetched at once. Some are not needed, such as those from which fixed outputs are made. A
+ * derivation that cannot be fetched ahead is an error only when it is needed.
  */
 #ifndef HOOK_NONIX_CACHES_H
 #define HOOK_NONIX_CACHES_H
@@ -17,53 +22,48 @@
 #include "nar/base/err.h"
 #include "nar/cache/cache.h"
 
-/*
- * Reading ahead: what a derivation refers to stands in its narinfo. So those of all that lie below
- * are found one round trip a level, without their contents, and these come all at once. Some are
- * not needed (what fixed outputs are made from); one that cannot be had is no error before it is.
- */
-
-/* All derivations of one build together, as they stand in files. */
+/* The sum of the sizes of all derivations' NARs in one build. */
 #define BUILD_DRV_BYTES_MAX (UINT64_C(1) << 30)
 
 struct caches {
 	struct cache_set *set;
 	const char *store_dir;
-	uint64_t drv_bytes; /* read so far */
-	bool announce;      /* say of each path that it is copied */
-	bool incomplete;    /* of something that was found, something that it refers to was not */
-	bool read_ahead;    /* with a derivation get all those below it */
-	void *ahead;        /* tsearch(3) of those that were got, and not loaded yet */
+	uint64_t drv_bytes; /* bytes of derivations that were fetched so far */
+	bool announce;      /* log each path that is copied */
+	bool incomplete;    /* a path was found that refers to a path that no cache has */
+	bool read_ahead;    /* fetch with a derivation all derivations below it */
+	void *ahead;        /* tsearch(3) of struct ahead: derivations that were read ahead */
 };
 
-/* What it has read ahead; the set is its owner's. */
+/* Free the derivations that were read ahead. The caller frees the set. */
 void caches_done(struct caches *c);
 
+/* Returns a source for a graph, which uses C. */
 struct build_source caches_source(struct caches *c);
 
 /*
- * Append the closure of PATHS, which were asked for, to RET, sorted. What of it is in no cache is
- * ERR_INPUT.
+ * Append the closure of PATHS to RET, sorted. PATHS have been queried (struct build_source). Paths
+ * of the closure that no cache has are an error (ERR_INPUT), which names them.
  */
 int caches_closure(const struct caches *c, const struct strv *paths, struct strv *ret,
 		   struct err *e) MUST_CHECK;
 
-/* What has to come for PATHS to be in the cache of inputs. */
+/* Paths to fetch into the cache of inputs. */
 struct build_fetch {
-	struct strv paths;       /* those that are not there */
-	uint64_t download_bytes; /* NarSize where FileSize is not told */
-	uint64_t nar_bytes;
+	struct strv paths;
+	uint64_t download_bytes; /* the sum of FileSize; of NarSize for narinfos without FileSize */
+	uint64_t nar_bytes;      /* the sum of NarSize */
 };
-/* IC may be NULL: none of them is there. */
+/* Find those of PATHS that IC does not contain; IC may be NULL, which contains none. */
 int caches_missing(const struct caches *c, const struct strv *paths, struct input_cache *ic,
 		   struct build_fetch *ret, struct err *e) MUST_CHECK;
 void build_fetch_done(struct build_fetch *f);
 #define scoped_build_fetch __attribute__((cleanup(build_fetch_done), unused))
 
-/* ST, a store without Nix, learns of PATHS; it may then tell their closures. */
+/* Register PATHS as valid in ST, a store without Nix, from their narinfos. */
 int caches_learn(const struct caches *c, const struct strv *paths, struct store *st,
 		 struct err *e) MUST_CHECK;
-/* Unpack PATHS into IC, in which they are pinned. */
+/* Fetch PATHS and unpack them into IC, where the caller has pinned them. */
 int caches_fetch(struct caches *c, const struct strv *paths, struct input_cache *ic,
 		 struct err *e) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Two things grow by turns. Nodes are expanded: their input derivations come into the graph, level
- * by level. And nodes are found to be in need of a build: the root; and what a build uses and no
- * cache has, if it may be built. A node of the second kind is one of the first, too.
+ * Planning does two things by turns. It expands nodes: it loads their input derivations into the
+ * graph, level by level. And it marks nodes to be built: the root, and with RECURSIVE each
+ * derivation whose output a build uses and no cache has. A node that is marked is also expanded.
  */
 #include "hook/nonix/graph.h"
 
@@ -14,9 +14,9 @@
 
 #include "nar/base/banned.h"
 
-/* More than any graph has. */
+/* No graph has so many levels. */
 #define LEVELS_MAX ((size_t)1 << 20)
-/* How many of what is missing are named. */
+/* A message names at most this many missing inputs. */
 #define NAMED_MAX 20
 
 static int compare(const void *a, const void *b)
@@ -64,7 +64,7 @@ struct build_node *build_graph_node(const struct build_graph *g, const char *drv
 	return found ? *found : NULL;
 }
 
-/* D is taken. NULL: *E. */
+/* Add a node for D, which is taken. Returns the node; NULL: *E. */
 static struct build_node *add_node(struct build_graph *g, struct drv *d, struct err *e)
 {
 	struct build_node *n;
@@ -88,7 +88,7 @@ static struct build_node *add_node(struct build_graph *g, struct drv *d, struct 
 	return n;
 }
 
-/* A list of nodes that are somebody else's. */
+/* A list of nodes, which belong to the graph. */
 struct nodes {
 	struct build_node **items;
 	size_t n, cap;
@@ -135,7 +135,7 @@ static int load(struct build_graph *g, struct strv *paths, struct nodes *ret, st
 	return rc;
 }
 
-/* What D's inputs are called that are not in the graph yet. */
+/* Append the paths of D's input derivations that are not in the graph yet. */
 static int unknown_inputs(const struct build_graph *g, const struct drv *d, struct strv *ret,
 			  struct err *e)
 {
@@ -153,8 +153,8 @@ static int unknown_inputs(const struct build_graph *g, const struct drv *d, stru
 }
 
 /*
- * Have the input derivations of all in PENDING, which is emptied; and theirs, as far as their
- * hashes depend on them: not those of fixed outputs.
+ * Load the input derivations of the nodes in PENDING, which is emptied. Load the derivations below
+ * these as well, except below fixed outputs, whose hashes do not depend on their inputs.
  */
 static int expand(struct build_graph *g, struct nodes *pending, struct err *e)
 {
@@ -202,7 +202,10 @@ static const struct drv_output *known_output(const struct drv *d, const char *na
 	return o && o->path ? o : NULL;
 }
 
-/* What N uses, appended to RET. An output that does not exist or has no path: left out, or *E. */
+/*
+ * Append the paths that N uses: its sources and outputs of its inputs. An output that does not
+ * exist or has no path is an error with ALL_KNOWN, else it is left out.
+ */
 static int add_inputs(const struct build_graph *g, const struct build_node *n, bool all_known,
 		      struct strv *ret, struct err *e)
 {
@@ -241,7 +244,7 @@ struct missing {
 	bool recursive_helps;
 };
 
-/* PATH is an output of the derivation WHOSE, or a source of it. */
+/* Add PATH to the missing inputs: an output of the derivation WHOSE, or a source of it. */
 static int add_missing(struct missing *m, const char *path, bool output, const char *whose,
 		       struct err *e)
 {
@@ -271,8 +274,8 @@ static int report_missing(const struct missing *m, bool recursive, struct err *e
 /* ---- what has to be built ---- */
 
 /*
- * N has to be built: for all of its outputs that cannot be had, as one may refer to another. Those
- * that can be had are fetched.
+ * Mark N to be built, for all of its outputs that no cache has, because one may refer to another.
+ * The outputs that a cache has are fetched.
  */
 static int start_build(struct build_graph *g, struct build_node *n, struct nodes *pending,
 		       struct err *e)
@@ -289,7 +292,7 @@ static int start_build(struct build_graph *g, struct build_node *n, struct nodes
 	return nodes_add(pending, n, e);
 }
 
-/* N uses outputs of ON; for several of them it is called one time after the other. */
+/* Make the build N wait for the build ON. Calls for several outputs of ON follow each other. */
 static int add_dep(struct build_node *n, struct build_node *on, struct err *e)
 {
 	if (on->n_users && on->users[on->n_users - 1] == n)
@@ -301,7 +304,7 @@ static int add_dep(struct build_node *n, struct build_node *on, struct err *e)
 	return 0;
 }
 
-/* The outputs of N, which are all that has to be asked for. */
+/* Choose for each output of N: fetch it, or build it. All outputs of the root are built. */
 static int choose_outputs(struct build_graph *g, struct build_node *n, struct err *e)
 {
 	for (size_t i = 0; i < n->drv.n_outputs; i++) {
@@ -315,7 +318,10 @@ static int choose_outputs(struct build_graph *g, struct build_node *n, struct er
 	return 0;
 }
 
-/* Where the inputs of N come from that are outputs of other derivations. */
+/*
+ * Decide for each output of another derivation that N uses: fetch it, build it (the derivation is
+ * appended to NEXT), or add it to the missing inputs M.
+ */
 static int resolve_outputs(struct build_graph *g, struct build_node *n, bool recursive,
 			   struct nodes *next, struct missing *m, struct err *e)
 {
@@ -358,7 +364,7 @@ static int resolve_sources(struct build_graph *g, const struct build_node *n, st
 	return 0;
 }
 
-/* What N makes, where it is not the root, and what it uses; as far as their paths are known. */
+/* Append the known paths to query for N: what N uses, and its outputs if N is not the root. */
 static int add_questions(const struct build_graph *g, const struct build_node *n, struct strv *ret,
 			 struct err *e)
 {
@@ -368,7 +374,7 @@ static int add_questions(const struct build_graph *g, const struct build_node *n
 	return add_inputs(g, n, false, ret, e);
 }
 
-/* Of the nodes that N uses, those that this round has not seen and whose inputs are known. */
+/* Append the input derivations of N that are expanded and that this round has not visited. */
 static int add_below(const struct build_graph *g, const struct build_node *n, struct nodes *ret,
 		     struct err *e)
 {
@@ -384,7 +390,7 @@ static int add_below(const struct build_graph *g, const struct build_node *n, st
 	return 0;
 }
 
-/* One level of questions; those below it are in NEXT. */
+/* Append the paths to query for one level, and the nodes of the level below to NEXT. */
 static int ask_level(struct build_graph *g, const struct nodes *level, struct nodes *next,
 		     struct strv *paths, struct err *e)
 {
@@ -400,7 +406,10 @@ static int ask_level(struct build_graph *g, const struct nodes *level, struct no
 	return 0;
 }
 
-/* Have asked for all that the nodes of PENDING make and use, and perhaps for some levels more. */
+/*
+ * Query all paths that the nodes of PENDING make and use. If some were not queried before, also
+ * query those of g->levels - 1 levels below.
+ */
 static int query_level(struct build_graph *g, const struct nodes *pending, struct err *e)
 {
 	scoped_strv struct strv paths = STRV_INIT;
@@ -431,7 +440,7 @@ static int query_level(struct build_graph *g, const struct nodes *pending, struc
 	return paths.n ? g->source->query(g->source->ctx, &paths, e) : 0;
 }
 
-/* One level: the nodes of PENDING are built; those that they need and nobody has are in NEXT. */
+/* Plan one level: the nodes of PENDING are built. Append the builds that they need to NEXT. */
 static int plan_level(struct build_graph *g, const struct nodes *pending, bool recursive,
 		      struct nodes *next, struct err *e)
 {
@@ -459,7 +468,7 @@ static int plan_level(struct build_graph *g, const struct nodes *pending, bool r
 
 /* ---- in which order ---- */
 
-/* Kahn's: what waits for nothing comes first. */
+/* Sort by Kahn's algorithm: builds that wait for no other come first. */
 static int sort_builds(struct build_graph *g, struct err *e)
 {
 	scoped_free struct build_node **sorted = mem_new(g->n_builds, sizeof *sorted, e);
@@ -508,7 +517,7 @@ int build_graph_plan(struct build_graph *g, struct drv *root, bool recursive, st
 
 /* ---- may it be believed ---- */
 
-/* A copy of what is here, for who keeps what he reads. */
+/* Read a derivation of the graph. RET is a copy, because the checker frees what it reads. */
 static int read_node(void *ctx, const char *path, struct drv *ret, struct err *e)
 {
 	const struct build_graph *g = ctx;

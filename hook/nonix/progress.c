@@ -35,7 +35,7 @@ static size_t columns(void)
 	return w.ws_col;
 }
 
-/* That nothing can be shown cannot be shown either. */
+/* Print N bytes. A failure is ignored: it could only be printed to the same place. */
 static void put(const char *text, size_t n)
 {
 	struct err ignored = ERR_INIT;
@@ -51,7 +51,10 @@ void progress_clear(struct progress *s)
 	s->drawn = false;
 }
 
-/* What is longer than the terminal is wide would leave lines behind. All of it is ASCII. */
+/*
+ * Draw the status line, cut to the width of the terminal: ERASE erases one line only. The text is
+ * ASCII, so it may be cut anywhere.
+ */
 static void draw(struct progress *s)
 {
 	char text[PROGRESS_LINE_MAX + sizeof ERASE];
@@ -85,7 +88,7 @@ void progress_text(struct progress *s, const char *text, size_t n)
 		return;
 	progress_clear(s);
 	put(text, n);
-	/* After a part of a line there is no place for another. */
+	/* The status line would continue an unfinished line. */
 	if (text[n - 1] == '\n')
 		draw(s);
 }
@@ -96,7 +99,7 @@ const char *progress_size(uint64_t bytes, char *ret)
 	return ret;
 }
 
-/* One of those that are being fetched: "name 1.23/4.56 MiB". */
+/* Print an item that is being fetched: ", name 1.23/4.56 MiB". Returns the bytes printed. */
 static size_t add_item(char *text, size_t max, const struct cache_item *item)
 {
 	const struct narinfo *n = &item->info->info;

@@ -56,10 +56,10 @@ static int compare_outputs(const void *a, const void *b)
 	return strcmp(((const struct drv_output *)a)->name, ((const struct drv_output *)b)->name);
 }
 
-/* What stands for a derivation where there is none: names, and nothing that could be checked. */
+/* Make up a derivation for a request: it has names and outputs, and nothing that can be checked. */
 static int drv_of_request(const struct request *r, struct drv *d, struct err *e)
 {
-	/* Its bundle and its messages are called after the first output. */
+	/* The first output names the bundle, and the build in messages. */
 	d->path = r->n_outputs ? str_fmt(e, "/%s", r->outputs[0].path) : NULL;
 	if (!d->path)
 		return err_is_set(e) ? -1 : err_set(e, ERR_INPUT, "a request without outputs");
@@ -124,7 +124,10 @@ static int add_request_path(struct build_target *t, const char *path, struct cac
 	return strv_add(&t->node.inputs, path, e);
 }
 
-/* Its inputs, and what it has for paths of the machine that was in that machine's store. */
+/*
+ * List the store paths that a request needs: its inputs, and the store paths that contain the
+ * sources of its host paths.
+ */
 static int list_request(struct build_target *t, struct caches *c, struct err *e)
 {
 	const struct request *r = &t->request;
@@ -148,7 +151,7 @@ static int list_request(struct build_target *t, struct caches *c, struct err *e)
 	return 0;
 }
 
-/* Where a request says what its inputs were, they have to be that. */
+/* Refuse an input whose NAR hash is not the one in the request, if the request has one. */
 static int check_request_hashes(const struct build_target *t, struct caches *c, struct err *e)
 {
 	for (size_t i = 0; i < t->request.n_inputs; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/nonix/target.h: what is asked to be built: a derivation, or a stored request.
+ * hook/nonix/target.h: the target of a build without Nix: a derivation, or a stored request.
  */
 #ifndef HOOK_NONIX_TARGET_H
 #define HOOK_NONIX_TARGET_H
@@ -13,32 +13,34 @@
 #include "specgen/request.h"
 
 struct build_target {
-	struct drv drv;         /* as it was read, or what stands for a request; then taken */
-	struct request request; /* where it is one */
+	/* The derivation, or one made up for a request. target_plan() takes it. */
+	struct drv drv;
+	struct request request; /* filled if is_request */
 	bool is_request;
-	/* After target_plan(): what is built, in order; its last is the target. */
+	/* After target_plan(): the builds in their order. The last build is the target's. */
 	struct build_graph *graph;
-	struct build_node node; /* of a request */
+	struct build_node node; /* the node of a request */
 	struct build_node *one[1];
 	struct build_node **builds;
 	size_t n_builds;
-	struct strv fetch; /* paths that have to be fetched; sorted */
-	struct strv known; /* the same, and what they refer to: what a store has to know */
+	struct strv fetch; /* paths to fetch into the cache of inputs; sorted */
+	struct strv known; /* fetch and its closure: paths that the store has to know */
 };
 
 /*
- * Read ARG: a request, where it is a file that ends in ".json" (or "-", standard input); a
- * derivation file of this machine; or the path, or its base name, of one that the caches have.
+ * Read ARG. A name that ends in ".json" is a file with a request; "-" is a request on standard
+ * input. A name that ends in ".drv" is a derivation: a file of this machine, or a store path (or
+ * its base name) that a cache has.
  */
 int target_read(struct build_target *t, const char *arg, struct caches *c,
 		struct err *e) MUST_CHECK;
 /*
- * Find out what has to be built and fetched. SOURCE has to live as long as T. Derivations are
- * checked: the paths of their outputs are what they should be.
+ * Find out what has to be built and fetched, and check the output paths of the derivations to be
+ * built. SOURCE must outlive T.
  */
 int target_plan(struct build_target *t, const struct build_source *source, struct caches *c,
 		bool recursive, struct err *e) MUST_CHECK;
-/* Refuse what this machine cannot build, by S; ST is one in which nothing is valid yet. */
+/* Refuse a build that S and ST say this machine cannot do. Nothing is valid in ST yet. */
 int target_check(const struct build_target *t, const struct settings *s, struct store *st,
 		 struct err *e) MUST_CHECK;
 void target_done(struct build_target *t);

@@ -16,13 +16,13 @@
 
 #include "nar/base/banned.h"
 
-/* An output on its way. */
+/* An output that is being uploaded. */
 struct leaving {
 	const char *path, *base;
 	struct store_path_info info;
 	struct narinfo narinfo;
-	bool there; /* the cache has its contents already */
-	bool told;  /* its narinfo is in the cache */
+	bool there; /* the cache contains its NAR already */
+	bool told;  /* the cache contains its narinfo */
 };
 
 struct batch {
@@ -48,9 +48,9 @@ static char *narinfo_name(const char *base, struct err *e)
 	return str_fmt(e, "%.*s.narinfo", STORE_HASH_LEN, base);
 }
 
-/* ---- what is there already ---- */
+/* ---- what the cache contains already ---- */
 
-/* 0, as for what is not there: it is written anew. */
+/* Warn of a damaged file. Returns 0, as for a missing file, which is written as well. */
 static int damaged(const struct cache_dest *dest, const char *name, const char *why)
 {
 	log_warn("'%s' in '%s' is damaged and is written anew: %s", name, cache_dest_url(dest),
@@ -58,7 +58,10 @@ static int damaged(const struct cache_dest *dest, const char *name, const char *
 	return 0;
 }
 
-/* Whether the NAR that N names is in DEST, and whole, as far as DEST tells. 1, 0 or -1. */
+/*
+ * Look for the NAR that N names in DEST, and compare it as far as DEST tells of it.
+ * Returns 1: it is there; 0: it is missing or damaged, which was warned of; -1: *E.
+ */
 static int has_nar(struct cache_dest *dest, const struct narinfo *n, struct err *e)
 {
 	const bool plain = str_eq(n->compression, "none");
@@ -66,14 +69,14 @@ static int has_nar(struct cache_dest *dest, const struct narinfo *n, struct err 
 	const bool hashed = n->has_file_hash && n->file_hash.algo == HASH_SHA256;
 	int is;
 
-	/* It lies elsewhere, or there is nothing to compare it with. */
+	/* The NAR is on another server, or the narinfo has no size to compare with. */
 	if (cache_url_is_absolute(n->url) || !size)
 		return 1;
 	is = cache_dest_compare(dest, n->url, size, hashed ? &n->file_hash : NULL, e);
 	if (is == CACHE_NONE)
-		return damaged(dest, n->url, "it is not there, and a narinfo names it");
+		return damaged(dest, n->url, "a narinfo names it, but it is missing");
 	if (is == CACHE_DAMAGED)
-		return damaged(dest, n->url, "its size or its hash is another than its narinfo's");
+		return damaged(dest, n->url, "its size or its hash is not the one in its narinfo");
 	return is < 0 ? -1 : 1;
 }
 
@@ -94,19 +97,19 @@ int upload_find(struct cache_dest *dest, const char *store_dir, const char *path
 		*e = why;
 		return -1;
 	}
-	/* Every writer has this line, also for no references: without it, the rest was cut off. */
+	/* Every whole narinfo has a line References, even for none. Without it, the end is lost. */
 	if (!strstr(text.data, "\nReferences:"))
 		return damaged(dest, name, "it has no line 'References'");
 	if (!str_eq(n.store_path, path))
-		return err_set(e, ERR_INPUT, "'%s' in '%s' is of '%s', not of '%s'", name,
-			       cache_dest_url(dest), n.store_path, path);
+		return err_set(e, ERR_INPUT, "narinfo '%s' in '%s' describes '%s' instead of '%s'",
+			       name, cache_dest_url(dest), n.store_path, path);
 	rc = has_nar(dest, &n, e);
 	if (rc > 0)
 		*ret = TAKE(n, (struct narinfo){0});
 	return rc;
 }
 
-/* Whether the narinfo in the cache says of L, whose contents it is of, what is registered. */
+/* Tell whether L's narinfo in the cache, which has the same NAR hash, agrees with the store. */
 static bool says_the_same(const struct leaving *l)
 {
 	const struct narinfo *n = &l->narinfo;
@@ -129,7 +132,7 @@ static int sign(const struct upload *p, struct narinfo *n, struct err *e)
 	return 0;
 }
 
-/* What the cache has of L. */
+/* Find out what the cache contains of L. */
 static int look(const struct upload *p, struct leaving *l, struct err *e)
 {
 	int rc = upload_find(p->dest, p->store->dir, l->path, &l->narinfo, e);
@@ -138,8 +141,8 @@ static int look(const struct upload *p, struct leaving *l, struct err *e)
 		return rc;
 	l->there = l->told = true;
 	if (!hash_equal(&l->narinfo.nar_hash, &l->info.nar_sha256)) {
-		log_warn("'%s' has other contents of '%s' already, which stay: its build is not "
-			 "deterministic",
+		log_warn("'%s' already has other contents for '%s', which stay: the build of the "
+			 "path is not deterministic",
 			 cache_dest_url(p->dest), l->path);
 		return 0;
 	}
@@ -148,10 +151,12 @@ static int look(const struct upload *p, struct leaving *l, struct err *e)
 
 		narinfo_done(&l->narinfo);
 		l->there = l->told = false;
-		return name ? damaged(p->dest, name, "it says something else of the same contents")
+		return name ? damaged(p->dest, name,
+				      "its size, references or content address are not the "
+				      "registered ones")
 			    : -1;
 	}
-	/* The last lines of a narinfo are its signatures: they may be all that was cut off. */
+	/* The signatures are the last lines. Perhaps only they were cut off: sign again. */
 	if (l->narinfo.sigs.n == 0 && p->secret_keys->n) {
 		l->told = false;
 		return sign(p, &l->narinfo, e);
@@ -161,7 +166,7 @@ static int look(const struct upload *p, struct leaving *l, struct err *e)
 
 /* ---- the NAR ---- */
 
-/* Hash what is compressed: what is published is what was registered, and nothing else. */
+/* Hash the NAR before compression, to be sure that the registered contents are uploaded. */
 struct tee {
 	struct nar_sink to;
 	struct hash_ctx hash;
@@ -205,8 +210,9 @@ static int dump(const struct batch *b, struct leaving *l, int fd, struct err *e)
 }
 
 /*
- * NARs are known by the hash of what is in the file: one that is there is the same, unless its
- * upload was cut off. Where the cache does not say, it is written again.
+ * Upload the NAR of L. The hash of the compressed file names it, so a file of that name has the
+ * same contents, unless its upload was cut off. If the cache tells neither size nor hash, upload
+ * the NAR again.
  */
 static int put_nar(const struct batch *b, struct leaving *l, struct err *e)
 {
@@ -228,7 +234,7 @@ static int put_nar(const struct batch *b, struct leaving *l, struct err *e)
 	if (is < 0)
 		return -1;
 	if (is == CACHE_DAMAGED)
-		damaged(dest, l->narinfo.url, "its size or its hash is another");
+		damaged(dest, l->narinfo.url, "its contents are not those that its name tells");
 	return is == CACHE_SAME ? 0 : cache_upload_commit(u, l->narinfo.url, e);
 }
 
@@ -275,7 +281,7 @@ static int put_narinfo(const struct upload *p, struct leaving *l, struct err *e)
 	return 0;
 }
 
-/* Whether L refers to another of the batch that the cache does not know yet. */
+/* Tell whether L refers to another output of the batch whose narinfo the cache lacks. */
 static bool waits(const struct batch *b, const struct leaving *l)
 {
 	for (size_t i = 0; i < b->n; i++)
@@ -285,7 +291,7 @@ static bool waits(const struct batch *b, const struct leaving *l)
 	return false;
 }
 
-/* Outputs never refer to each other in a circle: hook/outputs/sort.c. */
+/* Upload the narinfos in rounds. hook/outputs/sort.c refuses outputs that refer in a circle. */
 static int put_narinfos(const struct batch *b, struct err *e)
 {
 	size_t before, left = b->n;
@@ -338,6 +344,6 @@ int upload_paths(const struct upload *p, const struct strv *paths, struct err *e
 		if (!l->there && (put_nar(&b, l, e) < 0 || fill_narinfo(p, l, e) < 0))
 			return err_wrap(e, "publishing '%s'", l->path);
 	}
-	/* Also of NARs that were there: another process may have just put them there. */
+	/* Also settle NARs that were there: another process may have uploaded them just now. */
 	return cache_dest_settle(p->dest, e) < 0 ? -1 : put_narinfos(&b, e);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Three pipes lead from the process of a build to the one that started it:
+ * Runs in: nix-oci-hook-build ("the parent"), and a child of it for each build ("the worker").
  *
- *	log     the builder's output, and the messages of that process
- *	result  what was made: narinfos, each with an empty line after it
- *	watch   nothing; it ends when nothing of the build is left, as the build's supervisor has it
+ * Three pipes lead from a worker to the parent:
  *
- * A build has ended when all three have. So one that was killed in the middle is waited for until
- * its supervisor has cleaned up after it.
+ *	log     the builder's output, and the messages of the worker
+ *	result  the outputs: narinfos, each with an empty line after it
+ *	watch   no data; the build's supervisor keeps it open until it has cleaned up
+ *
+ * A build has ended when all three pipes have ended. So the parent waits for the supervisor even
+ * if the worker was killed.
  */
 #include "hook/nonix/work.h"
 
@@ -33,14 +35,14 @@
 
 #include "nar/base/banned.h"
 
-/* What one build may say that it made. */
+/* The bytes of a build's result pipe. */
 #define RESULT_MAX (64u << 20)
 #define LOG_READ_BYTES (64u << 10)
 #define LOG_LINE_MAX (64u << 10)
 
 enum { PIPE_LOG, PIPE_RESULT, PIPE_WATCH, PIPE_COUNT };
 
-/* How a build's process ends. */
+/* The exit codes of a worker. */
 enum {
 	EXIT_BUILT = 0,
 	EXIT_OTHER = 1,
@@ -48,32 +50,33 @@ enum {
 	EXIT_TIMED_OUT = 101,
 };
 
-/* A build that runs. */
+/* A worker, as the parent sees it. */
 struct worker {
-	struct build_node *node; /* NULL: none does */
+	struct build_node *node; /* its build; NULL: the worker is idle */
 	pid_t pid;
-	int fds[PIPE_COUNT]; /* the ends that are read from; -1 after the end */
+	int fds[PIPE_COUNT]; /* the parent's ends of the pipes; -1 after the end */
 	struct buf result;
-	struct buf line; /* of the log, without its end; where lines of several builds mix */
+	struct buf line; /* an unfinished line of the log, if several builds print at once */
 };
 
+/* All builds and workers of one call of work_run(). */
 struct crew {
 	const struct work *w;
 	struct build_node **builds;
 	size_t n, n_ended, n_running;
-	bool look;              /* there may be something to begin with */
-	struct worker *workers; /* w->max_jobs */
-	bool stopping;          /* nothing new begins */
-	bool told;              /* ... as we were told to stop */
+	bool look;              /* a build may have become ready to begin */
+	struct worker *workers; /* w->max_jobs of them */
+	bool stopping;          /* no more builds begin */
+	bool told;              /* w->stop_fd became readable */
 	enum work_end end;
 };
 
-/* ---- in the process of the build ---- */
+/* ---- in the worker ---- */
 
 static int job_inputs(const struct work *w, const struct build_node *n, struct strv *ret,
 		      struct err *e)
 {
-	/* A request has its whole closure in it. */
+	/* The inputs of a request are a whole closure. */
 	if (w->request)
 		return strv_copy(ret, &n->inputs, e);
 	return n->inputs.n ? store_closure(w->store, &n->inputs, ret, e) : 0;
@@ -146,7 +149,10 @@ static int publish(const struct work *w, const struct strv *paths, struct err *e
 	return dest ? upload_paths(&p, paths, e) : -1;
 }
 
-/* What was registered here, not what a cache may have of that path from another build. */
+/*
+ * Report an output to the parent, as it is registered here. The cache may have other contents for
+ * this path, from another build.
+ */
 static int tell(const struct work *w, const char *path, int fd, struct err *e)
 {
 	scoped_store_path_info struct store_path_info info = {0};
@@ -197,7 +203,7 @@ static int exit_code(const struct run_result *end, const struct err *e)
 	return e->kind == ERR_BUILD ? EXIT_BUILD_FAILED : EXIT_OTHER;
 }
 
-/* All of it; ends by _exit(). */
+/* Be the worker of build N, and end by _exit(). PARENT is the parent's pid. */
 static void __attribute__((noreturn))
 be_worker(const struct crew *c, const struct build_node *n, const int fds[], pid_t parent)
 {
@@ -218,14 +224,14 @@ be_worker(const struct crew *c, const struct build_node *n, const int fds[], pid
 	if (dup2(fds[PIPE_LOG], STDERR_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		_exit(EXIT_OTHER);
 	close(fds[PIPE_LOG]);
-	c->w->show->live = false; /* it is not ours */
+	c->w->show->live = false; /* the status line belongs to the parent */
 	if (build_and_publish(c->w, n, fds, &end, &e) == 0)
 		_exit(EXIT_BUILT);
 	log_err(&e);
 	_exit(exit_code(&end, &e));
 }
 
-/* ---- in the process that started it: beginning ---- */
+/* ---- in the parent: begin a build ---- */
 
 static void worker_done(struct worker *k)
 {
@@ -286,9 +292,9 @@ static int start(struct crew *c, struct worker *k, struct build_node *n, struct 
 	return 0;
 }
 
-/* ---- what it says ---- */
+/* ---- in the parent: what a worker says ---- */
 
-/* Whole lines with the name of the build before them. */
+/* Print whole lines, each with the name of the build before it. */
 static void say_named(struct crew *c, struct worker *k, const char *data, size_t n)
 {
 	struct err ignored = ERR_INIT;
@@ -301,7 +307,7 @@ static void say_named(struct crew *c, struct worker *k, const char *data, size_t
 
 		if ((!k->line.len && buf_addf(&k->line, &ignored, "%s> ", k->node->drv.name) < 0) ||
 		    buf_add(&k->line, data, part, &ignored) < 0)
-			return; /* there is no memory for it */
+			return; /* without memory, drop the text */
 		if (end && part == len) {
 			data++;
 			n--;
@@ -325,7 +331,7 @@ static void say(struct crew *c, struct worker *k, const char *data, size_t n)
 		progress_text(c->w->show, data, n);
 }
 
-/* Read what there is in pipe I of K. */
+/* Read from pipe I of K. */
 static int hear(struct crew *c, struct worker *k, size_t i, struct err *e)
 {
 	char data[LOG_READ_BYTES];
@@ -345,7 +351,7 @@ static int hear(struct crew *c, struct worker *k, size_t i, struct err *e)
 	return 0;
 }
 
-/* ---- its end ---- */
+/* ---- in the parent: the end of a build ---- */
 
 static int learn_one(const struct work *w, const struct build_node *n, const char *text, size_t len,
 		     struct err *e)
@@ -399,7 +405,7 @@ static void note_end(struct crew *c, int status)
 		c->end = end;
 }
 
-/* N was not built, so that what uses it never will be. Users come after it in the list. */
+/* Mark N as failed, and all builds that need it, which come after it in the list. */
 static void fail(struct crew *c, struct build_node *n)
 {
 	n->failed = true;
@@ -458,7 +464,7 @@ static struct worker *idle(const struct crew *c)
 	return NULL;
 }
 
-/* Builds that can begin, do. */
+/* Start the builds that can begin, as long as a worker is idle. */
 static int start_ready(struct crew *c, struct err *e)
 {
 	if (!c->look)
@@ -499,7 +505,7 @@ static void progress_state(const struct crew *c)
 	progress_status(c->w->show, "[%zu/%zu built]%s", c->n_ended, c->n, len ? names + 1 : "");
 }
 
-/* Wait until something happens, and see to it. */
+/* Wait until a pipe or w->stop_fd is readable, and handle it. */
 static int turn(struct crew *c, struct pollfd *fds, struct err *e)
 {
 	size_t n = 0;
@@ -537,7 +543,7 @@ static int loop(struct crew *c, struct pollfd *fds, struct err *e)
 		if (!c->n_running)
 			break;
 		progress_state(c);
-		/* One failure ends all, unless told otherwise. */
+		/* Without keep_going, one failure stops all builds. */
 		if (c->stopping && !c->told && c->end != WORK_DONE)
 			kill_all(c);
 		if (turn(c, fds, e) < 0)
@@ -548,7 +554,7 @@ static int loop(struct crew *c, struct pollfd *fds, struct err *e)
 	return 0;
 }
 
-/* After an error of our own: those that still run are stopped. */
+/* Stop the running workers after an error, and wait for them. */
 static void abandon(struct crew *c)
 {
 	kill_all(c);

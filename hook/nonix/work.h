@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hook/nonix/work.h: builds without Nix, one after the other and beside each other.
+ * hook/nonix/work.h: run the builds of a plan, each when the builds that it needs are done.
  *
- * Each build is a process of its own: a job (hook/job/job.h), then the publishing of what it made.
- * It tells the process that started it what came out, which then knows it as valid for those that
- * use it. Builds begin when all that they need is there, as many at once as are asked for, and as
- * all builds on this machine leave room for.
+ * Each build has a process of its own. It runs a job (hook/job/job.h), publishes the outputs, and
+ * reports them to the process that started it (nix-oci-hook-build), which registers them in its
+ * store for the builds that use them. A build begins when all its inputs are available. At most
+ * max_jobs run at once, and each waits for a slot of this machine (hook/host/slots.h).
  *
- * What is stopped, or left by one that failed, is over only when nothing of it is left.
+ * A build has ended only when its supervisor has cleaned up, also if it has failed or was stopped.
  */
 #ifndef HOOK_NONIX_WORK_H
 #define HOOK_NONIX_WORK_H
@@ -28,29 +28,31 @@ struct work {
 	const struct conf *conf;
 	const struct settings *settings;
 	const struct runtime *runtime;
-	struct store *store; /* without Nix; knows the closures of all inputs */
+	struct store *store; /* a store without Nix, which knows the closures of all inputs */
 	struct progress *show;
-	const char *to; /* URL of the cache that gets the outputs */
+	const char *to; /* URL of the cache for the outputs */
 	const struct cache_options *cache;
 	struct compress_options compress;
 	const struct secretkeys *secret_keys;
-	struct request *request; /* the only build is of this one; NULL: of derivations */
-	size_t max_jobs;         /* at once, at least 1 */
-	bool keep_going;         /* with what does not need what failed */
-	int stop_fd;             /* becomes readable: stop */
-	int hold_fd;             /* is kept open until nothing of the builds is left */
+	struct request *request; /* the request of the only build; NULL: build derivations */
+	size_t max_jobs;         /* the number of builds at once; at least 1 */
+	bool keep_going;         /* after a failure, go on with builds that do not need it */
+	int stop_fd;             /* stop all builds when it becomes readable */
+	int hold_fd;             /* each build's supervisor keeps it open until it has cleaned up */
 };
 
+/* How all builds ended, or the first build that failed. */
 enum work_end {
 	WORK_DONE,
-	WORK_FAILED,
-	WORK_BUILD_FAILED, /* a builder */
-	WORK_TIMED_OUT,    /* the same */
+	WORK_FAILED,       /* a failure outside the builder */
+	WORK_BUILD_FAILED, /* the builder failed */
+	WORK_TIMED_OUT,    /* the builder took too long, or was silent for too long */
 };
 
 /*
- * Build the N nodes at BUILDS, of which each comes after what it needs. What failed has been said.
- * -1: *E; ERR_STOPPED where it was told to.
+ * Run the N builds at BUILDS, each of which comes after the builds that it needs. Failures of
+ * builds are logged, and returned in *RET.
+ * Returns 0; -1: *E, of kind ERR_STOPPED if stop_fd became readable.
  */
 int work_run(const struct work *w, struct build_node **builds, size_t n, enum work_end *ret,
 	     struct err *e) MUST_CHECK;
