@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * builtin:buildenv, which makes user environments (nix-env, nix profile): one tree of links into
- * many packages. A directory is one link until a second package has it too; then it becomes a
- * directory with links to the entries of both. Of two packages with the same file that with the
- * lower number wins, two with the same number are an error.
+ * many packages. A directory of one package is a link. When a second package has the directory as
+ * well, a directory with links to the entries of both replaces the link. If two packages have the
+ * same file, the package with the lower priority number wins; equal numbers are an error.
  *
- * It is the only process in its sandbox and may write only to its output, so paths are good enough.
+ * This program is the only process in its sandbox and may write only to its output. So it may use
+ * paths: nobody changes them in between.
  */
 #include "builtin/builtin.h"
 
@@ -27,7 +28,7 @@
 
 #define DEPTH_MAX 1024
 #define PROPAGATED_MAX (16u << 20)
-/* Where the numbers begin of packages that others propagate. */
+/* The priority number of the first propagated package; each further one gets the next number. */
 #define PROPAGATED_PRIORITY 1000
 
 struct package {
@@ -35,7 +36,7 @@ struct package {
 	int64_t priority;
 };
 
-/* A link that was made, and for whom. */
+/* A link in the output, and the priority of the package that it is for. */
 struct made {
 	char *path;
 	int64_t priority;
@@ -46,9 +47,9 @@ struct env {
 	struct strv words; /* of the attribute "derivations" */
 	struct package *packages;
 	size_t n, cap;
-	void *made;       /* of struct made, by path: tsearch(3) */
-	struct strv done; /* packages */
-	struct strv postponed;
+	void *made;            /* tsearch(3) of struct made, by path */
+	struct strv done;      /* packages that are in the output */
+	struct strv postponed; /* packages that others propagate */
 };
 
 static void made_free(void *p)
@@ -76,7 +77,7 @@ static int made_cmp(const void *pa, const void *pb)
 	return strcmp(a->path, b->path);
 }
 
-/* The priority of the link at PATH. Every link in the output was made here. */
+/* Returns the priority of the link at PATH. Every link in the output was made by make_link(). */
 static int64_t priority_of(const struct env *v, char *path)
 {
 	const struct made key = {path, 0};
@@ -109,7 +110,7 @@ static int make_link(struct env *v, const char *target, const char *path, int64_
 	return 0;
 }
 
-/* What is never in an environment: notes for stdenv, indices that each package has one of. */
+/* Tell whether PATH is left out: a note for stdenv, or an index that every package has. */
 static bool is_left_out(const char *path)
 {
 	static const char *const ends[] = {"/propagated-build-inputs",
@@ -145,7 +146,7 @@ static int list_dir(const char *dir, struct strv *ret, struct err *e)
 static int add_dir(struct env *v, const char *from, const char *to, int64_t priority,
 		   unsigned depth, struct err *e);
 
-/* There is a link at TO, and now another package has FROM for it: have both in a directory. */
+/* Replace the link at TO by a directory with the entries of its target and of FROM. */
 static int merge(struct env *v, const char *from, char *to, int64_t priority, unsigned depth,
 		 struct err *e)
 {
@@ -167,7 +168,10 @@ static int merge(struct env *v, const char *from, char *to, int64_t priority, un
 	return add_dir(v, from, to, priority, depth + 1, e);
 }
 
-/* The file TO is there as the link of another package. 1: FROM shall replace it, 0: stay away. */
+/*
+ * Decide between FROM and the link at TO, which is another package's.
+ * Returns 1: FROM replaces the link; 0: the link stays; -1: *E, both have the same priority.
+ */
 static int contest(struct env *v, const char *from, char *to, int64_t priority, struct err *e)
 {
 	int64_t before = priority_of(v, to);
@@ -226,7 +230,7 @@ static int add_entry(struct env *v, const char *from, char *to, int64_t priority
 	return make_link(v, from, to, priority, e);
 }
 
-/* Links at TO for the entries of FROM. */
+/* Add the entries of the directory FROM to the directory TO. */
 static int add_dir(struct env *v, const char *from, const char *to, int64_t priority,
 		   unsigned depth, struct err *e)
 {
@@ -253,7 +257,7 @@ static int add_dir(struct env *v, const char *from, const char *to, int64_t prio
 	return 0;
 }
 
-/* What PACKAGE wants to be in every environment that it is in. */
+/* Read the packages that PACKAGE propagates: each environment with PACKAGE contains them. */
 static int postpone_propagated(struct env *v, const char *package, struct err *e)
 {
 	scoped_buf struct buf text = BUF_INIT(PROPAGATED_MAX);

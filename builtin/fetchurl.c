@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin:fetchurl. The bytes go straight to the output; those of a NAR that is to be unpacked to a
- * file without a name first, so that an attempt that broke off can be gone on with.
+ * builtin:fetchurl. It downloads straight into the output. With `unpack` it first downloads the NAR
+ * into a file without a name, so that a broken transfer can be resumed.
  *
- * Nix leaves its copy of the user's netrc beside the builder, where a URL file:///build/netrc reads
- * it into an output that anybody can read. Here it is there only while another scheme is fetched.
+ * Nix leaves its copy of the user's netrc in the build directory, where a URL file:///build/netrc
+ * copies it into an output that anybody can read. Here the file exists only while a URL of another
+ * scheme is fetched.
  */
 #include "builtin/builtin.h"
 
@@ -45,7 +46,7 @@ static void fetch_done(struct fetch *f)
 }
 #define scoped_fetch __attribute__((cleanup(fetch_done)))
 
-/* Take the file away and remember what it says. */
+/* Read the netrc into memory and remove its file. */
 static int hide_netrc(struct fetch *f, const char *path, struct err *e)
 {
 	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -98,7 +99,7 @@ static int fetch_one(struct fetch *f, const char *url, struct err *e)
 	return rc;
 }
 
-/* From the first mirror that has it, else from the URL itself. */
+/* Fetch from the first mirror that works, else from the URL itself. */
 static int fetch_any(struct fetch *f, struct err *e)
 {
 	const char *mirror;

@@ -22,7 +22,7 @@ static const struct {
 	{"unpack-channel", builtin_unpack_channel},
 };
 
-/* They are not in the process's own environment, which a file: URL can read. */
+/* Set the variables in the parameters "env": a file: URL can read the environment of execve(2). */
 static int take_environment(const struct params *p, struct err *e)
 {
 	const char *record;
@@ -33,7 +33,8 @@ static int take_environment(const struct params *p, struct err *e)
 		scoped_free char *name = NULL;
 
 		if (!equals)
-			return err_set(e, ERR_INPUT, "'%s' is no variable", record);
+			return err_set(e, ERR_INPUT, "the parameter env is '%s', not NAME=VALUE",
+				       record);
 		name = str_ndup(record, (size_t)(equals - record), e);
 		if (!name)
 			return -1;

@@ -17,10 +17,10 @@
 #define LEVEL_TALKATIVE 4
 #define ACTIVITY_FILE_TRANSFER 101
 #define RESULT_PROGRESS 105
-/* Any number will do: a build has one download at a time. */
+/* Any number: a build has one download at a time. */
 #define ACTIVITY_ID 1
 
-/* S inside a JSON string. What is not ASCII may be no UTF-8, so it is replaced. */
+/* Add S to a JSON string. Bytes that are not ASCII may not be UTF-8, so replace them. */
 static int add_text(struct buf *b, const char *s, struct err *e)
 {
 	for (; *s; s++) {
@@ -39,7 +39,7 @@ static int add_text(struct buf *b, const char *s, struct err *e)
 	return 0;
 }
 
-/* Nobody can be told that telling failed. */
+/* Print a line. Ignore a failure, which could only be printed to the same place. */
 static void say(const char *before, const char *text, const char *between, const char *text2,
 		const char *after)
 {

@@ -29,10 +29,10 @@ struct attempt {
 	const char *url;
 	int fd;
 	const char *what;
-	uint64_t offset;              /* where this attempt began in the file */
+	uint64_t offset;              /* the offset in the file at which this attempt began */
 	uint64_t written;             /* bytes in the file */
-	bool accepts_ranges, encoded; /* of the last response */
-	struct buf body;              /* of an error */
+	bool accepts_ranges, encoded; /* what the last response's headers say */
+	struct buf body;              /* the body of an error response */
 	struct err write_error;
 	char text[CURL_ERROR_SIZE];
 	uint64_t last_progress_ms;
@@ -45,7 +45,7 @@ static void attempt_done(struct attempt *a)
 }
 #define scoped_attempt __attribute__((cleanup(attempt_done)))
 
-/* 0 unless the last response was one of HTTP. */
+/* Returns the status of the last response; 0: it was not HTTP. */
 static long http_status(CURL *curl)
 {
 	long status = 0;
@@ -74,7 +74,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 	struct attempt *a = ctx;
 	struct err ignored = ERR_INIT;
 
-	/* libcurl may call again after a failure; the first error is the one that counts. */
+	/* libcurl may call again after a failure: keep the first error. */
 	if (err_is_set(&a->write_error))
 		return 0;
 	if (!is_success(http_status(a->curl))) {
@@ -88,7 +88,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 	return n;
 }
 
-/* The value of header NAME if the LEN bytes of LINE are that header; not ended by a NUL. */
+/* Tell whether LINE is the header NAME with this VALUE. LINE has LEN bytes and no NUL. */
 static bool header_is(const char *line, size_t len, const char *name, const char *value)
 {
 	size_t n = strlen(name), v = strlen(value);
@@ -184,7 +184,7 @@ static CURLcode set_options(struct attempt *a)
 	return rc == CURLE_OK ? set_limits(curl, c) : rc;
 }
 
-/* One attempt, from what is in the file already. */
+/* Make one attempt, which continues after the bytes in the file. */
 static int perform(struct attempt *a, CURLcode *ret, struct err *e)
 {
 	CURL *curl = a->curl;
@@ -197,7 +197,7 @@ static int perform(struct attempt *a, CURLcode *ret, struct err *e)
 	a->text[0] = '\0';
 	buf_reset(&a->body);
 	SET(CURLOPT_RESUME_FROM_LARGE, (curl_off_t)a->offset);
-	/* A part of something encoded could not be joined to the part before. */
+	/* The rest of an encoded body could not be decoded without its beginning. */
 	SET(CURLOPT_ACCEPT_ENCODING, a->offset ? NULL : "");
 	if (rc == CURLE_OK)
 		rc = curl_easy_perform(curl);
@@ -209,7 +209,7 @@ static int perform(struct attempt *a, CURLcode *ret, struct err *e)
 	return 0;
 }
 
-/* Nix's words for a failed attempt. */
+/* Describe a failed attempt in Nix's words. */
 static void describe(const struct attempt *a, CURLcode code, long status, struct err *ret)
 {
 	const char *text = a->text, *body = a->body.data;
@@ -268,7 +268,7 @@ static int attempts(struct attempt *a, struct err *e)
 		transient = resumed || curlcommon_is_transient(code, status);
 		if (!transient || n >= a->conf->attempts)
 			return -1;
-		/* Where the server cannot go on, begin again: nobody has read the file yet. */
+		/* If the server cannot resume, start over: nobody has read the file yet. */
 		if (resumed || !a->accepts_ranges || a->encoded)
 			a->written = 0;
 		wait_before_next(a, n, status, e);

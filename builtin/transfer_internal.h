@@ -6,7 +6,7 @@
 
 #include "builtin/transfer.h"
 
-/* What HTTP calls a success; 0 is that of other schemes. */
+/* Tell whether a transfer succeeded. STATUS is that of HTTP, or 0 for another scheme. */
 bool transfer_succeeded(CURLcode code, long status);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * builtin:unpack-channel, which nix-channel --update has unpack what it has downloaded: a tar or
- * zip archive of one directory, which gets the channel's name.
+ * builtin:unpack-channel, by which nix-channel --update unpacks a channel: a tar or zip archive of
+ * one directory, which gets the channel's name.
  *
- * The archive is a stranger's. libarchive follows none of the links that it has made and no "..",
- * absolute names are taken for relative ones, and it is the only process in its sandbox, which may
- * write only to its output. Times and owners do not count, and modes but for what umask leaves.
+ * The archive is a stranger's. libarchive follows no link that it has made and no "..", and
+ * absolute names are made relative. This program is the only process in its sandbox, and may write
+ * only to its output. Owners are not restored, and modes only as far as umask allows.
  */
 #include "builtin/builtin.h"
 
@@ -40,13 +40,13 @@ static int archive_err(struct archive *a, const char *doing, const char *what, s
 	return err_set(e, ERR_INPUT, "%s '%s': %s", doing, what, text ? text : "unknown error");
 }
 
-/* OUT/NAME for a NAME that may be absolute. Heap. */
+/* Returns OUT/NAME, on the heap, for a NAME that may be absolute; NULL: *E. */
 static char *path_below(const char *out, const char *name, struct err *e)
 {
 	return str_fmt(e, "%s/%s", out, name + strspn(name, "/"));
 }
 
-/* Have ENTRY, and what it is a hard link to, lie below OUT. */
+/* Move ENTRY, and its target if it is a hard link, below OUT. */
 static int move_below(struct archive_entry *entry, const char *out, struct err *e)
 {
 	scoped_free char *path = path_below(out, archive_entry_pathname(entry), e);
@@ -58,7 +58,7 @@ static int move_below(struct archive_entry *entry, const char *out, struct err *
 	archive_entry_copy_pathname(entry, path);
 	if (target)
 		archive_entry_copy_hardlink(entry, target);
-	/* There are directories in archives that nobody may enter. */
+	/* Some archives contain directories that nobody may enter. */
 	if (archive_entry_filetype(entry) == AE_IFDIR)
 		archive_entry_set_mode(entry, archive_entry_mode(entry) | 0500);
 	return 0;
@@ -93,19 +93,19 @@ static int unpack(const char *src, const char *out, struct err *e)
 
 	if (!a)
 		return err_memory(e);
-	/* Filters that would need a program are taken, too; there is none to start. */
+	/* This also enables filters that start a program; the container has none. */
 	archive_read_support_filter_all(a);
 	archive_read_support_format_tar(a);
 	archive_read_support_format_zip(a);
 	archive_read_support_format_empty(a);
-	/* What macOS adds beside each file is a file as others. */
+	/* Treat the files that macOS adds beside each file as ordinary files. */
 	archive_read_set_option(a, NULL, "mac-ext", NULL);
 	if (archive_read_open_filename(a, src, BLOCK_BYTES) != ARCHIVE_OK)
 		return archive_err(a, "failed to open archive", src, e);
 	return extract(a, src, out, e);
 }
 
-/* The only entry of OUT. Heap. */
+/* Returns the name of the only entry of OUT, on the heap; on failure *E is set. */
 static char *only_entry(const char *out, const char *src, struct err *e)
 {
 	scoped_dir DIR *d = opendir(out);
