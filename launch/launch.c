@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The launcher: the container's first program, which becomes the builder, or starts it.
+ * Runs in: the container, before the builder.
  *
- * A runtime gets a command and an environment as JSON, so as Unicode; it makes argv[0] of the path,
- * adds variables of its own, changes the disposition of SIGPIPE, and has words of its own for a
- * builder that cannot be executed. This program has all of that at the end of its own file, removes
- * the file, and calls execve(2) as Nix does.
+ * A runtime gets a command and an environment as JSON, so only as Unicode. It derives argv[0] from
+ * the path, adds variables of its own, changes the disposition of SIGPIPE, and has messages of its
+ * own for a builder that cannot be executed. The launcher reads command and environment from the
+ * end of its own file, removes the file, and calls execve(2) as Nix does.
  *
- * The container has no loader and no libraries, and this is on the way of every build: so there is
- * no libc in it, just the system calls. All it allocates is one mapping for two vectors (and a
- * buffer, where it relays the build's output: see relay_output()). The
- * payload was written by the hook and read by nobody before, but its bounds are checked anyhow: a
- * builder that runs the file again, by a copy of it, harms itself only.
+ * The container may have no loader and no libraries, and every build starts the launcher. So it has
+ * no libc and uses the system calls only. It maps its file, memory for the vectors, and a buffer if
+ * it relays the build's output (relay_output()). The hook wrote the payload. Its bounds are checked
+ * anyway; a builder that runs a changed copy of the file harms only itself.
  */
 #include "launch/launch.h"
 
@@ -29,7 +29,7 @@
 #define SIGCHLD_NUMBER 17
 #define EXIT_FAILED 1
 #define RELAY_BYTES 65536
-/* Of the headers of kernel 6.12 (ABI 6); the numbers are those of every machine. */
+/* From the headers of Linux 6.12 (Landlock ABI 6). The numbers are equal on all machines. */
 #ifndef __NR_landlock_create_ruleset
 #define __NR_landlock_create_ruleset 444
 #define __NR_landlock_restrict_self 446
@@ -105,14 +105,14 @@ static size_t length(const char *s)
 
 	while (s[n]) {
 		n++;
-		__asm__ volatile(""); /* or the compiler makes it a call of strlen() */
+		__asm__ volatile(""); /* keeps the compiler from calling strlen() instead */
 	}
 	return n;
 }
 
 static void say(const char *s)
 {
-	/* It fails where nobody hears it. */
+	/* A failure is ignored: it could only be printed to the same place. */
 	call6(__NR_write, 2, (long)s, (long)length(s), 0, 0, 0);
 }
 
@@ -128,7 +128,7 @@ _Noreturn static void damaged(void)
 	quit(EXIT_FAILED);
 }
 
-/* strerror(3) of what execve(2) can say. */
+/* Returns the text of strerror(3) for an error of execve(2). */
 static const char *reason(long error)
 {
 	switch (error) {
@@ -184,7 +184,7 @@ static int failed(long ret)
 	return ret < 0 && ret > -4096;
 }
 
-/* The file at PATH, mapped, and removed. */
+/* Map the file at PATH and remove it. Returns its contents, of *RET_BYTES. */
 static char *take_file(const char *path, size_t *ret_bytes)
 {
 	const long fd = call6(__NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
@@ -199,7 +199,7 @@ static char *take_file(const char *path, size_t *ret_bytes)
 	return (char *)at;
 }
 
-/* N strings from *P on into V, NULL behind them. */
+/* Fill V with the N strings that begin at *P, and NULL after them. Moves *P behind the strings. */
 static void fill(char **v, uint32_t n, char **p, const char *end)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -213,16 +213,16 @@ static void fill(char **v, uint32_t n, char **p, const char *end)
 
 static void set_sigpipe(uint32_t flags)
 {
-	/* struct sigaction as the kernel has it: the handler first, 1 is SIG_IGN. */
+	/* The kernel's struct sigaction: its first member is the handler, and 1 is SIG_IGN. */
 	const unsigned long action[4] = {flags & LAUNCH_IGNORE_SIGPIPE ? 1 : 0, 0, 0, 0};
 
 	call6(__NR_rt_sigaction, SIGPIPE_NUMBER, (long)action, 0, 8, 0, 0);
 }
 
 /*
- * A build that has the machine's network is not to reach who listens there at an abstract address
- * (the session's bus, a display). Kernels before 6.12 cannot do that, nor can it be done where new
- * privileges are allowed; then a build goes on without, as with a Nix before 2.34.5.
+ * Keep a build that has the machine's network from sockets with abstract addresses, such as those
+ * of a session's bus or a display. Kernels before 6.12 cannot do so, and nor can a process that may
+ * gain privileges. Then the build runs without this protection, as with Nix before 2.34.5.
  */
 static void close_abstract_sockets(void)
 {
@@ -238,11 +238,11 @@ static void close_abstract_sockets(void)
 /* ---- relaying the build's output ---- */
 
 struct relay {
-	long from; /* the reading end of the builder's pipe; -1: nobody can write to it any more */
+	long from;     /* the reading end of the builder's pipe; -1: the pipe has ended */
 	long children; /* a signalfd for SIGCHLD */
-	long builder;
+	long builder;  /* its pid */
 	char *buffer;
-	int ended, status; /* of the builder, as of waitpid(2) */
+	int ended, status; /* the builder has ended, with this status of waitpid(2) */
 };
 
 _Noreturn static void cannot_relay(void)
@@ -251,7 +251,7 @@ _Noreturn static void cannot_relay(void)
 	quit(EXIT_FAILED);
 }
 
-/* Write all N bytes to standard output, however full that is. If nobody reads it they are lost. */
+/* Write all N bytes to standard output; wait while it is full. Without a reader they are lost. */
 static void write_all(const char *p, long n)
 {
 	struct pollfd out = {1, POLLOUT, 0};
@@ -270,7 +270,7 @@ static void write_all(const char *p, long n)
 	}
 }
 
-/* Pass one read(2) of the builder's pipe on. Returns 0 where there is nothing to read for now. */
+/* Read once from the builder's pipe and pass the bytes on. Returns 0: there is nothing to read. */
 static int relay_once(struct relay *r)
 {
 	const long n = call6(__NR_read, r->from, (long)r->buffer, RELAY_BYTES, 0, 0, 0);
@@ -284,7 +284,7 @@ static int relay_once(struct relay *r)
 	return n == -EINTR;
 }
 
-/* Reap dead children: the builder, and orphans whose parent this process has become. */
+/* Reap dead children: the builder, and orphans that this process has inherited. */
 static void reap(struct relay *r)
 {
 	char info[128]; /* struct signalfd_siginfo */
@@ -299,7 +299,7 @@ static void reap(struct relay *r)
 		}
 }
 
-/* Returns what this process has to exit with. */
+/* Relay until the builder and its output have ended. Returns the launcher's exit code. */
 static int relay_until_the_end(struct relay *r)
 {
 	while (!r->ended) {
@@ -311,7 +311,7 @@ static int relay_until_the_end(struct relay *r)
 		if (p[0].revents)
 			reap(r);
 	}
-	/* As the kernel does it when the first process of a pid namespace ends. */
+	/* Kill all others, as the kernel does when the first process of a pid namespace ends. */
 	if (call6(__NR_getpid, 0, 0, 0, 0, 0, 0) == 1)
 		call6(__NR_kill, -1, SIGKILL_NUMBER, 0, 0, 0, 0);
 	call6(__NR_fcntl, r->from, F_SETFL, O_NONBLOCK, 0, 0, 0);
@@ -321,16 +321,16 @@ static int relay_until_the_end(struct relay *r)
 }
 
 /*
- * Give the builder a pipe of this kernel's as its output, and pass on what it writes. Returns in
- * the process that is to become the builder.
+ * Give the builder a pipe of gVisor's kernel as its output, and pass on its output. Returns in a
+ * child process, which becomes the builder.
  *
- * gVisor hands a write to a pipe of the machine's over as it is, without blocking, and tells the
- * builder how much of it went in. A builder that takes a pipe for what POSIX says of it, that a
- * write(2) which succeeds has written everything, loses the rest whenever the log is full. gVisor's
- * own pipes are as POSIX says.
+ * gVisor passes a write to the machine's pipe on without blocking, and tells the builder how many
+ * bytes the pipe took. POSIX promises that a successful write(2) to a pipe has written everything.
+ * A builder that relies on this loses bytes whenever the log is full. gVisor's own pipes keep the
+ * promise.
  *
- * This process stays the first one, as its end takes along all others, and by then everything has
- * to be written. So the builder is the second.
+ * This process stays the first one of the container. When it ends, all others are killed, and by
+ * then all output must be written. So the builder is the second process.
  */
 static void relay_output(void)
 {
@@ -353,7 +353,7 @@ static void relay_output(void)
 		call6(__NR_close, p[1], 0, 0, 0, 0, 0);
 		quit(relay_until_the_end(&r));
 	}
-	/* Leader of a session, as the first process of a container is. */
+	/* Lead a session, as the first process of a container does. */
 	call6(__NR_setsid, 0, 0, 0, 0, 0, 0);
 	call6(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&was, 0, 8, 0, 0);
 	if (call6(__NR_dup3, p[1], 1, 0, 0, 0, 0) < 0 || call6(__NR_dup3, p[1], 2, 0, 0, 0, 0) < 0)
@@ -362,7 +362,7 @@ static void relay_output(void)
 
 /* ---- */
 
-/* STACK: argc, then argv. */
+/* The program's entry. STACK contains argc, then argv. */
 __attribute__((used)) _Noreturn void launch(char **stack)
 {
 	size_t size;
@@ -375,7 +375,7 @@ __attribute__((used)) _Noreturn void launch(char **stack)
 		damaged();
 	char *p = file + size - sizeof *t - t->payload_bytes;
 	const char *end = p + t->payload_bytes;
-	/* So that no string is without its end. */
+	/* The last byte is a NUL, so every string has an end. */
 	if (p == end || end[-1] != '\0')
 		damaged();
 	const long vectors = map(((size_t)t->argc + t->envc + 3) * sizeof(char *), -1);
@@ -390,7 +390,7 @@ __attribute__((used)) _Noreturn void launch(char **stack)
 		relay_output();
 	set_sigpipe(t->flags);
 	close_abstract_sockets();
-	/* It outlasts execve(2), as no program in a build has more rights than this one. */
+	/* execve(2) keeps this setting, because no program in a build gains privileges. */
 	if (t->flags & LAUNCH_DIE_WITH_PARENT)
 		call6(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL_NUMBER, 0, 0, 0, 0);
 	const long error = call6(__NR_execve, (long)*path, (long)argv, (long)env, 0, 0, 0);
