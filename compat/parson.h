@@ -2,13 +2,13 @@
 /*
  * compat/parson.h: the part of parson's API that this project uses, on top of jansson.
  *
- * Only on the include path where configure found no parson (Debian has none). Semantics are
- * parson's: values that are added belong to their container, getters return NULL, -1 or 0 for what
- * is not there, strings end at their first NUL, objects keep the order of insertion. API:
+ * This folder is on the include path only if configure found no parson (Debian has none). Semantics
+ * are parson's: a value that is added belongs to its container, a getter returns NULL, -1 or 0 for
+ * a missing value, a string ends at its first NUL, an object keeps the order of insertion. API:
  * https://github.com/kgabis/parson (parson.h, 1.5).
  *
- * A JSON_Value of parson is a json_t here, and so are JSON_Object and JSON_Array, each seen through
- * its own incomplete type so that code that mixes them up does not compile with either library.
+ * A JSON_Value, JSON_Object and JSON_Array of parson are a json_t here. Each has its own incomplete
+ * type, so that code that mixes them up compiles with neither library.
  */
 #ifndef COMPAT_PARSON_H
 #define COMPAT_PARSON_H
@@ -41,12 +41,13 @@ enum {
 
 static inline JSON_Value *json_parse_string(const char *string)
 {
-	/* parson, too, accepts any value at the top. Duplicate keys are refused by both. */
+	/* As in parson: any value may be at the top, and duplicate keys are refused. */
 	const size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
 	json_t *value = json_loads(string, flags, NULL);
 
 	/*
-	 * To parson all numbers are doubles; jansson refuses integers beyond 64 bits with a sign.
+	 * parson reads all numbers as doubles. jansson refuses integers beyond 64 signed bits,
+	 * unless it reads them as doubles.
 	 */
 	if (!value)
 		value = json_loads(string, flags | JSON_DECODE_INT_AS_REAL, NULL);
@@ -145,7 +146,8 @@ static inline size_t json_object_get_count(const JSON_Object *object)
 }
 
 /*
- * By position; jansson has only iterators, so a loop over an object is quadratic: small ones only.
+ * Find the member at INDEX. jansson has only iterators, so a loop over an object takes quadratic
+ * time: use it for small objects only.
  */
 static inline void *parson_iter_at(const JSON_Object *object, size_t index)
 {
@@ -173,7 +175,7 @@ static inline JSON_Value *json_object_get_value_at(const JSON_Object *object, si
 static inline JSON_Status json_object_set_value(JSON_Object *object, const char *name,
 						JSON_Value *value)
 {
-	/* parson leaves the value with its caller where this fails; jansson would drop it. */
+	/* On failure parson leaves VALUE to the caller, but json_object_set_new() would free it. */
 	if (!object || !value || json_object_set(PARSON_J(object), name, PARSON_J(value)) < 0)
 		return JSONFailure;
 	json_decref(PARSON_J(value));
@@ -196,7 +198,7 @@ static inline JSON_Status json_object_set_string(JSON_Object *object, const char
 static inline JSON_Status json_object_set_number(JSON_Object *object, const char *name,
 						 double number)
 {
-	/* parson prints a whole number without fraction. */
+	/* parson prints a whole number without a fraction. */
 	if (number >= -9007199254740992.0 && number <= 9007199254740992.0 &&
 	    (double)(json_int_t)number == number)
 		return parson_set_new(object, name, json_integer((json_int_t)number));
@@ -287,7 +289,7 @@ static inline void json_free_serialized_string(char *string)
 	free(string);
 }
 
-/* parson escapes '/' unless told otherwise; jansson does not. */
+/* parson escapes '/' unless this turns it off; jansson never does. */
 static inline void json_set_escape_slashes(int escape_slashes)
 {
 	(void)escape_slashes;
