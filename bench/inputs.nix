@@ -1,4 +1,4 @@
-# A derivation that does nothing with N inputs, files or directories, new for each SEED.
+# A derivation with N inputs, files or directories, that it does not use; another one for each SEED.
 { n, seed, kind }:
 derivation {
   name = "inputs-${kind}";

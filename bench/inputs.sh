@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# inputs.sh [ROUNDS [N]]: a build with N (1,000) inputs that are files, and one with as many that are
-# directories, by Nix's own sandbox and through the hook (crun), alternating, in one run, with stores in
-# TMPDIR (/dev/shm: in memory; /var/tmp: on a disk). Prints the median of each and the ratios.
+# inputs.sh [ROUNDS [N]]: time a build with N (1,000) files as inputs, and one with N directories,
+# by Nix's own sandbox and through the hook (crun) in turn. Prints the median of each and the
+# ratios. TMPDIR: where the stores are (/dev/shm: in memory; /var/tmp: on a disk).
 . "$(dirname "$0")/lib.sh"
 need busybox crun
 world "$@"

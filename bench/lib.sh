@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# For the benches: sides that are timed in turn, and the medians of their times.
+# Shared by the benches: time several sides in turn, and print the medians of their times.
 . "$(dirname "${BASH_SOURCE[0]}")/../tests/lib.sh"
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }

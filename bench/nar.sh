@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# nar.sh [ROUNDS]: NARs against `openssl dgst` and Nix, alternating, in one run: hash and scan
-# (2,000 needles) of one file of 1 GiB and of 14,000 small files (240 MB), dump and restore of
-# these. Prints the median of each and its ratio. Files are in the page cache.
+# nar.sh [ROUNDS]: time the verb nar against `openssl dgst` and Nix, in turn: hash and scan (2,000
+# needles) one file of 1 GiB and 14,000 small files (240 MB), dump and restore the small files.
+# Prints the median of each and its ratio. Files are in the page cache.
 # NIH_BENCH_DIR: where the files are (default: on the file system of /var/tmp); restoring is timed
 # there and on /dev/shm.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,4 @@
-# A build whose output is a copy of /bench/WHAT, a new one for each SEED.
+# A build whose output is a copy of /bench/WHAT; another derivation for each SEED.
 { what, seed }:
 derivation {
   name = "outputs-${what}";

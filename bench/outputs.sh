@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# outputs.sh [ROUNDS]: whole builds whose outputs are many or large: 20,000 small files (80 MB), and
-# one file of 1 GiB; by Nix's own sandbox and through the hook (crun), alternating, in one run. The
-# builder only copies what is in memory (/dev/shm) by cp, so that most of the time is Nix's and ours.
-# Prints the median of each and its ratio to Nix's sandbox, and how long the builder alone takes.
-# NIH_BENCH_FILES, NIH_BENCH_MIB: other sizes.
+# outputs.sh [ROUNDS]: time builds with large outputs (20,000 small files of 80 MB, and one file of
+# 1 GiB) by Nix's own sandbox and through the hook (crun) in turn. The builder only copies files
+# from memory (/dev/shm) by cp, so most of the time is spent by Nix and the hook. Prints the median
+# of each and its ratio to Nix's sandbox, and how long the builder alone takes. NIH_BENCH_FILES,
+# NIH_BENCH_MIB: other sizes.
 . "$(dirname "$0")/lib.sh"
 need busybox crun openssl
 world "$@"

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# substitute.sh [ROUNDS]: get a closure of about 250 MB from a binary cache that nginx serves on
-# loopback, alternating with Nix, each into a new store: by `nix-store --realise` with substituters,
-# as for a build, with Nix's default of max-jobs (one path at a time) and with one a processor, and by
-# `nix copy`. xz and zstd. Ours puts the same paths into a directory, checked alike, but into no
-# database. NIH_BENCH_SIZE: bytes of the closure. TMPDIR: where all is (/dev/shm: no disk has a part).
+# substitute.sh [ROUNDS]: time how long a closure of about 250 MB takes from a binary cache that
+# nginx serves on loopback, with xz and with zstd. nar/cache and Nix take turns. Nix fetches into a
+# new store: by `nix-store --realise` with substituters, as for a build (with its default max-jobs,
+# one path at a time, and with one job for each processor), and by `nix copy`. nar/cache unpacks and
+# checks the same paths in a directory, but registers them in no database. NIH_BENCH_SIZE: bytes of
+# the closure. TMPDIR: where all files are (/dev/shm: not on a disk).
 . "$(dirname "$0")/../tests/cache/lib.bash"
 . "$(dirname "$0")/lib.sh"
 world "$@"

@@ -1,4 +1,4 @@
-# N derivations that do next to nothing, new ones for each SEED.
+# N derivations that do next to nothing; others for each SEED.
 { n, seed }:
 builtins.genList (i: derivation {
   name = "trivial-${toString i}";

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# trivial.sh [ROUNDS [N]]: N (50) trivial derivations at two jobs, by Nix's own sandbox, through the
-# hook (crun), and through `nix __build-remote` to a second local store, alternating, in one run.
-# Prints the median of each and the ratios to Nix's sandbox; then 500 against 50, in Nix's sandbox
-# and through the hook: Nix itself takes longer for each the more there are.
+# trivial.sh [ROUNDS [N]]: time N (50) trivial derivations at two jobs by Nix's own sandbox, through
+# the hook (crun), and through `nix __build-remote` to a second local store, in turn.
+# Prints the median of each and the ratios to Nix's sandbox. Then it compares 500 derivations with
+# 50, in Nix's sandbox and through the hook, because Nix itself takes longer for each of many.
 . "$(dirname "$0")/lib.sh"
 need busybox crun
 world "$@"

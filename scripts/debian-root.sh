@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# debian-root.sh SUITE DIR: make DIR a root file system of that Debian release, with its own Nix and
-# all that building and testing this project there needs. Needs root and mmdebstrap.
+# debian-root.sh SUITE DIR: make DIR a root file system of that Debian release, with its Nix and all
+# packages that building and testing this project needs. Needs root and mmdebstrap.
 #
-# The mirror is the one that the machine's own apt sources name. What is there already is kept; who
-# comes while another makes it waits for that.
+# The mirror is the one that the machine's own apt sources name. A root file system that is there
+# already is kept. If another process is making it, this script waits for that process.
 set -euo pipefail
 [ $# = 2 ] || { echo "usage: $0 SUITE DIR" >&2; exit 2; }
 suite=$1 dir=$2

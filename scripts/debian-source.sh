@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # debian-source.sh DIR PACKAGE...: fetch the packages' Debian sources and unpack them as DIR/PACKAGE.
 #
-# The machine's own apt sources are used, as they stand, but for source packages: a copy of those
-# of its own release, with deb turned into deb-src, in a directory of its own. Nothing of the
-# machine's apt configuration or lists is changed.
+# The script copies the machine's own apt sources of its release into a directory of its own, and
+# turns deb into deb-src there. It changes nothing in the machine's apt configuration or lists.
 set -euo pipefail
 [ $# -ge 2 ] || { echo "usage: $0 DIR PACKAGE..." >&2; exit 2; }
 dir=$1

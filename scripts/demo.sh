@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# demo.sh: on a fresh Debian 12, as root: install what is needed (apt), build nix-oci-hook, and let
-# nix-build build GNU hello from Debian's source in an OCI container. Ends with hello's own words.
+# demo.sh: on a fresh Debian 12, as root: install the packages that are needed (apt), build
+# nix-oci-hook, and let nix-build build GNU hello from Debian's source in an OCI container. The last
+# line is hello's output.
 #
-# Nothing of the machine's configuration is changed; what it leaves is the packages, the directory
+# The script changes nothing in the machine's configuration. It leaves the packages, the directory
 # build-demo/ and hello in /nix/store.
 set -euo pipefail
 cd "$(dirname "$0")/.."

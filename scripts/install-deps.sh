@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# install-deps.sh [build|run|test]...: install what is needed on Debian 12, with apt only.
+# install-deps.sh [build|run|test]...: install packages on Debian 12, with apt only.
 #
-#   build  to compile, run:  to let Nix build through the hook, test: to run all tests and benches.
-# Without an argument: all three. Needs root. What is there already is left as it is.
+#   build  to compile
+#   run    to let Nix build through the hook
+#   test   to run all tests and benches
+# Without an argument: all three. Needs root. Installed packages stay unchanged.
 set -euo pipefail
 
 build="autoconf automake gcc make pkg-config libarchive-dev libcmocka-dev libcurl4-openssl-dev

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# longest.sh [--check]: the longest functions and files. Guides are 60 and 600 lines; with --check
-# three times as much is a failure (flat tables and switches apart, that is never needed). TAP.
+# longest.sh [--check]: print the longest functions and files. The guides are 60 and 600 lines. With
+# --check more than three times a guide is a failure: only a flat table or switch needs so many.
+# TAP.
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 command -v ctags >/dev/null || { echo "1..0 # SKIP ctags (universal-ctags) is not installed"; exit 0; }
 files=$(find nar specgen hook builtin tests compat -name '*.[ch]' | sort)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# source-dir.sh DIR: print the directory whose configure a build in another directory is to run.
+# source-dir.sh DIR: print the directory whose configure a build in another directory must run.
 #
-# It is the source tree. But a tree that was configured itself refuses to be built elsewhere: make
-# would take the objects in it for those of the other build. Then it is DIR, and the sources are
-# copied to it as a release has them. DIR is absolute.
+# This is the source tree, unless the tree was configured itself: make would then use the tree's
+# objects in the other build. In that case the script copies the sources of a release to DIR, an
+# absolute path, and prints DIR.
 set -e
 cd "$(dirname "$0")/.."
 if [ -e config.status ]; then
