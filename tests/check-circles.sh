@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# No two objects of ours call each other, directly or through others: what each wants and gives
-# (nm), ordered by tsort(1), which names every loop. After the build. TAP.
+# No two objects of this project call each other, directly or through others: nm(1) prints the
+# symbols that each needs and defines, and tsort(1) orders the objects and names every loop. Run it
+# after the build. TAP.
 cd "${top_builddir:-.}" || exit 1
 echo 1..2
 objects=$(find nar specgen hook builtin -name '*.o')

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Every C file is as clang-format 14 has it (`make format`), and no line is over 100 columns, which
-# comments can be: those are left alone.
+# Every C file is formatted by clang-format 14 (`make format`), and no line is over 100 columns:
+# clang-format does not wrap comments.
 cd "${top_srcdir:-.}" || exit 1
 mapfile -t files < <(find nar specgen hook launch builtin compat tests -name '*.[ch]' | sort)
 long=$(expand "${files[@]}" | grep -E '^.{101,}')

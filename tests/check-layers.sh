@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Who may include whom: the table below is the architecture (docs/architecture.md). A folder may
-# include itself and what stands in its row. hook/job, hook/nonix, hook/cmd and the mains are the
-# top: they may include all below them, but the first no verb and no build without Nix, and these
-# two not each other. TAP.
+# Each folder includes only what the table below allows: the table is the architecture
+# (docs/architecture.md). A folder may include itself and the folders in its row. hook/job,
+# hook/nonix, hook/cmd and the mains are the top, and may include all folders below them. hook/job
+# includes neither hook/nonix nor hook/cmd, and these two do not include each other. TAP.
 cd "${top_srcdir:-.}" || exit 1
 n=0 bad=0 known=" hook/job hook/nonix hook/cmd "
 result() { # result NAME HITS: a test that passes where there are no hits

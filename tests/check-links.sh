@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The hook is started for each build, so it is linked with nothing that is slow to load. TAP.
+# The hook is linked with no library that is slow to load, because each build starts it. TAP.
 cd "${top_builddir:-.}" || exit 1
 echo 1..1
 needed=$(readelf -d nix-oci-hook | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')

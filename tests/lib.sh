@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 #
-# For the tests that run real Nix. Sourced first thing by each; `world` starts the script again in
-# a mount and a pid namespace of its own, so that
-#   - /nix is a directory of the test's, one a side, and no two tests (nor the machine's Nix) meet;
-#   - every process that is there was started by the test: "nothing is left" can be seen.
+# Shared by the tests that run real Nix, which source it first. `world` starts the script again in a
+# mount and a pid namespace of its own, so that
+#   - /nix is a directory of the test, one for each side, apart from other tests and the machine's;
+#   - the test has started every process that it sees, and can check that none is left.
 #
-# Two sides build the same: `ref` by Nix's own sandbox, `hook` through nix-oci-hook with max-jobs=0,
-# so that Nix cannot quietly build there itself.
+# Two sides build the same derivations: `ref` by Nix's own sandbox, `hook` through nix-oci-hook with
+# max-jobs=0, so that Nix cannot quietly build there itself.
 #
 # Results are TAP. A script that cannot run here calls skip_all, which is a failure when
 # TEST_STRICT is 1.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The manuals say what the program says of itself. TAP. `manual.sh update` puts the keys of the
-# configuration into them instead.
+# The manuals agree with the program's own help. TAP. `manual.sh update` instead writes the keys of
+# the configuration into them.
 prog=${top_builddir:-.}/nix-oci-hook
 docs=${top_srcdir:-.}/docs
 t=$(mktemp -d)

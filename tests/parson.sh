@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# parson.sh DIR: build all with parson itself, as nixpkgs does, and run all units and seeds. TAP.
+# parson.sh DIR: build all with parson itself, as nixpkgs does, and run all unit tests and seeds.
+# TAP.
 #
-# DIR is a checkout of https://github.com/kgabis/parson. Debian has no parson, so there configure
-# takes jansson behind compat/parson.h. Needs no root.
+# DIR is a checkout of https://github.com/kgabis/parson. Debian has no parson, so configure uses
+# jansson through compat/parson.h there. Needs no root.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 cannot() {

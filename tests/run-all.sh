@@ -1,15 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# run-all.sh: install what the tests need, then build and test everything there is. As root.
+# run-all.sh: install the packages that the tests need, then build and test everything. As root.
 #
-# Each step prints a header and, where it fails, the end of its output. At the end stand the closing
-# lines of all runners, and last `N passed, N failed` (`, N skipped` where some were). TEST_STRICT=1
-# (set where CI is true) makes each skip a failure. NIH_STEPS is a list of steps to run instead of
-# all: deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile torture fuzz
-# versions. The last runs all tests that depend on Nix with those of two other releases of Debian;
-# NIH_ROOTS is a directory to keep their root file systems in (see tests/versions.sh). Of `torture`,
-# NIH_EVERY=1 runs all points (see tests/torture/torture.sh). One more has to be named: `upstream` runs
-# the tests of Nix's own source, twice, for ten to twenty minutes (see tests/upstream.sh).
+# Each step prints a header and, if it fails, the end of its output. At the end come the summaries
+# of all runners, and as the last line `N passed, N failed` (and `, N skipped`, if N is not 0).
+#
+# TEST_STRICT=1   each skip is a failure; the default if CI is true
+# NIH_STEPS       the steps to run instead of all: deps build check sanitizers distcheck nix nar
+#                 cache nonix parity e2e hostile torture fuzz versions
+# NIH_ROOTS       a directory that keeps root file systems: the step `versions` runs all tests that
+#                 depend on Nix with two other releases of Debian (tests/versions.sh)
+# NIH_EVERY=1     the step `torture` runs all its points (tests/torture/torture.sh)
+#
+# The step `upstream` runs only if NIH_STEPS names it: the tests of Nix's own source, twice, for ten
+# to twenty minutes (tests/upstream.sh).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD

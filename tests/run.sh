@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# run.sh SCRIPT...: run TAP test scripts and add up what they say.
+# run.sh SCRIPT...: run TAP test scripts and add up their results.
 #
-# NIH_JOBS of them run at once (1, if it is not set). Prints every line that is not a plain "ok", when
-# its script has ended, and last "# NAME: N passed, N failed, N skipped". A script that dies, says
-# nothing or has another count than its plan is a failure. With NIH_COUNTS set, the three numbers are
-# appended to that file.
+# NIH_JOBS scripts run at once (default: 1). When a script has ended, prints every line of it that
+# is not a plain "ok", then "# NAME: N passed, N failed, N skipped". A script that dies, prints
+# nothing or has another count than its plan is a failure. NIH_COUNTS: append the three numbers to
+# this file.
 set -u
 limit=${NIH_TEST_LIMIT:-900}
 dir=$(mktemp -d)

@@ -3,26 +3,25 @@
 # upstream.sh [TEST...]: run the functional tests of the installed Nix's own source, by Nix's sandbox
 # and through the hook. As root.
 #
-# The source is that of Debian's package of the installed Nix. TEST is a script of its tests, with
-# its path from there (check.sh, ca/build.sh); all that it has for an installed Nix, if none is
-# given. Each is run by one to three of these ways, in a store of its own:
+# The source is Debian's source package of the installed Nix. TEST is the path of a script below its
+# tests (check.sh, ca/build.sh). Without one, all scripts that suit an installed Nix are run. A test
+# runs in one to three of these ways, each time in a store of its own:
 #   nix    in Nix's own sandbox
-#   hook   through the hook, and max-jobs = 0, so that Nix itself can build nothing; if `nix` passes
-#   mixed  the hook, and Nix builds what the hook declines; if `hook` alone fails
-#   bare   as it stands, without a sandbox; if `nix` fails
-# Where a test names other machines that shall build, Nix's own build hook sends builds to these, and
-# these have the hook.
-# In the three with a sandbox a build has the machine's tools, the tests, and those few paths below
-# TEST_ROOT that the tests' builds use. The tests are changed where they are not meant for root, or
-# their builds for a sandbox (see adapt).
+#   hook   if `nix` passes: through the hook with max-jobs = 0, so that Nix itself builds nothing
+#   mixed  if `hook` fails: through the hook, and Nix builds the derivations that the hook declines
+#   bare   if `nix` fails: unchanged, without a sandbox
+# If a test names other machines to build on, Nix's own build hook sends builds to them, and they
+# use the hook. With a sandbox a build sees the machine's tools, the tests, and the few paths below
+# TEST_ROOT that the tests' builds use. Tests that are not meant for root, and builds that are not
+# meant for a sandbox, are changed (see adapt).
 #
-# What passes with `nix` has to pass with `hook`. What does not is a row of tests/upstream.txt, and
-# so is what fails with `nix` already. A row that is not needed any more is a failure. TAP; a test
-# that does not pass, for a reason in that list or because it skips itself, is a comment, and so is
-# one that builds nothing.
+# A test that passes with `nix` must pass with `hook`. Exceptions, and tests that fail with `nix`,
+# are rows of tests/upstream.txt. A row that is no longer needed is a failure. TAP. A comment stands
+# for a test that does not pass for a reason in that list, that skips itself, or that builds
+# nothing.
 #
-# Environment: as for lib.sh; NIH_JOBS, how many tests run at once (2); NIH_NIX_SOURCE is a directory
-# with Nix's source, where Debian's cannot be had. With NIH_KEEP, each test's logs are kept.
+# Environment: as for lib.sh. NIH_JOBS: how many tests run at once (2). NIH_NIX_SOURCE: a directory
+# with Nix's source, if Debian's is not available. NIH_KEEP: keep each test's logs.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/lib.sh"
 need bash-static busybox cc git jq

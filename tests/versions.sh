@@ -3,16 +3,17 @@
 # versions.sh [SCRIPT...]: build and test the project with the Nix of other releases of Debian. As
 # root.
 #
-# Each release is a root file system of its own, made with mmdebstrap from the mirror that the
-# machine's apt sources name. It is entered with pivot_root, as in a plain chroot there are no user
-# namespaces, and so Nix has no sandbox. The project is built there by the release's own compiler
-# with its libraries; nothing but the kernel is the machine's.
+# Each release has a root file system of its own, made by mmdebstrap from the mirror that the
+# machine's apt sources name. It is entered by pivot_root: in a plain chroot no user namespace can
+# be made, and Nix would have no sandbox. The release's compiler and libraries build the project
+# there; only the kernel is the machine's.
 #
-# SCRIPT is a test script of tests/, with its path from there; all that depend on Nix's version, if
-# none is given. Environment: NIH_SUITES (trixie sid: Nix 2.26 and 2.34), NIH_ROOTS, a directory
-# that keeps the root file systems and the builds in them for the next time; NIH_NIX_SOURCE, a
-# directory with the source of the release's Nix, for upstream.sh. Prints what tests/run.sh prints,
-# for each release; they run at the same time.
+# SCRIPT is the path of a test script below tests/. Without one, all scripts that depend on Nix's
+# version are run. Prints the output of tests/run.sh for each release; the releases run at the same
+# time. Environment:
+#   NIH_SUITES      the releases (trixie sid: Nix 2.26 and 2.34)
+#   NIH_ROOTS       a directory that keeps the root file systems, with the builds in them
+#   NIH_NIX_SOURCE  a directory with the source of the release's Nix, for upstream.sh
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")

@@ -1,4 +1,5 @@
-# A closure of each kind of file, for binary caches. `big` is the size in bytes of one of its files.
+# A closure with each kind of file, for binary caches. `big` is the size in bytes of one of its
+# files.
 { big ? 3000000, n ? 20 }:
 let
   sh = name: attrs: script: derivation ({

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Caches that are slow, break off, lie, or do not end: what can be had is had, what is wrong leaves
-# nothing, and all waiting ends.
+# Caches that are slow, break off, lie, or send without end: each path that is available is fetched,
+# a wrong answer leaves nothing behind, and no wait lasts for ever.
 . "$(dirname "$0")/lib.bash"
 world "$@"
 closure_built --arg n 3 --arg big 2000000

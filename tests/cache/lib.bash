@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# For the tests of binary caches: a closure that Nix has built and copied into caches, and servers.
+# Shared by the tests of binary caches: a closure that Nix builds and copies into caches, and
+# servers.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 : "${NIH_FETCH:=$(dirname "$NIX_OCI_HOOK")/tests/cache/fetch}"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Caches that Nix has made, with each compression that it offers, from files and from nginx.
+# Caches that Nix has made, with each compression that Nix offers: read from files and from nginx.
 . "$(dirname "$0")/lib.bash"
 world "$@"
 closure_built

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Caches over TLS, from nginx: certificates are checked by the authority that is named and no other,
-# and HTTP/2 is used where the server has it, over one connection.
+# Caches over TLS, from nginx: only certificates of the named authority are accepted, and HTTP/2
+# over one connection is used if the server supports it.
 . "$(dirname "$0")/lib.bash"
 world "$@"
 need openssl

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""archives.py DIR: what tests/e2e/builtins.sh has unpacked as channels."""
+"""archives.py DIR: write the archives that tests/e2e/builtins.sh unpacks as channels."""
 import io
 import os
 import sys

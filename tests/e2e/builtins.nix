@@ -1,6 +1,6 @@
 # Nix's own builders: builtin:fetchurl, from the server of builtins.py at `url`, and
-# builtin:buildenv and builtin:unpack-channel. `hashes` are those of what the server has, by its name
-# there; `archives` is a directory.
+# builtin:buildenv and builtin:unpack-channel. `hashes` has the hash of each file of the server, by
+# its name; `archives` is a directory with archives of channels.
 { url ? "", hashes ? { }, archives ? ./. }:
 let
   # As <nix/fetchurl.nix>, with what a test wants to set itself.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# builtin:fetchurl, builtin:buildenv and builtin:unpack-channel run in the container, and do what
-# Nix's own do.
+# builtin:fetchurl, builtin:buildenv and builtin:unpack-channel run in the container, and have the
+# results of Nix's own.
 . "$(dirname "$0")/../lib.sh"
 need python3 xz
 world "$@"

@@ -1,4 +1,5 @@
-# What the hook does not build. A name of its own for each, as Nix asks only about what is not there.
+# Derivations that the hook does not build. Each has a name of its own, because Nix asks only about
+# derivations whose outputs are not valid yet.
 { seed ? "" }:
 let
   build = name: attrs: derivation ({

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Why the hook does not build something is told where Nix will not build it either, and only there.
+# The hook tells why it declines a derivation if Nix will not build it either, and only then.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"

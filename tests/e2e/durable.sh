@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a power cut must not do: leave a valid path whose files are empty, or that is not there. So the
-# system calls of the hook are looked at: contents are on the disk before the outputs get their names,
-# and those before anything is written to Nix's database, for each way of registering; and when none
-# of it is done.
+# A power cut leaves no valid path whose files are empty or missing. The test traces the system
+# calls of the hook: contents are on the disk before the outputs get their names, and the names
+# before anything is written to Nix's database, for each way of registering. It also checks in which
+# cases the hook does nothing of this.
 . "$(dirname "$0")/../lib.sh"
 need crun strace
 world "$@"

@@ -1,5 +1,5 @@
-# A build with inputs of each kind. `salt` makes new derivations of the same; `big` is the size in
-# bytes of an input.
+# A build with inputs of each kind. Another `salt` gives other derivations with equal contents;
+# `big` is the size in bytes of one input.
 { salt ? "", big ? 0 }:
 let
   sh = name: attrs: script: derivation ({

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds whose inputs are unpacked into the cache: they see what they would see of the store, and
-# nothing of the store itself; and what goes wrong on the way leaves nothing.
+# Builds whose inputs are unpacked into the cache see these as they would see them in the store, and
+# see nothing of the store itself. A failure on the way leaves nothing behind.
 . "$(dirname "$0")/../lib.sh"
 world "$@"
 expr=$here/e2e/inputs.nix

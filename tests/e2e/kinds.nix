@@ -1,4 +1,4 @@
-# Kinds of derivations beyond the plain and the fixed ones.
+# Kinds of derivations other than input-addressed and fixed ones.
 let
   sh = name: attrs: script: derivation ({
     inherit name;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Floating content-addressed derivations, by Nix and through the hook: the same paths, registered
-# alike. What a hook cannot build is left to Nix: impure derivations and recursive Nix. TAP.
+# Floating content-addressed derivations have the same paths by Nix and through the hook, registered
+# alike. Impure derivations and recursive Nix, which a hook cannot build, are left to Nix. TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"
 world "$@"

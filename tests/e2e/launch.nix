@@ -1,4 +1,4 @@
-# What a runtime cannot be told, and what one has words of its own for.
+# Commands and environments that config.json cannot hold, and builders that cannot be executed.
 { seed ? "", status ? "SigIgn" }:
 let
   build = name: builder: attrs: derivation ({

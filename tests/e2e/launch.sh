@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The builder gets what Nix gives it, byte by byte, and if it cannot be executed it is Nix that says
-# why, under each runtime.
+# Under each runtime the builder gets the command and environment that Nix gives it, byte by byte.
+# If it cannot be executed, the message is Nix's.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"

@@ -1,4 +1,4 @@
-# Builds that want more than they may have.
+# Builds that use more memory or processes than their limits allow.
 { seed ? "" }:
 let
   build = name: script: derivation {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# memory-max and pids-max: a build that wants more ends, and why is told.
+# memory-max and pids-max: a build that uses more is ended, and the hook tells why.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"

@@ -1,4 +1,4 @@
-# A build that says much at once, in write(2)s that are larger than any pipe has room for.
+# A build that prints much at once, by write(2) calls that are larger than a pipe.
 { seed ? "", bytes ? 65536, times ? 320 }:
 derivation {
   name = "long-line";

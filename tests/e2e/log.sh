@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# No build sees that its log is full, whoever reads it how slowly: every byte arrives, by write(2)s that
-# are whole.
+# No build notices that its log is full, however slowly the log is read: each write(2) writes
+# everything, and every byte arrives.
 . "$(dirname "$0")/../lib.sh"
 need crun perl
 world "$@"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds that leave everything a build can leave. `self`, `other` and so on are final store paths,
-# also where the builder is run by hand.
+# Builds that leave every kind of file that a build can leave. `self`, `other` and so on are final
+# store paths, also if the builder is run by hand.
 let
   build =
     attrs: script:

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is registered of a build's outputs, and what lies in the store then: as after a build in
-# Nix's own sandbox, row by row and mode by mode. Each derivation is built by Nix, and by hand on
-# another /nix, where out_register takes what was left. TAP.
+# The outputs of a build are registered, and lie in the store, as after a build in Nix's own
+# sandbox: each row of the database and each mode is compared. Each derivation is built by Nix, and
+# by hand on another /nix, where out_register registers the outputs. TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"
 need busybox setpriv nix-instantiate

@@ -1,4 +1,5 @@
-# Programs of other platforms than the machine's. `dir` holds a program for each SYSTEM, by that name.
+# Programs of other platforms than the machine's. `dir` contains a program for each SYSTEM, which is
+# its name.
 { dir, system, seed ? "" }:
 derivation {
   name = "platform-${system}";

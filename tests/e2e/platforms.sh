@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Builds for other platforms, by `extra-platforms` and qemu's emulation of single programs, which the
-# kernel starts for files of their kind (binfmt_misc). A 32-bit program of x86 is run by the kernel
-# itself, where it can.
+# kernel starts for files of their kind (binfmt_misc). A kernel that can run 32-bit programs of x86
+# itself does so.
 . "$(dirname "$0")/../lib.sh"
 need clang ld.lld qemu-aarch64-static qemu-i386-static
 [ "$(uname -m)" = x86_64 ] || skip_all "aarch64 and i686 are foreign to x86_64 only"

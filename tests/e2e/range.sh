@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds with the feature uid-range: root of 65536 ids, with a control group in which they can make
-# others. Nothing of it is left, however they end.
+# Builds with the feature uid-range are root of 65536 ids, and have a control group in which they
+# can make others. However a build ends, none of these groups is left.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"

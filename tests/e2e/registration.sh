@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A database of Nix's that is not as known: outputs are registered by nix-store, and it is said why.
-# And a disk that is full when they are to be registered, by both ways.
+# If the schema of Nix's database is unknown, outputs are registered by nix-store, and the hook
+# tells why. Both ways of registering are also tried on a full disk.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"

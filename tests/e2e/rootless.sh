@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# An ordinary user with a store of its own: what docs/rootless.md says of each runtime on each kind of
-# machine, and of settings that need root. TAP.
+# An ordinary user with a store of its own: docs/rootless.md is right about each runtime on each
+# kind of machine, and about settings that need root. TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"
 need setpriv crun

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Every way to tell Nix of the hook, and every place where a store can be: by nix.conf, environment
-# and option, with arguments, through the daemon as root and as a user that it does not trust; a
-# store below a root, and one with another name. TAP.
+# Every way to tell Nix of the hook (nix.conf, environment and option, with arguments, through the
+# daemon as root and as a user that it does not trust), and every place of a store (below a root,
+# and with another name). TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"
 need setpriv

@@ -1,4 +1,4 @@
-# Small derivations that need nothing but the machine's shell. `n` bounds the number of `many`.
+# Small derivations that need only the machine's shell. `n` is the number of derivations in `many`.
 { n ? 200 }:
 let
   sh = name: attrs: script: derivation ({

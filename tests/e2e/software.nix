@@ -1,5 +1,5 @@
 # Real software, from Debian's sources with Debian's toolchain, which the builds see through
-# sandbox-paths. `sources` holds the unpacked packages.
+# sandbox-paths. `sources` is a directory with the unpacked packages.
 { sources }:
 let
   build = attrs@{ name, source, script, ... }: derivation ({

@@ -1,5 +1,5 @@
-# A derivation of each kind that Nix treats otherwise where it has a hook. The name is each time
-# another, as Nix asks only about what is not there.
+# A derivation of each kind that Nix treats specially when it has a hook. The name is another each
+# time, because Nix asks only about derivations whose outputs are not valid yet.
 { name }:
 let
   build = attrs: derivation ({

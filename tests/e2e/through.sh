@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Which builds go through the hook and which Nix keeps: each row of the table in docs/security.md, with
-# both settings, by root and, through the daemon, by a user that it does not trust. TAP.
+# The table in docs/security.md is right about which builds go through the hook and which Nix builds
+# itself: each row with both settings, by root and, through the daemon, by a user that it does not
+# trust. TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"
 need crun setpriv

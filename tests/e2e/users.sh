@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# With build users and on a machine that has none: the same outputs as Nix's, owned by root.
+# With build users and on a machine without them, outputs are those of Nix, and root owns them.
 . "$(dirname "$0")/../lib.sh"
 world "$@"
 expr=$here/e2e/small.nix

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The verbs that look at one derivation: of inputs that are not built, of a file outside the store, of
-# another store; and that they ask Nix once.
+# The verbs that look at one derivation: with inputs that are not built, in a file outside the
+# store, and in another store. They start Nix only once.
 . "$(dirname "$0")/../lib.sh"
 world "$@"
 need strace

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Run each libFuzzer target for FUZZ_SECONDS (5) over its corpus. TAP. What is found new lies in
-# fuzz-found/<parser>/ of the build directory, an input that failed beside it as fuzz-found/*-crash-*.
+# Run each libFuzzer target for FUZZ_SECONDS (5) over its corpus. TAP. New inputs are written to
+# fuzz-found/<parser>/ in the build directory, and an input that failed to fuzz-found/*-crash-*.
 src=${top_srcdir:-.}/tests/fuzz
 n=0 bad=0
 found=${top_builddir:-.}/fuzz-found

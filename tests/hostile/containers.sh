@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Run containers by hook/run/run.h with each real runtime of this machine: how they end, what is logged,
-# and that nothing is left of them. TAP.
+# Run containers by hook/run/run.h with each real runtime of this machine: check how they end, what
+# they log, and that nothing of them is left. TAP.
 export LC_ALL=C
 : "${NIX_OCI_HOOK:=${top_builddir:-.}/nix-oci-hook}"
 run_bundle=$(dirname "$NIX_OCI_HOOK")/tests/run/run_bundle # built by make check

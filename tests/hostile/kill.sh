@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Whatever kills a build in its middle, within two seconds nothing of it is left: no process, mount,
-# control group, bundle or runtime state, and no path is valid.
+# Within two seconds after a build was killed, in whatever way, nothing of it is left: no process,
+# mount, control group, bundle or runtime state. No path of it is valid.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a build must not get, under every runtime that is here: the power of the machine's root by a
-# set-id program that Nix's settings mount. TAP.
+# Under each installed runtime, no build gets the power of the machine's root by a set-id program
+# that Nix's settings mount. TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"
 need busybox "${CC:-gcc}"

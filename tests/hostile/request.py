@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Write what Nix sends to a build hook: request.py FILE DRV SYSTEM INPUT... -- OUTPUT...
 
-The settings are read from standard input, a line `name = value` each (`nix show-config`). The
-offsets at which a message is whole stand on standard output: after the settings, after the
-question, and at the end.
+The settings are read from standard input, one line `name = value` for each (`nix show-config`).
+Prints the offsets at which a message is complete: after the settings, after the question, and at
+the end.
 """
 import struct
 import sys

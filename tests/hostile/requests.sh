@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Requests that are cut off or wrong, and derivations that are damaged, missing or hostile: one
-# message with the reason, exit code 1, nothing registered, nothing left.
+# A request that is cut off or wrong, or a derivation that is damaged, missing or hostile, gives one
+# message with the reason and exit code 1. Nothing is registered or left.
 . "$(dirname "$0")/../lib.sh"
 need python3 crun
 world "$@"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What can be wrong around a build: no place for state, no runtime, one that dies, a full disk. One
-# clear message with path and reason comes through Nix, exit code 1, nothing registered or left.
+# Faults of the machine: no place for state, no runtime, a runtime that dies, a full disk. Nix
+# prints one clear message with path and reason, and exits with 1. Nothing is registered or left.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"

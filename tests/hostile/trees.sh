@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Trees that cost much to remove, in the build directory and in an output, where the store is a bind
-# mount, as on NixOS and in containers: the slot and the build user are free again soon.
+# Trees that take long to remove, in the build directory and in an output, on a store that is a bind
+# mount (as on NixOS and in containers): the slot and the build user are free again soon.
 . "$(dirname "$0")/../lib.sh"
 need crun perl
 world "$@"

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# NARs need no more memory however large they are: a file of 4 GiB, a directory of 300,000 entries
-# (its names are sorted, so they are held: 26 bytes each), and as many in directories of 1,000. What a
-# verb has in memory at most stays under 16 MiB, libraries included.
+# The size of a NAR does not change how much memory a verb needs: for a file of 4 GiB, a directory
+# of 300,000 entries (whose names are sorted, so they are held: 26 bytes each), and as many entries
+# in directories of 1,000, the peak stays under 16 MiB, libraries included.
 #
-# NIH_NAR_ENTRIES is another number of entries. TAP.
+# NIH_NAR_ENTRIES: another number of entries. TAP.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 peak=$(dirname "$NIX_OCI_HOOK")/tests/nar/peak

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# NARs against those of the Nix that is installed: dumps are byte-equal, each restores the other's,
-# and what we accept of the fuzzer's seeds Nix accepts as the same. TAP.
-# NIH_NAR_TREES names more trees to compare (default: /etc).
+# Compare NARs with those of the installed Nix: dumps are byte-equal, each program restores the
+# other's, and Nix reads every seed of the fuzzer that this project accepts as the same tree. TAP.
+# NIH_NAR_TREES: more trees to compare (default: /etc).
 # shellcheck disable=SC2317 # functions are called by check
 prog=${top_builddir:-.}/nix-oci-hook
 src=${top_srcdir:-.}

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Real trees: those of /usr. The dump of each is Nix's, and so is the dump of what is restored from
-# it; each is one pipe, no NAR is on a disk. A large tree is taken by its parts.
+# The trees in /usr: the dump of each equals Nix's, and so does the dump of the tree that is
+# restored from it. Each dump goes through a pipe, and no NAR is on a disk. A large tree is split
+# into its parts.
 #
-# By default some 40 trees, of some 60 MB at most, as there are gigabytes; NIH_USR=all takes every one,
-# and those up to 1.5 GB whole. NIH_USR_ROOT is another tree than /usr. TAP.
+# By default some 40 trees of at most 60 MB are compared, because /usr has gigabytes. NIH_USR=all
+# compares all trees, and those up to 1.5 GB whole. NIH_USR_ROOT: another tree than /usr. TAP.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 need nix-store sha256sum

@@ -1,6 +1,6 @@
-# Evaluated strictly by the tests: every value is true, or the name says what is wrong.
-# `conf` is the text of /etc/nix/oci-hook.conf for settings, and `check` the commands that make it, with
-# the package at `prefix`: eval.sh runs them.
+# The test evaluates these values strictly: every value is true, or its name says what is wrong.
+# `conf` is the text of /etc/nix/oci-hook.conf for some settings. `check` are the commands that make
+# it, with the package at `prefix`; eval.sh runs them.
 { top, prefix ? "/" }:
 let
   pkgs = import ./fake-nixpkgs.nix;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# nix/ is evaluated by the real Nix, with a small stand-in for nixpkgs, and what it has built is
-# built by hand. Needs no root, no store.
+# Evaluate nix/ by the real Nix, with a small stand-in for nixpkgs, and run the commands that make
+# its configuration file by hand. Needs neither root nor a store.
 . "$(dirname "$0")/../lib.sh"
 need nix-instantiate python3
 W=$(mktemp -d)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds that need nothing of the machine: their tools are a static busybox, an input like others.
+# Builds that need nothing of the machine: their tools are a static busybox, which is an input.
 {
   tools, # a directory with a static busybox
   salt ? "",

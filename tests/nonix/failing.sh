@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds without Nix that fail or are stopped: what is said, how it exits, and that nothing is left or
-# published.
+# Builds without Nix that fail or are stopped: check messages and exit codes, and that nothing is
+# left or published.
 . "$(dirname "$0")/../lib.sh"
 world "$@"
 expr=$here/nonix/build.nix

@@ -1,4 +1,5 @@
-# A chain of N derivations, each with a source of its own, over a fixed one with another below it.
+# A chain of N derivations, each with a source of its own, on top of a fixed-output derivation that
+# needs one more derivation.
 {
   tools, # a directory with a static busybox
   n ? 50,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A binary cache that is far away: far.py DIR LOG MS. Prints its port.
 
-Every answer comes after MS milliseconds; LOG gets a line for each request, its path.
+It answers each request after MS milliseconds, and writes the path of the request as a line to LOG.
 """
 import http.server
 import os

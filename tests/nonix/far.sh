@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A build from a cache that is far away, of a long chain of derivations of which only the lowest, a
-# fixed one, is built: the questions wait for each other as little as can be. NIH_FAR_MS is how long an answer takes, NIH_FAR_N
-# how long the chain is.
+# A build from a cache that is far away, of a long chain of derivations. The cache has the output of
+# only the lowest one, which is fixed. As few requests as possible wait for the answer to another.
+# NIH_FAR_MS: how long an answer takes. NIH_FAR_N: the length of the chain.
 . "$(dirname "$0")/../lib.sh"
 need python3
 world "$@"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds on a machine without Nix, from a cache of files and into one. What Nix substitutes of the
-# result is what it builds itself.
+# Builds on a machine without Nix, from a cache of files and into one. Nix then substitutes the
+# outputs, which equal those that it builds itself.
 . "$(dirname "$0")/../lib.sh"
 world "$@"
 expr=$here/nonix/build.nix

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds without Nix from a cache and into one that is served over TLS, by HTTP/2, with an authority
-# of the test's own, which is named in each of the ways that there are.
+# Builds without Nix from a cache and into one that are served over TLS, by HTTP/2. The certificate
+# is of the test's own authority, which is named in each possible way.
 . "$(dirname "$0")/../cache/lib.bash"
 need nginx openssl
 world "$@"

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 #
-# For tests of builds without Nix; sourced after lib.sh's world(). `bare COMMAND...` runs a command in
-# a root that has our programs, a runtime, a busybox and the libraries of these, and no more: no Nix,
-# no /nix. What it sees of $W is $W/share, at the same path.
+# Shared by the tests of builds without Nix, which source it after lib.sh's world(). `bare
+# COMMAND...` runs a command in a root that contains this project's programs, a runtime, a busybox
+# and their libraries, and neither Nix nor /nix. Of $W it sees $W/share, at the same path.
 #
-# `ref` is Nix's own side, which pushes to the caches and builds the same in its sandbox.
+# `ref` is Nix's own side, which pushes to the caches and builds the same derivations in its
+# sandbox.
 share=$W/share
 bare=$W/bare
 bare_cache=$bare/var/cache/nix-oci-hook

@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compare what the probe said in Nix's own sandbox and through the hook.
+"""Compare the probe's output in Nix's own sandbox with its output through the hook.
 
-compare.py PARITY.md TABLES VERSION KIND REF HOOK SEEN    differences must be rows of the table
-compare.py --unused PARITY.md TABLES VERSION SEEN         no comparison had a use for a row: wrong
+compare.py PARITY.md TABLES VERSION KIND REF HOOK SEEN    each difference must be a row of a table
+compare.py --unused PARITY.md TABLES VERSION SEEN         fail for a row that no comparison has used
 
-VERSION is Nix's; SEEN collects the rows that were used. The table is the one below the line
-"<!-- TABLE -->" in PARITY.md; of several (space between) the first counts first. Its cells: the kinds of build (globs, space between), Nix's versions
-("all", "< 2.14", ">= 2.31", ">= 2.26, < 2.30"), the key, Nix's value, the hook's value (each a glob in backticks; "-":
-no such line), the reason. "|" in a value is written "\\|".
+VERSION is Nix's; SEEN collects the rows that were used. TABLES are names, separated by blanks:
+table NAME stands below the line "<!-- NAME -->" in PARITY.md, and earlier tables count first. The
+cells of a row are:
+  - the kinds of build: globs, separated by blanks
+  - Nix's versions: "all", "< 2.14", ">= 2.31" or ">= 2.26, < 2.30"
+  - the key
+  - Nix's value and the hook's value: each a glob in backticks, or "-" for no such line
+  - the reason
+"|" in a value is written "\\|".
 """
 import fnmatch
 import re

@@ -1,4 +1,4 @@
-# Builds that fail, one for each check after a build, and builds that leave something to register.
+# Builds that fail, one for each check of outputs, and builds whose outputs are registered.
 let
   build = name: attrs: script: derivation ({
     inherit name;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What happens after a build, by Nix's own sandbox and through the hook: exit codes and messages of
-# builds that fail, what is registered of those that do not, logs, links, signatures, kept build
+# Compare the end of builds by Nix's own sandbox and through the hook: exit codes and messages of
+# builds that fail, the registered outputs of the others, logs, links, signatures, kept build
 # directories. TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the Nix that is installed sends to a build hook is read as what it is. TAP.
+# The hook reads the messages that the installed Nix sends to a build hook. TAP.
 # Runs in a mount namespace of its own, with a /nix of its own; no network.
 decode=$(cd "${top_builddir:-.}" && pwd)/tests/parity/decode_protocol
 skip() {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Derivations whose builder prints what it was given: its environment, its arguments, the files in
-# its build directory and the names in the store, each between lines that request.py looks for.
+# Derivations whose builder prints its environment, its arguments, the files in its build directory
+# and the names in the store, each between lines that request.py looks for.
 let
   dump = ''
     b=/bin/busybox

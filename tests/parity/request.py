@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compare what Nix's own sandbox gives a builder with what `nix-oci-hook request` says. TAP.
+"""Compare a builder's surroundings in Nix's own sandbox with `nix-oci-hook request`. TAP.
 
-request.py PROGRAM DIR: with the derivations of DIR/request.nix, in the store that NIX_REMOTE
-names, under the settings in NIX_CONFIG. Each builder prints what it was given to its log.
+request.py PROGRAM DIR: compare the derivations of DIR/request.nix, in the store that NIX_REMOTE
+names, with the settings in NIX_CONFIG. Each builder prints its environment, arguments, files and
+inputs to its log.
 """
 import base64
 import io

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a builder is given by Nix's own sandbox, and what `nix-oci-hook request` says: the same. TAP.
-# Runs in a mount namespace of its own, with a /nix of its own; no network.
+# `nix-oci-hook request` prints what Nix's own sandbox gives a builder: environment, arguments,
+# files and inputs. TAP. Runs in a mount namespace of its own, with a /nix of its own; no network.
 prog=$(cd "${top_builddir:-.}" && pwd)/nix-oci-hook
 dir=$(cd "$(dirname "$0")" && pwd)
 skip() {

@@ -1,4 +1,5 @@
-# The probe, in each kind of build that has a sandbox of its own kind. `dir` has the built program.
+# The probe, as the builder of each kind of build that has another sandbox. `dir` contains the
+# program.
 { dir, system ? builtins.currentSystem }:
 let
   builder = "${builtins.path { path = dir; name = "probe"; }}/probe";

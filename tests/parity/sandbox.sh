@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a build sees: the probe is built by Nix's own sandbox and through the hook, and what it said
-# is compared line by line. Differences are those of docs/parity.md's table, neither more nor less.
-# TAP.
+# Compare what a build sees: run the probe in Nix's own sandbox and through the hook, and compare
+# its output line by line. The differences are exactly the rows of the table in docs/parity.md. TAP.
 # shellcheck source=tests/lib.sh
 source "$(dirname "$0")/../lib.sh"
 need busybox python3 "${CC:-gcc}"

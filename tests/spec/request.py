@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Print a request to make configurations of: request.py [KEY=VALUE]... [ARG]...
+"""Print a request, to make configurations from: request.py [KEY=VALUE]... [ARG]...
 
 KEY is a constraint (network_access, kvm, uid_range, provide_bin_sh: true; shm_size: a size),
-`input`, `host` (TARGET:SOURCE), `ro` (the same, read-only), `file` (PATH:TEXT) or `env` (NAME:TEXT).
-What has no '=' is an argument of the builder; the first is the builder.
+`input` (NAME:SOURCE), `host` (TARGET:SOURCE), `ro` (a read-only host path, TARGET:SOURCE), `file`
+(PATH:TEXT) or `env` (NAME:TEXT). A word without '=' is an argument; the first one is the builder.
 """
 import json
 import sys

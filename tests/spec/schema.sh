@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Each configuration that can be asked for is valid by OCI's JSON schema: by the one that Debian has
-# and by a newer one beside the project. And it is the same, however often it is asked for. TAP.
+# Each configuration that can be asked for is valid by OCI's JSON schema: by Debian's version of it
+# and by a newer one beside the project. Asked for again, the configuration has the same bytes. TAP.
 prog=${top_builddir:-.}/nix-oci-hook
 here=$(cd "$(dirname "$0")" && pwd)
 shared=${NIH_SHARED:-$here/../../../shared}

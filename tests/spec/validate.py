@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""validate.py SCHEMA-DIRECTORY CONFIG...: hold configurations to OCI's JSON schema, without network."""
+"""validate.py SCHEMA-DIRECTORY CONFIG...: check configurations by OCI's JSON schema, offline."""
 import json
 import pathlib
 import sys

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Kill the hook and its supervisor at their system calls, and let those fail: TAP on standard output.
+"""Kill the hook and its supervisor at each system call, or let the call fail. Prints TAP.
 
-For tests/torture/torture.sh, in its world: /nix is the store. A point is one call of one process of
-one build; each build is of a derivation of its own. After each the hook has ended by itself, said why
-if the build failed, its outputs are all valid or none, and nothing else is left.
+tests/torture/torture.sh runs it in its world, where /nix is the store. A point is one system call
+of one process of one build, and each build has a derivation of its own. After each point the hook
+has ended by itself and told why if the build failed. Its outputs are all valid or none, and nothing
+else is left.
 
-Usage: torture.py HOOK INJECT WORK-DIR STATE-DIR. Environment: NIH_EVERY, every which point; NIH_ONLY,
-a regular expression of kinds; NIH_VERBOSE, to name each point.
+Usage: torture.py HOOK INJECT WORK-DIR STATE-DIR. Environment: NIH_EVERY=N takes each Nth point;
+NIH_ONLY is a regular expression of the kinds to run; NIH_VERBOSE names each point.
 """
 import collections
 import os

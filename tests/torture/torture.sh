@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# SIGKILL to the hook, to its supervisor and to both at each of their system calls, and a failure of
-# each of these: no hang, no crash, nothing left, outputs valid all or none and never without files.
+# Kill the hook, its supervisor or both at each of their system calls, or let the call fail: nothing
+# hangs, crashes or is left, and outputs are valid all or none and never without files.
 #
-# Memory that ends at a call is one of the failures: then, too, something is said.
+# One failure is that memory is out from a call on: the hook still prints a message.
 #
-# Every 29th point, which takes about a minute and a half; NIH_EVERY=1: all of them, which takes an
-# hour; NIH_ONLY: a regular expression of what to do; NIH_VERBOSE=1 names each point.
+# Every 29th point runs, which takes about a minute and a half. NIH_EVERY=1: all points, which take
+# an hour. NIH_ONLY: a regular expression of the kinds to run. NIH_VERBOSE=1: name each point.
 . "$(dirname "$0")/../lib.sh"
 need python3 crun
 inject=${NIH_INJECT:-$(dirname "$NIX_OCI_HOOK")/tests/torture/inject}
