@@ -28,6 +28,7 @@ static const struct verb {
 	{"config", cmd_config, "print the configuration that is in effect"},
 	{"hook", cmd_hook, "serve Nix as its build hook"},
 	{"nar", cmd_nar, "dump, restore, list and hash Nix archives"},
+	{"policy", cmd_policy, "print which sections of the configuration hold for a build"},
 	{"request", cmd_request, "print the build request of a derivation"},
 	{"spec", cmd_spec, "print the OCI configuration of a build"},
 	{NULL, NULL, NULL},

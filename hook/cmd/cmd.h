@@ -34,6 +34,7 @@ int cmd_bundle(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_config(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_hook(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_nar(int argc, char **argv, struct err *e) MUST_CHECK;
+int cmd_policy(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_request(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_spec(int argc, char **argv, struct err *e) MUST_CHECK;
 

@@ -25,6 +25,7 @@
 #include "hook/job/decide.h"
 #include "hook/job/job.h"
 #include "hook/nix/protocol.h"
+#include "hook/request/narrow.h"
 #include "nar/base/scope.h"
 #include "nar/storepath.h"
 
@@ -249,7 +250,22 @@ static int read_and_decide(struct hook *h, const struct proto_try *t, struct drv
 		*ret = DECIDE_DECLINE;
 		return buf_addf(why, e, "it is not in the store ('--eval-store')");
 	}
-	return decide(t, d, &h->settings, &h->store, ret, why, e);
+	const struct decide_here here = {&h->settings, &h->store, &h->conf.policy};
+	return decide(&here, t, d, ret, why, e);
+}
+
+/*
+ * From here on this process has the build of D alone: its configuration becomes what holds for D,
+ * and with it the runtime.
+ */
+static int narrow(struct hook *h, const struct drv *d, struct err *e)
+{
+	if (!h->conf.policy.n)
+		return 0;
+	if (conf_narrow(&h->conf, d, e) < 0)
+		return -1;
+	runtime_done(&h->runtime);
+	return runtime_find(&h->conf, &h->runtime, e);
 }
 
 /*
@@ -292,6 +308,8 @@ static int answer(struct hook *h, struct proto *p, const struct proto_try *t,
 		return accept_and_fail(h, p, &bad, e);
 	if (place == SLOTS_FULL)
 		return proto_postpone(e) < 0 ? -1 : ASK_AGAIN;
+	if (narrow(h, &d, &bad) < 0)
+		return accept_and_fail(h, p, &bad, e);
 	if (accept_job(h, p, &job, e) < 0)
 		return -1;
 	const int rc = build(h, &d, &job, &bad);

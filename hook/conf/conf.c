@@ -16,15 +16,9 @@
 #include "nar/base/banned.h"
 
 #define CONF_FILE_MAX (1u << 20)
-#define CONF_BLANKS " \t\r"
 /* How deep files may include each other, and how many files are read in all. */
 #define CONF_DEPTH_MAX 10
 #define CONF_FILES_MAX 100
-
-static void *member(const struct conf *c, const struct conf_key *key)
-{
-	return (char *)(uintptr_t)c + key->offset;
-}
 
 void conf_init(struct conf *c)
 {
@@ -33,172 +27,10 @@ void conf_init(struct conf *c)
 
 void conf_done(struct conf *c)
 {
-	for (size_t i = 0; i < conf_keys_count; i++) {
-		const struct conf_key *key = &conf_keys[i];
-
-		if (key->type == CONF_STRING || key->type == CONF_PATH)
-			free(*(char **)member(c, key));
-		else if (key->type == CONF_LIST)
-			strv_done(member(c, key));
-	}
+	conf_keys_done(c);
+	policy_done(&c->policy);
+	strv_done(&c->overridden);
 	conf_init(c);
-}
-
-static int set_string(char **p, const char *value, struct err *e)
-{
-	char *copy = str_dup(value, e);
-
-	if (!copy)
-		return -1;
-	free(*p);
-	*p = copy;
-	return 0;
-}
-
-static int set_list(struct strv *p, const char *value, struct err *e)
-{
-	scoped_strv struct strv v = STRV_INIT;
-
-	if (strv_split(&v, value, CONF_BLANKS "\n", e) < 0)
-		return -1;
-	strv_done(p);
-	*p = TAKE(v, (struct strv)STRV_INIT);
-	return 0;
-}
-
-/*
- * Find the value of KEY whose name is VALUE.
- * Returns 1: *RET is that value; 0: no value has this name.
- */
-static int find_name(const struct conf_key *key, const char *value, int *ret)
-{
-	for (int i = 0; key->names[i]; i++) {
-		if (str_eq(key->names[i], value)) {
-			*ret = i;
-			return 1;
-		}
-	}
-	return 0;
-}
-
-/* Parse a size: "64M" is 64 * 1024 * 1024. False: S is no size, or is larger than MAX. */
-static bool parse_size(const char *s, uint64_t max, uint64_t *ret)
-{
-	static const char units[] = "KMGT";
-	const size_t len = strlen(s);
-	const char *unit = len ? strchr(units, s[len - 1]) : NULL;
-	const unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-	uint64_t n;
-
-	if (!num_parse_u64(s, len - (unit ? 1 : 0), max >> shift, &n))
-		return false;
-	*ret = n << shift;
-	return true;
-}
-
-/*
- * Parse VALUE and store it in P, the member of KEY.
- * Returns 1: stored; 0: VALUE is not one that KEY may have; -1: *E.
- */
-static int set_value(void *p, const struct conf_key *key, const char *value, struct err *e)
-{
-	bool yes = str_eq(value, "true");
-	uint64_t n;
-	int i;
-
-	switch (key->type) {
-	case CONF_STRING:
-		if (value[strcspn(value, CONF_BLANKS "\n")])
-			return 0;
-		return set_string(p, value, e) < 0 ? -1 : 1;
-	case CONF_PATH:
-		if (value[0] && value[0] != '/')
-			return 0;
-		return set_string(p, value, e) < 0 ? -1 : 1;
-	case CONF_LIST:
-		return set_list(p, value, e) < 0 ? -1 : 1;
-	case CONF_U64:
-		if (key->zero_is_auto && str_eq(value, "auto"))
-			value = "0";
-		if (!num_parse_u64(value, strlen(value), key->max, &n))
-			return 0;
-		memcpy(p, &n, sizeof n);
-		return 1;
-	case CONF_SIZE:
-		if (!parse_size(value, key->max, &n))
-			return 0;
-		memcpy(p, &n, sizeof n);
-		return 1;
-	case CONF_BOOL:
-		if (!yes && !str_eq(value, "false"))
-			return 0;
-		memcpy(p, &yes, sizeof yes);
-		return 1;
-	case CONF_ENUM:
-		if (!find_name(key, value, &i))
-			return 0;
-		memcpy(p, &i, sizeof i);
-		return 1;
-	}
-	return 0;
-}
-/* The parser reads and writes every enumeration of the table as an int. */
-static_assert(sizeof(enum spec_profile) == sizeof(int) &&
-		      sizeof(enum conf_registration) == sizeof(int) &&
-		      sizeof(enum conf_cgroups) == sizeof(int) &&
-		      sizeof(enum conf_inputs) == sizeof(int),
-	      "enum of another size");
-
-static int unknown_key(const char *where, const char *name, struct err *e)
-{
-	scoped_buf struct buf b = BUF_INIT(ERR_MSG_MAX);
-
-	for (size_t i = 0; i < conf_keys_count; i++)
-		if (buf_addf(&b, e, "%s%s", i ? ", " : "", conf_keys[i].name) < 0)
-			return -1;
-	return err_set(e, ERR_INPUT, "%s: there is no key '%s'; the keys are %s", where, name,
-		       b.data);
-}
-
-/*
- * Refuse a VALUE in quotes. Shells and other programs remove quotes; here they would be a part of
- * the value.
- */
-static int refuse_quotes(const char *where, const char *name, const char *value, struct err *e)
-{
-	const size_t len = strlen(value);
-	const char quote = value[0];
-	scoped_buf struct buf bare = BUF_INIT(ERR_MSG_MAX);
-
-	if (len < 2 || (quote != '"' && quote != '\'') || value[len - 1] != quote)
-		return 0;
-	for (const char *p = value; *p; p++)
-		if (*p != quote && buf_addc(&bare, *p, e) < 0)
-			return -1;
-	return err_set(e, ERR_INPUT,
-		       "%s: key '%s' is %s: values stand without quotes; did you mean '%s = %s'?",
-		       where, name, value, name, bare.data ? bare.data : "");
-}
-
-int conf_set(struct conf *c, const char *where, const char *name, const char *value, struct err *e)
-{
-	const struct conf_key *key = conf_key_find(name);
-	scoped_buf struct buf allowed = BUF_INIT(ERR_MSG_MAX);
-	int rc;
-
-	if (!key)
-		return unknown_key(where, name, e);
-	if (refuse_quotes(where, name, value, e) < 0)
-		return -1;
-	rc = set_value(member(c, key), key, value, e);
-	if (rc < 0)
-		return -1;
-	if (rc > 0)
-		return 0;
-	if (conf_allowed(key, &allowed, e) < 0)
-		return -1;
-	return err_set(e, ERR_INPUT, "%s: key '%s' is '%s', allowed is %s", where, name, value,
-		       allowed.data);
 }
 
 /* A text that is being read. */
@@ -207,6 +39,7 @@ struct source {
 	const char *path;
 	unsigned line, depth; /* depth: how many files include it, one inside the other */
 	unsigned *files;      /* how many files were read so far in all */
+	bool in_section;      /* keys go into the last section */
 };
 
 static int read_file(struct source *s, bool may_be_missing, struct err *e);
@@ -217,10 +50,15 @@ static int include(const struct source *from, const char *where, const char *nam
 {
 	scoped_free char *path = NULL;
 	const char *slash = strrchr(from->path, '/');
-	struct source s = {from->c, NULL, 0, from->depth + 1, from->files};
+	struct source s = {from->c, NULL, 0, from->depth + 1, from->files, false};
 
 	if (!*name)
 		return err_set(e, ERR_INPUT, "%s: 'include' needs the name of a file", where);
+	if (from->in_section)
+		return err_set(e, ERR_INPUT,
+			       "%s: a section cannot include a file; put 'include' before the "
+			       "first section",
+			       where);
 	if (name[0] == '/' || !slash)
 		path = str_dup(name, e);
 	else
@@ -274,6 +112,17 @@ static int no_pair(const char *where, const char *word, const char *line, struct
 		       where, word, *line ? " " : "", line, hint);
 }
 
+/* Begin the section whose header is LINE, of LEN bytes. */
+static int begin_section(struct source *s, const char *where, char *line, size_t len, struct err *e)
+{
+	if (line[len - 1] != ']')
+		return err_set(e, ERR_INPUT, "%s: the section '%s' does not end with ']'", where,
+			       line);
+	line[len - 1] = '\0';
+	s->in_section = true;
+	return policy_begin(&s->c->policy, where, line + 1, e);
+}
+
 /* Do what LINE says. LINE is changed. */
 static int parse_line(struct source *s, char *line, struct err *e)
 {
@@ -289,6 +138,8 @@ static int parse_line(struct source *s, char *line, struct err *e)
 		line[len - 1] = '\0';
 	if (!len)
 		return 0;
+	if (line[0] == '[')
+		return begin_section(s, where, line, len, e);
 	word = take_word(&line);
 	if (str_eq(word, "include") || str_eq(word, "!include"))
 		return include(s, where, line, word[0] == '!', e);
@@ -296,7 +147,8 @@ static int parse_line(struct source *s, char *line, struct err *e)
 		return no_pair(where, word, line, e);
 	line++;
 	line += strspn(line, CONF_BLANKS);
-	return conf_set(s->c, where, word, line, e);
+	return s->in_section ? policy_add(&s->c->policy, where, word, line, e)
+			     : conf_set(s->c, where, word, line, e);
 }
 
 static int parse_text(struct source *s, const char *text, size_t len, struct err *e)
@@ -321,7 +173,7 @@ static int parse_text(struct source *s, const char *text, size_t len, struct err
 int conf_parse(struct conf *c, const char *path, const char *text, size_t len, struct err *e)
 {
 	unsigned files = CONF_FILES_MAX;
-	struct source s = {c, path, 0, 0, &files};
+	struct source s = {c, path, 0, 0, &files, false};
 
 	return parse_text(&s, text, len, e);
 }
@@ -348,11 +200,20 @@ static int load_file(struct conf *c, const char *path, struct err *e)
 {
 	const char *env = getenv(CONF_ENV_PREFIX "CONFIG");
 	unsigned files = 0;
-	struct source s = {c, path, 0, 0, &files};
+	struct source s = {c, path, 0, 0, &files, false};
 
 	if (!path)
 		s.path = env && *env ? env : CONF_FILE;
 	return read_file(&s, !path && s.path != env, e);
+}
+
+/* Set a key for good: no section changes it. */
+static int override(struct conf *c, const char *where, const char *name, const char *value,
+		    struct err *e)
+{
+	if (conf_set(c, where, name, value, e) < 0)
+		return -1;
+	return strv_has(&c->overridden, name) ? 0 : strv_add(&c->overridden, name, e);
 }
 
 /* Set the key that VARIABLE ("NIX_OCI_HOOK_MAX_JOBS=2") names. */
@@ -371,22 +232,13 @@ static int load_variable(struct conf *c, const char *variable, struct err *e)
 		return 0;
 	for (char *p = name; *p; p++)
 		*p = *p == '_' ? '-' : *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
-	return conf_set(c, where, name, eq + 1, e);
+	return override(c, where, name, eq + 1, e);
 }
 
 static int load_environment(struct conf *c, struct err *e)
 {
 	for (char **v = environ; v && *v; v++)
 		if (str_starts(*v, CONF_ENV_PREFIX) && load_variable(c, *v, e) < 0)
-			return -1;
-	return 0;
-}
-
-int conf_set_defaults(struct conf *c, struct err *e)
-{
-	for (size_t i = 0; i < conf_keys_count; i++)
-		if (conf_set(c, "default", conf_keys[i].name,
-			     conf_keys[i].def ? conf_keys[i].def : "", e) < 0)
 			return -1;
 	return 0;
 }
@@ -458,7 +310,7 @@ static int check_paths(const struct conf *c, struct err *e)
 {
 	for (size_t i = 0; i < conf_keys_count; i++) {
 		const struct conf_key *key = &conf_keys[i];
-		const char *path = key->type == CONF_PATH ? *(char **)member(c, key) : NULL;
+		const char *path = key->type == CONF_PATH ? *(char **)conf_member(c, key) : NULL;
 
 		if (path && !str_is_utf8(path))
 			return err_set(
@@ -478,7 +330,7 @@ int conf_load(struct conf *c, const char *path, const struct strv *options, stru
 	    load_environment(&new, e) < 0)
 		return -1;
 	for (size_t i = 0; options && i + 1 < options->n; i += 2)
-		if (conf_set(&new, "--option", options->items[i], options->items[i + 1], e) < 0)
+		if (override(&new, "--option", options->items[i], options->items[i + 1], e) < 0)
 			return -1;
 	if (find_state_dir(&new, e) < 0 || find_cache_dir(&new, e) < 0 || check_paths(&new, e) < 0)
 		return -1;
@@ -487,42 +339,7 @@ int conf_load(struct conf *c, const char *path, const struct strv *options, stru
 	return 0;
 }
 
-static int print_value(const void *p, const struct conf_key *key, struct buf *b, struct err *e)
-{
-	const struct strv *list = p;
-	uint64_t n;
-	bool yes;
-	int i;
-
-	switch (key->type) {
-	case CONF_STRING:
-	case CONF_PATH:
-		return buf_adds(b, *(char *const *)p, e);
-	case CONF_LIST:
-		for (size_t w = 0; w < list->n; w++)
-			if (buf_addf(b, e, "%s%s", w ? " " : "", list->items[w]) < 0)
-				return -1;
-		return 0;
-	case CONF_U64:
-	case CONF_SIZE:
-		memcpy(&n, p, sizeof n);
-		return buf_addf(b, e, "%llu", (unsigned long long)n);
-	case CONF_BOOL:
-		memcpy(&yes, p, sizeof yes);
-		return buf_adds(b, yes ? "true" : "false", e);
-	case CONF_ENUM:
-		memcpy(&i, p, sizeof i);
-		return buf_adds(b, key->names[i], e);
-	}
-	return 0;
-}
-
 int conf_print(const struct conf *c, struct buf *b, struct err *e)
 {
-	for (size_t i = 0; i < conf_keys_count; i++)
-		if (buf_addf(b, e, "%s = ", conf_keys[i].name) < 0 ||
-		    print_value(member(c, &conf_keys[i]), &conf_keys[i], b, e) < 0 ||
-		    buf_addc(b, '\n', e) < 0)
-			return -1;
-	return 0;
+	return conf_print_globals(c, b, e) < 0 ? -1 : policy_print(c, b, e);
 }

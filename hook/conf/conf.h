@@ -10,6 +10,8 @@
  *
  * One table (conf_keys) is the source of the parser, of --help, of docs/configuration.md and of the
  * manual page.
+ *
+ * Sections of the file set keys for some builds only: see hook/conf/policy.h.
  */
 #ifndef HOOK_CONF_CONF_H
 #define HOOK_CONF_CONF_H
@@ -17,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "hook/conf/policy.h"
 #include "nar/base/buf.h"
 #include "nar/base/err.h"
 #include "specgen/spec.h"
@@ -54,6 +57,8 @@ struct conf {
 	struct strv impure_env_secrets; /* secrets that impureEnvVars may name nevertheless */
 	bool userns;                    /* builds run in a user namespace */
 	char *store_name;               /* what Nix calls this machine; "": "oci:<runtime>" */
+	struct policy policy;           /* sections: what holds for some builds only */
+	struct strv overridden;         /* keys of environment and command line */
 };
 
 #define CONF_INIT               \
@@ -87,5 +92,7 @@ enum conf_format { CONF_TEXT, CONF_MARKDOWN, CONF_MAN };
 void conf_print_keys(FILE *out, enum conf_format format);
 /* Append to B the text of a configuration file that sets every key as C has it. */
 int conf_print(const struct conf *c, struct buf *b, struct err *e) MUST_CHECK;
+/* Append the keys of C that stand in no section. */
+int conf_print_globals(const struct conf *c, struct buf *b, struct err *e) MUST_CHECK;
 
 #endif

@@ -9,6 +9,9 @@
 
 #include "hook/conf/conf.h"
 
+/* What separates words in a configuration file. */
+#define CONF_BLANKS " \t\r"
+
 enum conf_type {
 	CONF_STRING,
 	CONF_PATH, /* absolute, or "" */
@@ -27,12 +30,20 @@ struct conf_key {
 	const char *help;         /* sentences for all three formats: plain words, no markup */
 	uint64_t max;             /* largest value of a CONF_U64 or CONF_SIZE */
 	bool zero_is_auto;        /* CONF_U64: "auto" is another word for 0 */
+	bool machine;             /* holds for all builds: it cannot stand in a section */
 	const char *const *names; /* CONF_ENUM: the name of each value; NULL ends the list */
 };
 
 extern const struct conf_key conf_keys[];
 extern const size_t conf_keys_count;
 
+/* Where C holds the value of KEY. */
+static inline void *conf_member(const struct conf *c, const struct conf_key *key)
+{
+	return (char *)(uintptr_t)c + key->offset;
+}
+/* Free the values of all keys in C. */
+void conf_keys_done(struct conf *c);
 /* Return the key named NAME. NULL: there is none. */
 const struct conf_key *conf_key_find(const char *name);
 /* Append to B what values KEY may have: "a number from 0 to 4096". */

@@ -37,12 +37,13 @@ const struct conf_key conf_keys[] = {
 	{"cache-dir", CONF_PATH, AT(cache_dir), NULL,
 	 .help = "Directory for inputs that were unpacked, which all builds share. The default "
 		 "is /var/cache/nix-oci-hook for root, else nix-oci-hook below $XDG_CACHE_HOME, "
-		 "or below $HOME/.cache. Nobody but its user may write to it."},
+		 "or below $HOME/.cache. Nobody but its user may write to it.",
+	 .machine = true},
 	{"cache-size", CONF_U64, AT(cache_size), "21474836480",
 	 .help = "How many bytes of inputs, counted as NARs, are kept in the cache-dir. Beyond "
 		 "that those go that were not used for longest; what a running build uses "
 		 "stays, even if it alone is more.",
-	 .max = INT64_MAX},
+	 .max = INT64_MAX, .machine = true},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
 	 .help = "Whether builds get control groups of their own: on, the runtime makes "
 		 "them; off, it makes none; auto, none but where the runtime cannot do "
@@ -69,13 +70,13 @@ const struct conf_key conf_keys[] = {
 	{"max-jobs", CONF_U64, AT(max_jobs), "0",
 	 .help = "How many builds run at once on this machine, over all hooks. 0, or auto: as many "
 		 "as it has cores. Nix does not bound how many hooks it starts.",
-	 .max = 4096, .zero_is_auto = true},
+	 .max = 4096, .zero_is_auto = true, .machine = true},
 	{"max-queued", CONF_U64, AT(max_queued), "1000",
 	 .help = "How many more builds are accepted and wait for their turn, first come, "
 		 "first served. Beyond that, and where the Nix that asks is about to run out of "
 		 "descriptors (it needs five for each build; see 'ulimit -n'), it is told to ask "
 		 "again, which it does after five seconds.",
-	 .max = 100000},
+	 .max = 100000, .machine = true},
 	{"memory-max", CONF_SIZE, AT(memory_max), "0",
 	 .help = "How much memory each build may use, as control groups count it. A build that "
 		 "needs more is killed, and it is said that it ran out of memory. 0: no limit. A "
@@ -92,7 +93,7 @@ const struct conf_key conf_keys[] = {
 	 .help = "How outputs become valid: sqlite writes to Nix's database, load-db runs "
 		 "nix-store --load-db, auto takes sqlite where the database has the schema "
 		 "that is known.",
-	 .names = registration_names},
+	 .names = registration_names, .machine = true},
 	{"runtime", CONF_STRING, AT(runtime), "auto",
 	 .help = "The OCI runtime: its name or absolute path. With auto it is the first of "
 		 "crun, runc, youki and runsc that is found and can run on this machine."},
@@ -105,10 +106,12 @@ const struct conf_key conf_keys[] = {
 	{"state-dir", CONF_PATH, AT(state_dir), NULL,
 	 .help = "Directory for locks, queues and what runtimes keep while a build runs. "
 		 "The default is /run/nix-oci-hook for root, else nix-oci-hook below "
-		 "$XDG_RUNTIME_DIR, or below $HOME/.local/state."},
+		 "$XDG_RUNTIME_DIR, or below $HOME/.local/state.",
+	 .machine = true},
 	{"store-name", CONF_STRING, AT(store_name), "",
 	 .help = "What Nix calls this machine in its messages. Empty: oci: and the "
-		 "runtime's name."},
+		 "runtime's name.",
+	 .machine = true},
 	{"sync", CONF_ENUM, AT(sync), "auto",
 	 .help = "Whether outputs are written to the disk before they are registered, so that "
 		 "no power cut leaves a valid path whose files are empty. It costs each build "
@@ -116,7 +119,7 @@ const struct conf_key conf_keys[] = {
 		 "fsync-metadata is false; with off, only where Nix's fsync-store-paths or "
 		 "sync-before-registering is true. The same goes for what nix-oci-hook build "
 		 "writes into a binary cache that is a directory, but for Nix's settings.",
-	 .names = sync_names},
+	 .names = sync_names, .machine = true},
 	{"userns", CONF_BOOL, AT(userns), "true",
 	 .help = "Whether builds run in a user namespace, as in Nix's sandbox. Where none can be "
 		 "made, builds of root do without one, with a warning, if Nix's setting "

@@ -28,12 +28,13 @@ static int system_is_ours(const char *system, const struct settings *s, bool *re
 }
 
 /* Set *RET to the first feature in WANTED that this machine does not offer, or to NULL. */
-static int missing_feature(const struct strv *wanted, const struct store *st,
-			   const struct settings *s, const char **ret, struct err *e)
+static int missing_feature(const struct decide_here *here, const struct strv *wanted,
+			   const char **ret, struct err *e)
 {
 	scoped_strv struct strv have = STRV_INIT;
 
-	if (store_features(st, s, &have, e) < 0)
+	if (store_features(here->store, here->settings, &have, e) < 0 ||
+	    policy_features(here->policy, &have, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(own_features); i++)
 		if (strv_add(&have, own_features[i], e) < 0)
@@ -108,9 +109,10 @@ static const struct drv_output *unknown_hash(const struct drv *d)
 	return NULL;
 }
 
-int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
-	   struct store *st, enum decision *ret, struct buf *why, struct err *e)
+int decide(const struct decide_here *here, const struct proto_try *t, const struct drv *d,
+	   enum decision *ret, struct buf *why, struct err *e)
 {
+	struct store *st = here->store;
 	const char *feature = NULL;
 	bool ours = false, valid = false;
 
@@ -123,7 +125,7 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 				st->real_dir);
 	if (drv_is_builtin(d) && !builtin_name(d))
 		return buf_addf(why, e, "'%s' is a builder of Nix's own", d->builder);
-	if (system_is_ours(t->system, s, &ours, e) < 0)
+	if (system_is_ours(t->system, here->settings, &ours, e) < 0)
 		return -1;
 	/* A builtin builder runs on every machine, whatever system the derivation names. */
 	if (!ours && !drv_is_builtin(d)) {
@@ -133,7 +135,7 @@ int decide(const struct proto_try *t, const struct drv *d, const struct settings
 	/* Nix may have this feature though its setting does not name it. */
 	if (strv_has(&t->features, "recursive-nix"))
 		return buf_addf(why, e, "it wants Nix inside ('recursive-nix')");
-	if (missing_feature(&t->features, st, s, &feature, e) < 0)
+	if (missing_feature(here, &t->features, &feature, e) < 0)
 		return -1;
 	if (feature) {
 		*ret = DECIDE_FOREIGN;

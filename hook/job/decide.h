@@ -5,6 +5,7 @@
 #ifndef HOOK_JOB_DECIDE_H
 #define HOOK_JOB_DECIDE_H
 
+#include "hook/conf/policy.h"
 #include "hook/drv/derivation.h"
 #include "hook/nix/protocol.h"
 #include "hook/nix/settings.h"
@@ -17,12 +18,19 @@ enum decision {
 	DECIDE_FOREIGN, /* neither the hook nor Nix can build it on this machine */
 };
 
+/* What decides whether a derivation can be built: this machine and its settings. */
+struct decide_here {
+	const struct settings *settings;
+	struct store *store;
+	const struct policy *policy; /* defines system features */
+};
+
 /*
  * Decide about D, the derivation of the question T. If it is not accepted, WHY gets a line for
  * people that says why.
  * Returns -1: *E; a setting of Nix or the store cannot be read.
  */
-int decide(const struct proto_try *t, const struct drv *d, const struct settings *s,
-	   struct store *st, enum decision *ret, struct buf *why, struct err *e) MUST_CHECK;
+int decide(const struct decide_here *here, const struct proto_try *t, const struct drv *d,
+	   enum decision *ret, struct buf *why, struct err *e) MUST_CHECK;
 
 #endif

@@ -347,10 +347,12 @@ static int open_store(struct build *b, const char *run_dir, struct err *e)
 
 static int plan(struct build *b, struct err *e)
 {
+	const struct decide_here here = {b->settings, &b->store, &b->conf->policy};
+
 	if (target_plan(&b->target, &b->source, &b->caches, b->o->recursive, e) < 0 ||
 	    open_icache(b, e) < 0 ||
 	    open_store(b, b->icache ? input_cache_run_dir(b->icache) : "/nonexistent", e) < 0 ||
-	    target_check(&b->target, b->settings, &b->store, e) < 0)
+	    target_check(&b->target, &here, e) < 0)
 		return -1;
 	return caches_missing(&b->caches, &b->target.fetch, b->icache, &b->fetch, e);
 }

@@ -214,8 +214,7 @@ int target_plan(struct build_target *t, const struct build_source *source, struc
 
 /* ---- can it be built here ---- */
 
-static int check_node(const struct build_node *n, const struct settings *s, struct store *st,
-		      struct err *e)
+static int check_node(const struct build_node *n, const struct decide_here *here, struct err *e)
 {
 	scoped_attrs struct attrs a = ATTRS_INIT;
 	scoped_buf struct buf why = BUF_INIT(ERR_MSG_MAX);
@@ -225,18 +224,17 @@ static int check_node(const struct build_node *n, const struct settings *s, stru
 	t.system = str_dup(n->drv.system, e);
 	if (!t.system || attrs_open(&a, &n->drv, e) < 0 ||
 	    attrs_list(&a, "requiredSystemFeatures", &t.features, e) < 0 ||
-	    decide(&t, &n->drv, s, st, &d, &why, e) < 0)
+	    decide(here, &t, &n->drv, &d, &why, e) < 0)
 		return -1;
 	if (d == DECIDE_ACCEPT)
 		return 0;
 	return err_set(e, ERR_INPUT, "'%s' cannot be built here: %s", n->drv.path, why.data);
 }
 
-int target_check(const struct build_target *t, const struct settings *s, struct store *st,
-		 struct err *e)
+int target_check(const struct build_target *t, const struct decide_here *here, struct err *e)
 {
 	for (size_t i = 0; i < t->n_builds; i++)
-		if (check_node(t->builds[i], s, st, e) < 0)
+		if (check_node(t->builds[i], here, e) < 0)
 			return -1;
 	return 0;
 }

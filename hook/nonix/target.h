@@ -5,6 +5,7 @@
 #ifndef HOOK_NONIX_TARGET_H
 #define HOOK_NONIX_TARGET_H
 
+#include "hook/job/decide.h"
 #include "hook/nix/settings.h"
 #include "hook/nonix/caches.h"
 #include "hook/nonix/graph.h"
@@ -40,8 +41,8 @@ int target_read(struct build_target *t, const char *arg, struct caches *c,
  */
 int target_plan(struct build_target *t, const struct build_source *source, struct caches *c,
 		bool recursive, struct err *e) MUST_CHECK;
-/* Refuse a build that S and ST say this machine cannot do. Nothing is valid in ST yet. */
-int target_check(const struct build_target *t, const struct settings *s, struct store *st,
+/* Refuse a build that HERE says this machine cannot do. Nothing is valid in its store yet. */
+int target_check(const struct build_target *t, const struct decide_here *here,
 		 struct err *e) MUST_CHECK;
 void target_done(struct build_target *t);
 #define scoped_target __attribute__((cleanup(target_done), unused))

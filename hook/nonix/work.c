@@ -27,6 +27,7 @@
 #include "hook/base/log.h"
 #include "hook/job/job.h"
 #include "hook/nonix/upload.h"
+#include "hook/request/narrow.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/cache/dest.h"
@@ -95,6 +96,17 @@ static int wait_for_slot(struct slots *s, struct err *e)
 	return slots_queued(s) ? slots_wait(s, -1, e) : 0;
 }
 
+/* This process has the build of N alone: its configuration becomes what holds for that. */
+static int narrow(const struct work *w, const struct build_node *n, struct err *e)
+{
+	if (!w->conf->policy.n)
+		return 0;
+	if (conf_narrow(w->conf, &n->drv, e) < 0)
+		return -1;
+	runtime_done(w->runtime);
+	return runtime_find(w->conf, w->runtime, e);
+}
+
 static int build(const struct work *w, const struct build_node *n, int watch_fd,
 		 struct run_result *end, struct err *e)
 {
@@ -105,7 +117,9 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 
 	if (!slots)
 		return -1;
-	rc = wait_for_slot(slots, e) < 0 || job_inputs(w, n, &inputs, e) < 0 ? -1 : 0;
+	rc = narrow(w, n, e) < 0 || wait_for_slot(slots, e) < 0 || job_inputs(w, n, &inputs, e) < 0
+		     ? -1
+		     : 0;
 	if (rc == 0) {
 		const struct job job = {
 			.conf = w->conf,

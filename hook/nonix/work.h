@@ -25,10 +25,10 @@
 #include "specgen/request.h"
 
 struct work {
-	const struct conf *conf;
+	struct conf *conf; /* the process of a build changes its copy */
 	const struct settings *settings;
-	const struct runtime *runtime;
-	struct store *store; /* a store without Nix, which knows the closures of all inputs */
+	struct runtime *runtime; /* likewise */
+	struct store *store;     /* a store without Nix, which knows the closures of all inputs */
 	struct progress *show;
 	const char *to; /* URL of the cache for the outputs */
 	const struct cache_options *cache;

@@ -8,7 +8,7 @@
 
 #include "hook/request/builtin_program.h"
 #include "hook/request/make.h"
-#include "hook/store/store.h"
+#include "hook/request/narrow.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/storepath.h"
@@ -50,11 +50,7 @@ static int read_from_store(void *ctx, const char *path, struct drv *ret, struct 
 	return real ? drv_read(path, real, st->dir, ret, e) : -1;
 }
 
-/*
- * Read the derivation ARG: a path in ST or a base name there, else a file elsewhere. Nix has not
- * checked the output paths of such a file, so they are checked here.
- */
-static int read_derivation(const char *arg, struct store *st, struct drv *ret, struct err *e)
+int derivation_from_argument(const char *arg, struct store *st, struct drv *ret, struct err *e)
 {
 	const bool has_slash = strchr(arg, '/') != NULL;
 	scoped_free char *path = has_slash ? str_dup(arg, e) : str_fmt(e, "%s/%s", st->dir, arg);
@@ -78,15 +74,16 @@ static int read_derivation(const char *arg, struct store *st, struct drv *ret, s
 	return drv_check_invariants(ret, st->dir, read_from_store, st, e);
 }
 
-static int from_derivation(const char *arg, const struct conf *c, const struct settings *s,
-			   bool unbuilt, struct request *ret, struct err *e)
+static int from_derivation(const char *arg, struct conf *c, const struct settings *s, bool unbuilt,
+			   struct request *ret, struct err *e)
 {
 	scoped_store struct store store = {0};
 	scoped_drv struct drv drv = DRV_INIT;
 	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
 	scoped_strv struct strv inputs = STRV_INIT;
 
-	if (store_open(&store, s, REG_AUTO, e) < 0 || read_derivation(arg, &store, &drv, e) < 0 ||
+	if (store_open(&store, s, REG_AUTO, e) < 0 ||
+	    derivation_from_argument(arg, &store, &drv, e) < 0 || conf_narrow(c, &drv, e) < 0 ||
 	    input_closure(&drv, &store, unbuilt, &inputs, e) < 0)
 		return -1;
 	if (drv_is_builtin(&drv) && builtin_program_find(c, &builtin, e) < 0)
@@ -118,7 +115,7 @@ int request_from_file(const char *arg, struct request *ret, struct err *e)
 	return 0;
 }
 
-int request_from_argument(const char *arg, const struct request_args *a, const struct conf *c,
+int request_from_argument(const char *arg, const struct request_args *a, struct conf *c,
 			  struct settings *s, struct request *ret, struct err *e)
 {
 	if (a->store && settings_set(s, "store", a->store, e) < 0)

@@ -8,6 +8,7 @@
 #include "hook/conf/conf.h"
 #include "hook/drv/derivation.h"
 #include "hook/nix/settings.h"
+#include "hook/store/store.h"
 #include "nar/base/err.h"
 #include "specgen/request.h"
 
@@ -22,9 +23,17 @@ struct request_args {
  * base name there, or a file elsewhere), and a request is made of it. Passwords and certificates of
  * this machine, which builtin:fetchurl would get, do not become a part of that request. Else ARG is
  * a JSON file ("-": standard input). If A names a store, the setting `store` in S is set to it.
+ * C becomes what holds for the derivation (conf_narrow()).
  */
-int request_from_argument(const char *arg, const struct request_args *a, const struct conf *c,
+int request_from_argument(const char *arg, const struct request_args *a, struct conf *c,
 			  struct settings *s, struct request *ret, struct err *e) MUST_CHECK;
+
+/*
+ * Read the derivation ARG: a path in ST or its base name there, else a file from elsewhere, whose
+ * output paths are checked.
+ */
+int derivation_from_argument(const char *arg, struct store *st, struct drv *ret,
+			     struct err *e) MUST_CHECK;
 
 /*
  * Read a derivation from the file ARG, which may have any name. The derivation's store path is
