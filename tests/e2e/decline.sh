@@ -27,21 +27,21 @@ check_eq "a store that has the feature: the hook builds" "$?: $(grep -c "on 'oci
 
 # JSON has no other bytes, so there would be nothing that a runtime could be told.
 store=$W/$'caf\xe9'
-odd() { # odd MAX-JOBS HOOK
-  on hook nix-build --no-out-link --store "$store" --option max-jobs "$1" --option build-hook "$2" \
+odd() { # odd MAX-JOBS SIDE [OPTION...]
+  on "$2" nix-build --no-out-link --store "$store" --option max-jobs "$1" "${@:3}" \
     -E "derivation { name = \"odd\"; system = builtins.currentSystem; builder = \"/bin/sh\"; args = [ \"-c\" \"echo >\$out\" ]; }" \
     >/dev/null 2>"$W/hook.log"
 }
-odd 0 "$NIX_OCI_HOOK"
+odd 0 hook --option build-hook "$NIX_OCI_HOOK"
 check "a store that is not UTF-8: nix-build fails" [ $? != 0 ]
 check_log "a store that is not UTF-8: the reason is told" \
   "nix-oci-hook does not build '/nix/store/.*\\.drv': the store directory '$W/caf.*' is not UTF-8" "$W/hook.log"
-odd 1 "$NIX_OCI_HOOK"
+odd 1 hook --option build-hook "$NIX_OCI_HOOK"
 with=$?
 check_eq "a store that is not UTF-8: left to Nix, where Nix may build" "$(grep -c "on 'oci:" "$W/hook.log")" 0
 # Newer Nix cannot build in such a store itself.
 rm -rf "$store"
-odd 1 ""
+odd 1 ref
 check_eq "a store that is not UTF-8: it ends as without a hook" "$with" $?
 
 # Nix builds it itself: nobody needs to know why. What it cannot build either is told all the same.
