@@ -185,29 +185,41 @@ static int add_made(struct dead *d, const char *entry, struct err *e)
 	return strv_add(&d->bundles, entry, e);
 }
 
+/* Return what follows PREFIX in S; NULL: S does not begin with it. */
+static const char *after(const char *s, const char *prefix)
+{
+	return str_starts(s, prefix) ? s + strlen(prefix) : NULL;
+}
+
+static void parse_number(const char *text, unsigned *ret)
+{
+	uint64_t number;
+
+	if (num_parse_u64(text, strlen(text), UINT8_MAX, &number))
+		*ret = (unsigned)number;
+}
+
 /* Parse the string S of a record. An unknown key is of another version and passed over. */
 static int parse_entry(const char *s, struct dead *ret, struct err *e)
 {
-	const char *eq = strchr(s, '=');
-	const size_t n = eq ? (size_t)(eq - s) : 0;
-	uint64_t number;
+	const char *value;
 
-	if (!eq)
-		return 0;
-	if (n == 4 && strncmp(s, "boot", n) == 0)
-		ret->boot = eq + 1;
-	else if (n == 2 && strncmp(s, "id", n) == 0)
-		ret->id = eq + 1;
-	else if (n == 6 && strncmp(s, "delete", n) == 0)
-		return strv_add(&ret->delete, eq + 1, e);
-	else if (n == 6 && strncmp(s, "intend", n) == 0)
-		return strv_add(&ret->intended, eq + 1, e);
-	else if (n == 6 && strncmp(s, "bundle", n) == 0)
-		return add_made(ret, eq + 1, e);
-	else if (n == 6 && strncmp(s, "cgroup", n) == 0)
-		return strv_add(&ret->cgroups, eq + 1, e);
-	else if (num_parse_u64(eq + 1, strlen(eq + 1), UINT8_MAX, &number))
-		*(n == 4 ? &ret->kind : &ret->layout) = (unsigned)number;
+	if ((value = after(s, "boot=")))
+		ret->boot = value;
+	else if ((value = after(s, "id=")))
+		ret->id = value;
+	else if ((value = after(s, "kind=")))
+		parse_number(value, &ret->kind);
+	else if ((value = after(s, "layout=")))
+		parse_number(value, &ret->layout);
+	else if ((value = after(s, "delete=")))
+		return strv_add(&ret->delete, value, e);
+	else if ((value = after(s, "intend=")))
+		return strv_add(&ret->intended, value, e);
+	else if ((value = after(s, "bundle=")))
+		return add_made(ret, value, e);
+	else if ((value = after(s, "cgroup=")))
+		return strv_add(&ret->cgroups, value, e);
 	return 0;
 }
 

@@ -46,7 +46,8 @@ static void make_runtime(void)
 	FILE *f = fopen(runtime, "w");
 
 	assert_non_null(f);
-	fprintf(f, "#!/bin/sh\necho \"$@\" >>%s\n", witness);
+	fprintf(f, "#!/bin/sh\necho \"$@\" >>%s\ngrep -c . /proc/self/mountinfo >>%s\n", witness,
+		witness);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(chmod(runtime, 0755), 0);
 }
@@ -68,7 +69,8 @@ static void die_in_a_run(int cut)
 		    (cut > 0 && (fd = io_mkdir(AT_FDCWD, bundle, 0700, &e)) < 0) ||
 		    (cut > 0 && record_made(&r, fd, bundle, &e) < 0) ||
 		    (cut > 1 && record_runtime(&r, &rt, "the-id", true, &e) < 0) ||
-		    (cut > 2 && io_write(r.fd, "bundle=1:2", 10, "record", &e) < 0))
+		    (cut == 3 && io_write(r.fd, "bundle=1:2", 10, "record", &e) < 0) ||
+		    (cut == 4 && io_write(r.fd, "what=0", 7, "record", &e) < 0))
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}
@@ -90,7 +92,7 @@ static unsigned count_entries(void)
 
 static void the_next_run_removes_what_a_killed_one_left(void **state)
 {
-	for (int cut = 0; cut <= 3; cut++) {
+	for (int cut = 0; cut <= 4; cut++) {
 		struct err e = ERR_INIT;
 
 		make_runtime();
@@ -120,6 +122,28 @@ static void the_runtime_is_told_to_delete(void **state)
 	assert_ok(&e, record_enter(dir, &r, &e));
 	assert_ok(&e, io_read_file(AT_FDCWD, witness, &b, &e));
 	assert_non_null(strstr(b.data, "/r delete --force the-id\n"));
+}
+
+/* The runtime must find the same mounts as without the key: "what" is not its kind. */
+static void a_key_of_another_version_is_passed_over(void **state)
+{
+	char mounts[2][32];
+
+	for (int i = 0; i < 2; i++) {
+		struct err e = ERR_INIT;
+		scoped_record struct record r = RECORD_INIT;
+		scoped_buf struct buf b = BUF_INIT(4096);
+
+		make_runtime();
+		die_in_a_run(i ? 4 : 2);
+		assert_ok(&e, record_enter(dir, &r, &e));
+		assert_ok(&e, io_read_file(AT_FDCWD, witness, &b, &e));
+		assert_int_equal(unlink(witness), 0);
+		const char *line = strchr(b.data, '\n');
+		assert_non_null(line);
+		snprintf(mounts[i], sizeof mounts[i], "%s", line);
+	}
+	assert_string_equal(mounts[0], mounts[1]);
 }
 
 /* Where a group can be made: needs root and cgroup v2. */
@@ -314,6 +338,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(the_next_run_removes_what_a_killed_one_left),
 		CASE(the_runtime_is_told_to_delete),
+		CASE(a_key_of_another_version_is_passed_over),
 		CASE(a_group_goes_with_all_that_is_in_it),
 		CASE(a_living_run_keeps_all),
 		CASE(another_directory_at_the_path_stays),
