@@ -412,11 +412,11 @@ static int look_at_all(int dirfd, const char *run_dir, struct err *e)
 
 /* ---- this run's ---- */
 
-/* Make *RET the record with the file FD and the name NAME, and lock it. Closes FD on failure. */
-static int take_name(int dirfd, const char *run_dir, const char *name, int fd, bool named,
-		     struct record *ret, struct err *e)
+/* Name the record in *RET, which has its file, NAME, and lock it. Frees *RET on failure. */
+static int take_name(int dirfd, const char *run_dir, const char *name, struct record *ret,
+		     struct err *e)
 {
-	scoped_record struct record r = {.fd = fd, .named = named};
+	scoped_record struct record r = TAKE(*ret, ((struct record)RECORD_INIT));
 
 	r.dir = str_fmt(e, "%s/%s", run_dir, name);
 	r.path = r.dir ? str_fmt(e, "%s" SUFFIX, r.dir) : NULL;
@@ -428,8 +428,7 @@ static int take_name(int dirfd, const char *run_dir, const char *name, int fd, b
 	/* A directory of that name was left by a version of this program that made no records. */
 	if (io_rmtree(dirfd, name, r.dir, e) < 0)
 		return -1;
-	*ret = r;
-	r = (struct record)RECORD_INIT;
+	*ret = TAKE(r, ((struct record)RECORD_INIT));
 	return 0;
 }
 
@@ -451,7 +450,8 @@ static int enter_unnamed(int dirfd, const char *run_dir, struct record *ret, str
 		return 0;
 	}
 	snprintf(name, sizeof name, "%" PRIu64, (uint64_t)st.st_ino);
-	return take_name(dirfd, run_dir, name, fd, false, ret, e) < 0 ? -1 : 1;
+	*ret = (struct record){.fd = fd};
+	return take_name(dirfd, run_dir, name, ret, e) < 0 ? -1 : 1;
 }
 
 /*
@@ -468,8 +468,10 @@ static int enter_named(int dirfd, const char *run_dir, struct record *ret, struc
 		const int fd =
 			openat(dirfd, file,
 			       O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			return take_name(dirfd, run_dir, name, fd, true, ret, e);
+		if (fd >= 0) {
+			*ret = (struct record){.fd = fd, .named = true};
+			return take_name(dirfd, run_dir, name, ret, e);
+		}
 		if (errno != EEXIST)
 			return err_sys(e, "creating '%s/%s'", run_dir, file);
 	}
