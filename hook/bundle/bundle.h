@@ -47,19 +47,15 @@ struct bundle {
  * would be in memory.
  */
 bool bundle_fits_memory(const struct request *r, enum spec_profile profile);
-/*
- * Create the bundle at PATH for the request R. A stale bundle at PATH is removed first. MEM_DIRFD,
- * an empty directory in memory or -1, gets everything except scratch/. USER owns the scratch
- * directories (NULL: the caller). H describes the machine; config.json is printed from it and R.
- *
- * A symbolic link among inputs and host paths becomes a link and is not mounted, as in Nix. On
- * failure nothing is left at PATH.
- */
-int bundle_create(const char *path, int mem_dirfd, const struct request *r,
-		  enum spec_profile profile, const struct spec_host *h,
-		  const struct build_user *user, struct bundle *ret, struct err *e) MUST_CHECK;
-/* Callbacks of bundle_create_by(); each may be NULL. */
-struct bundle_calls {
+/* A bundle that is to be created. */
+struct bundle_job {
+	const char *path; /* absolute; a stale bundle there is removed first */
+	int mem_dirfd;    /* empty directory in memory for everything except scratch/; or -1 */
+	const struct request *request;
+	enum spec_profile profile;
+	const struct spec_host *host;  /* this machine; config.json is printed from both */
+	const struct build_user *user; /* owns the scratch directories; NULL: the caller does */
+	/* Callbacks, with `ctx`; each may be NULL. */
 	void *ctx;
 	/*
 	 * Make the directory PATH, 0700, in place of what is there.
@@ -72,11 +68,11 @@ struct bundle_calls {
 	 */
 	int (*ask)(void *ctx, const char *root, struct err *e);
 };
-/* Like bundle_create(), with callbacks. */
-int bundle_create_by(const char *path, int mem_dirfd, const struct request *r,
-		     enum spec_profile profile, const struct spec_host *h,
-		     const struct build_user *user, const struct bundle_calls *calls,
-		     struct bundle *ret, struct err *e) MUST_CHECK;
+/*
+ * Create the bundle of J. A symbolic link among inputs and host paths becomes a link and is not
+ * mounted, as in Nix. On failure nothing is left at its path.
+ */
+int bundle_create(const struct bundle_job *j, struct bundle *ret, struct err *e) MUST_CHECK;
 /* Free memory and close descriptors; the files stay. */
 void bundle_done(struct bundle *b);
 #define scoped_bundle __attribute__((cleanup(bundle_done)))

@@ -14,6 +14,8 @@
 
 /* A bundle while it is created. */
 struct bundle_work {
+	const struct bundle_job *job;
+	/* The job's: */
 	const char *path;
 	const struct request *r;
 	const struct spec_host *h;
@@ -29,7 +31,6 @@ struct bundle_work {
 	bool *placed_inputs, *placed_host_paths;
 	bool own_null, lacks_null;
 	mode_t umask; /* the caller's */
-	struct bundle_calls calls;
 };
 
 /*

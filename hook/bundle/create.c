@@ -141,7 +141,7 @@ static int ask(const struct bundle_work *w, struct err *e)
 	scoped_free char *root = str_fmt(e, "%s/root", w->path);
 
 	(void)mask;
-	return root ? w->calls.ask(w->calls.ctx, root, e) : -1;
+	return root ? w->job->ask(w->job->ctx, root, e) : -1;
 }
 
 static int fill(struct bundle_work *w, struct err *e)
@@ -155,7 +155,7 @@ static int fill(struct bundle_work *w, struct err *e)
 		w->scratch_fds[i] = -1;
 	if (give_top(w, e) < 0 || make_scratch(w, e) < 0 || bundle_make_root(w, e) < 0)
 		return -1;
-	if (w->calls.ask && ask(w, e) < 0)
+	if (w->job->ask && ask(w, e) < 0)
 		return -1;
 	w->placed_inputs = mem_new(r->n_inputs, sizeof *w->placed_inputs, e);
 	if (!w->placed_inputs)
@@ -225,7 +225,7 @@ bool bundle_fits_memory(const struct request *r, enum spec_profile profile)
 	return true;
 }
 
-static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, struct err *e)
+static int create(struct bundle_work *w, struct bundle *ret, struct err *e)
 {
 	/* The process has one thread, so no other thread sees this umask. */
 	__attribute__((cleanup(umask_restore))) mode_t mask = umask(0);
@@ -234,11 +234,11 @@ static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, stru
 	w->umask = mask;
 	if (req_check(w->r, e) < 0)
 		return -1;
-	w->disk = w->calls.make_top ? w->calls.make_top(w->calls.ctx, w->path, e)
-				    : make_top(w->path, e);
+	w->disk =
+		w->job->make_top ? w->job->make_top(w->job->ctx, w->path, e) : make_top(w->path, e);
 	if (w->disk < 0)
 		return -1;
-	w->top = fcntl(mem_dirfd >= 0 ? mem_dirfd : w->disk, F_DUPFD_CLOEXEC, 0);
+	w->top = fcntl(w->in_memory ? w->job->mem_dirfd : w->disk, F_DUPFD_CLOEXEC, 0);
 	if (w->top < 0)
 		err_sys(e, "duplicating a descriptor");
 	if (w->top < 0 || fill(w, e) < 0 || finish(w, ret, e) < 0) {
@@ -254,43 +254,24 @@ static int create(struct bundle_work *w, int mem_dirfd, struct bundle *ret, stru
 	return 0;
 }
 
-static struct bundle_work work_for(const char *path, const struct request *r,
-				   enum spec_profile profile, const struct spec_host *h,
-				   const struct build_user *user)
+int bundle_create(const struct bundle_job *j, struct bundle *ret, struct err *e)
 {
-	return (struct bundle_work){.path = path,
-				    .r = r,
-				    .h = h,
-				    .profile = profile,
-				    .uid = user ? user->uid : NOBODY,
-				    .gid = user ? user->gid : (gid_t)-1,
-				    .disk = -1,
-				    .top = -1,
-				    .root = -1,
-				    .etc = -1,
-				    .dev = -1,
-				    .scratch = -1};
-}
+	scoped_work struct bundle_work w = {.job = j,
+					    .path = j->path,
+					    .r = j->request,
+					    .h = j->host,
+					    .profile = j->profile,
+					    .uid = j->user ? j->user->uid : NOBODY,
+					    .gid = j->user ? j->user->gid : (gid_t)-1,
+					    .in_memory = j->mem_dirfd >= 0,
+					    .disk = -1,
+					    .top = -1,
+					    .root = -1,
+					    .etc = -1,
+					    .dev = -1,
+					    .scratch = -1};
 
-int bundle_create(const char *path, int mem_dirfd, const struct request *r,
-		  enum spec_profile profile, const struct spec_host *h,
-		  const struct build_user *user, struct bundle *ret, struct err *e)
-{
-	const struct bundle_calls none = {0};
-
-	return bundle_create_by(path, mem_dirfd, r, profile, h, user, &none, ret, e);
-}
-
-int bundle_create_by(const char *path, int mem_dirfd, const struct request *r,
-		     enum spec_profile profile, const struct spec_host *h,
-		     const struct build_user *user, const struct bundle_calls *calls,
-		     struct bundle *ret, struct err *e)
-{
-	scoped_work struct bundle_work w = work_for(path, r, profile, h, user);
-
-	w.in_memory = mem_dirfd >= 0;
-	w.calls = *calls;
-	return create(&w, mem_dirfd, ret, e);
+	return create(&w, ret, e);
 }
 
 void bundle_done(struct bundle *b)

@@ -38,10 +38,16 @@ static char *absolute(const char *path, struct err *e)
 static int make(const struct preview *p, const char *path, struct err *e)
 {
 	scoped_bundle struct bundle b = BUNDLE_INIT;
+	const struct bundle_job job = {
+		.path = path,
+		.mem_dirfd = -1,
+		.request = &p->request,
+		.profile = p->conf.profile,
+		.host = &p->machine.host,
+		.user = p->as_root ? &p->user : NULL,
+	};
 
-	if (refuse_existing(path, e) < 0 ||
-	    bundle_create(path, -1, &p->request, p->conf.profile, &p->machine.host,
-			  p->as_root ? &p->user : NULL, &b, e) < 0)
+	if (refuse_existing(path, e) < 0 || bundle_create(&job, &b, e) < 0)
 		return -1;
 	printf("%s\n", b.path);
 	return CMD_OK;

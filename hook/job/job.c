@@ -301,7 +301,7 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 	return 0;
 }
 
-/* The context of the two functions below, which bundle_create_by() calls. */
+/* The context of the two functions below, which bundle_create() calls. */
 struct asking {
 	const struct attempt *a;
 	struct machine *m;
@@ -332,10 +332,19 @@ static int create_bundle(const struct attempt *a, struct machine *m, struct bund
 	const char *path = a->paths->disk;
 	struct asking asking = {a, m};
 	const bool asks = pre_build_hook_is_set(j->settings);
-	const struct bundle_calls calls = {&asking, make_top, asks ? ask_for_more : NULL};
+	const struct bundle_job bundle = {
+		.path = path,
+		.mem_dirfd = a->mem->dirfd,
+		.request = a->req,
+		.profile = j->conf->profile,
+		.host = &m->host,
+		.user = a->user,
+		.ctx = &asking,
+		.make_top = make_top,
+		.ask = asks ? ask_for_more : NULL,
+	};
 
-	if (bundle_create_by(path, a->mem->dirfd, a->req, j->conf->profile, &m->host, a->user,
-			     &calls, ret, e) < 0)
+	if (bundle_create(&bundle, ret, e) < 0)
 		return asks ? -1 : err_wrap(e, "creating the bundle '%s'", path);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct fixture {
 	struct spec_host h;
 	char path[64]; /* of the bundle */
 	struct bundle b;
+	struct bundle_job job;
 };
 
 /* PATH below the test's directory. */
@@ -61,6 +62,11 @@ static int setup(void **state)
 	*state = f;
 	f->b = (struct bundle)BUNDLE_INIT;
 	snprintf(f->path, sizeof f->path, "%s/x.chroot", dir);
+	f->job = (struct bundle_job){.path = f->path,
+				     .mem_dirfd = -1,
+				     .request = &f->r,
+				     .profile = SPEC_NIX,
+				     .host = &f->h};
 	spec_host_init(&f->h);
 	r->name = str_dup("x", &e);
 	r->working_dir = str_dup("build", &e);
@@ -91,7 +97,7 @@ static void create(struct fixture *f)
 	struct err e = ERR_INIT;
 
 	bundle_done(&f->b);
-	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e));
+	assert_ok(&e, bundle_create(&f->job, &f->b, &e));
 }
 
 static struct stat stat_of(const struct fixture *f, const char *path)
@@ -303,16 +309,14 @@ static void a_file_cannot_be_laid_out_twice_or_behind_a_link(void **state)
 	struct err e = ERR_INIT;
 
 	assert_ok(&e, req_add_file(&f->r, "etc/passwd", 0644, "root::0:0:::\n", 13, &e));
-	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
-		   "laying out the file 'etc/passwd'");
+	assert_err(&e, bundle_create(&f->job, &f->b, &e), "laying out the file 'etc/passwd'");
 	assert_int_equal(access(f->path, F_OK), -1);
 	free(f->r.files[0].path);
 	free(f->r.files[0].contents);
 	f->r.n_files = 0;
 	assert_ok(&e, req_add_host_path(&f->r, "/lib", in_dir("l"), false, false, &e));
 	assert_ok(&e, req_add_file(&f->r, "lib/x", 0644, "", 0, &e));
-	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
-		   "'lib/x' lies behind a file or a link");
+	assert_err(&e, bundle_create(&f->job, &f->b, &e), "'lib/x' lies behind a file or a link");
 	assert_int_equal(access(f->path, F_OK), -1);
 }
 
@@ -322,16 +326,13 @@ static void what_is_missing_is_named_and_nothing_is_left(void **state)
 	struct err e = ERR_INIT;
 
 	assert_ok(&e, req_add_host_path(&f->r, "/gone", in_dir("gone"), false, false, &e));
-	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
-		   "/gone': No such file");
+	assert_err(&e, bundle_create(&f->job, &f->b, &e), "/gone': No such file");
 	assert_int_equal(access(f->path, F_OK), -1);
 	assert_ok(&e, req_add_host_path(&f->r, "/gone", in_dir("gone"), true, false, &e));
 	assert_ok(&e, req_add_input(&f->r, DIGITS "-z", in_dir("gone"), NULL, &e));
-	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
-		   "getting attributes of path '");
+	assert_err(&e, bundle_create(&f->job, &f->b, &e), "getting attributes of path '");
 	assert_ok(&e, req_add_input(&f->r, DIGITS "-z", NULL, NULL, &e));
-	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
-		   "where the input '" DIGITS "-z' is");
+	assert_err(&e, bundle_create(&f->job, &f->b, &e), "where the input '" DIGITS "-z' is");
 	assert_int_equal(access(f->path, F_OK), -1);
 }
 
@@ -341,8 +342,7 @@ static void a_configuration_that_cannot_be_said_leaves_nothing(void **state)
 	struct err e = ERR_INIT;
 
 	assert_ok(&e, req_set_env(&f->r, "A", "\xff", 1, &e));
-	assert_err(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e),
-		   "variable 'A' is not UTF-8");
+	assert_err(&e, bundle_create(&f->job, &f->b, &e), "variable 'A' is not UTF-8");
 	assert_int_equal(access(f->path, F_OK), -1);
 }
 
@@ -392,7 +392,8 @@ static void owners_are_those_of_nix(void **state)
 	assert_ok(&e, req_add_file(&f->r, "build/sub/x", 0644, "", 0, &e));
 	f->h.uid_map[0] = (struct spec_idmap){1000, 12345, 1};
 	f->h.n_uid_map = 1;
-	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, &user, &f->b, &e));
+	f->job.user = &user;
+	assert_ok(&e, bundle_create(&f->job, &f->b, &e));
 	/* crun looks in as the build's user then. */
 	assert_int_equal(stat_of(f, ".").st_uid, 12345);
 	assert_int_equal(stat_of(f, "root").st_uid, 0);
@@ -410,7 +411,8 @@ static void owners_are_those_of_nix(void **state)
 
 	spec_host_init(&f->h);
 	bundle_done(&f->b);
-	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h, &user, &f->b, &e));
+	f->job.user = &user;
+	assert_ok(&e, bundle_create(&f->job, &f->b, &e));
 	assert_int_equal(stat_of(f, ".").st_uid, 0);
 }
 
@@ -453,8 +455,8 @@ static void a_range_of_ids_owns_root_and_etc(void **state)
 	f->h.uid_map[0] = f->h.gid_map[0] = (struct spec_idmap){0, 1u << 20, 65536};
 	f->h.n_uid_map = f->h.n_gid_map = 1;
 	f->h.uid = f->h.gid = 0;
-	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_NIX, &f->h,
-				    geteuid() == 0 ? &user : NULL, &f->b, &e));
+	f->job.user = geteuid() == 0 ? &user : NULL;
+	assert_ok(&e, bundle_create(&f->job, &f->b, &e));
 	assert_mode(f, "root", S_IFDIR | 0755);
 	assert_mode(f, "root/etc", S_IFDIR | 0755);
 	assert_mode(f, "root/sys", S_IFDIR | 0755);
@@ -472,7 +474,8 @@ static void tvix_has_an_empty_etc(void **state)
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 
-	assert_ok(&e, bundle_create(f->path, -1, &f->r, SPEC_TVIX, &f->h, NULL, &f->b, &e));
+	f->job.profile = SPEC_TVIX;
+	assert_ok(&e, bundle_create(&f->job, &f->b, &e));
 	assert_false(is_there(f, "root/etc/passwd"));
 	assert_false(is_there(f, "root/dev/null"));
 	assert_mode(f, "root/sys", S_IFDIR | 0755);
@@ -493,7 +496,8 @@ static void what_a_build_can_fill_is_on_the_disk(void **state)
 	assert_int_equal(fstatvfs(mem.dirfd, &fs), 0);
 	assert_int_equal(fs.f_blocks * fs.f_frsize, 256 << 20);
 	assert_true(bundle_fits_memory(&f->r, SPEC_NIX));
-	assert_ok(&e, bundle_create(f->path, mem.dirfd, &f->r, SPEC_NIX, &f->h, NULL, &f->b, &e));
+	f->job.mem_dirfd = mem.dirfd;
+	assert_ok(&e, bundle_create(&f->job, &f->b, &e));
 	assert_mode(f, "root/etc/passwd", S_IFREG | 0644);
 	assert_mode(f, "scratch", S_IFDIR | 0755);
 	assert_false(is_there(f, "scratch/build"));
