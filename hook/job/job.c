@@ -411,8 +411,16 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 		.mounts_null = b->lacks_null,
 		.owns_machine = b->owns_machine,
 	};
-	if (run_container(a->run, a->j->runtime, &at, p->id, a->req->constraints.network,
-			  a->user->uid, lim, a->j->log_fd, ret, e) == 0)
+	const struct run_job job = {
+		.runtime = a->j->runtime,
+		.at = &at,
+		.id = p->id,
+		.network = a->req->constraints.network,
+		.uid = a->user->uid,
+		.limits = lim,
+		.log_fd = a->j->log_fd,
+	};
+	if (run_container(a->run, &job, ret, e) == 0)
 		return 0;
 	/* Each runtime says in words of its own that its state directory is full. */
 	if (e->kind == ERR_SYSTEM && a->mem->dirfd < 0 && disk_has_no_room(p->state))

@@ -452,10 +452,11 @@ static int add_words(struct buf *b, const struct run_place *at, const char *id,
 	return 0;
 }
 
-static int ask_to_run(struct run *r, const struct runtime *rt, const struct run_place *at,
-		      const char *id, bool network, const struct run_limits *lim, int slave,
-		      struct err *e)
+/* Ask the supervisor to run the container of J, with the builder's output at SLAVE. */
+static int ask_to_run(struct run *r, const struct run_job *j, int slave, struct err *e)
 {
+	const struct runtime *rt = j->runtime;
+	const struct run_place *at = j->at;
 	scoped_strv struct strv argv = STRV_INIT;
 	scoped_buf struct buf b = BUF_INIT(SUP_MESSAGE_MAX + 1);
 	const int fds[SUP_FDS_MAX] = {slave, at->state_fd, at->mount_fd};
@@ -467,7 +468,7 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const struct run_
 			rt->own_cgroups || (rt->kind != RUNTIME_CRUN && rt->kind != RUNTIME_RUNSC),
 		.mounts_null = at->mounts_null,
 		.owns_machine = at->owns_machine,
-		.personality = lim->personality,
+		.personality = j->limits->personality,
 	};
 	scoped_free char *root = str_fmt(e, "%s/" RUN_RUNTIME_ROOT, at->state_dir);
 	if (!root)
@@ -476,30 +477,29 @@ static int ask_to_run(struct run *r, const struct runtime *rt, const struct run_
 	if (!log_path)
 		return -1;
 	scoped_free char *pid_file = str_fmt(e, "%s/" SUP_PID, at->state_dir);
-	if (!pid_file ||
-	    runtime_run_argv(rt, at->bundle, root, log_path, pid_file, id, network, &argv, e) < 0)
+	if (!pid_file || runtime_run_argv(rt, at->bundle, root, log_path, pid_file, j->id,
+					  j->network, &argv, e) < 0)
 		return -1;
-	if (how.makes_cgroups && !r->id && !(r->id = str_dup(id, e)))
+	if (how.makes_cgroups && !r->id && !(r->id = str_dup(j->id, e)))
 		return -1;
 	if (buf_addc(&b, SUP_RUN, e) < 0 || buf_add(&b, &how, sizeof how, e) < 0 ||
-	    add_words(&b, at, id, &argv, e) < 0)
+	    add_words(&b, at, j->id, &argv, e) < 0)
 		return -1;
 	return run_tell(r, &b, fds, at->mount_fd >= 0 ? 3 : 2, e);
 }
 
-int run_container(struct run *r, const struct runtime *rt, const struct run_place *at,
-		  const char *id, bool network, uid_t uid, const struct run_limits *lim, int log_fd,
-		  struct run_result *ret, struct err *e)
+int run_container(struct run *r, const struct run_job *j, struct run_result *ret, struct err *e)
 {
 	struct err runtime_err = ERR_INIT;
 	struct sigaction old, ignore = {.sa_handler = SIG_IGN};
-	struct pump p = {.run = r, .log_fd = log_fd, .lim = lim, .runtime_err = &runtime_err};
+	struct pump p = {
+		.run = r, .log_fd = j->log_fd, .lim = j->limits, .runtime_err = &runtime_err};
 	scoped_fd int slave = -1;
-	if ((rt->kind == RUNTIME_RUNSC ? open_pipe(&p.master, &slave, e)
-				       : open_terminal(uid, &p.master, &slave, e)) < 0)
+	if ((j->runtime->kind == RUNTIME_RUNSC ? open_pipe(&p.master, &slave, e)
+					       : open_terminal(j->uid, &p.master, &slave, e)) < 0)
 		return -1;
 	p.started_ms = p.heard_ms = clock_now_ms();
-	int rc = ask_to_run(r, rt, at, id, network, lim, slave, e);
+	int rc = ask_to_run(r, j, slave, e);
 	/* While the hook holds the builder's side open, reading never reaches the end. */
 	close(TAKE(slave, -1));
 	/* A log that no process reads shall be an error (EPIPE), not end the hook by a signal. */
@@ -507,7 +507,7 @@ int run_container(struct run *r, const struct runtime *rt, const struct run_plac
 	if (rc == 0)
 		rc = pump_run(&p, e);
 	if (rc == 0)
-		rc = interpret(&p, rt, at->state_fd, ret, e);
+		rc = interpret(&p, j->runtime, j->at->state_fd, ret, e);
 	if (rc == 0)
 		ret->oom_killed = p.end.oom_killed;
 	sigaction(SIGPIPE, &old, NULL);

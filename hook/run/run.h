@@ -102,7 +102,7 @@ struct run *run_start(const int *keep_fds, struct err *e) MUST_CHECK;
 int run_fd(const struct run *r);
 /*
  * Make run_container() end with ERR_STOPPED when FD becomes readable or hangs up. When no process
- * reads LOG_FD any more, it does so in any case.
+ * reads its log_fd any more, it does so in any case.
  */
 void run_stop_on(struct run *r, int fd);
 /*
@@ -148,15 +148,25 @@ struct run_place {
 	bool mounts_null;      /* mount a null device into the bundle, which lacks one */
 	bool owns_machine;     /* the runtime may change files of the machine's root */
 };
+/* A container that is to be run. */
+struct run_job {
+	const struct runtime *runtime;
+	const struct run_place *at;
+	const char *id; /* the container's name */
+	bool network;   /* the configuration leaves the container in the machine's network */
+	uid_t uid;      /* the build user, who owns the builder's terminal */
+	const struct run_limits *limits;
+	int log_fd; /* the build's output is written here */
+};
 /*
- * Run the container of a bundle to its end. When this returns, no process of the container lives.
+ * Run the container of J to its end. When this returns, no process of the container lives.
  *
- * What the build writes is written to LOG_FD at once, up to the last byte. While LOG_FD is full the
+ * What the build writes is written to log_fd at once, up to the last byte. While log_fd is full the
  * build is held up: that does not count as silence, but the clock of timeout_s goes on.
  *
- * The builder's standard output and error are one raw pseudo-terminal, owned by UID and the
- * controlling terminal of no process. Its input is /dev/null. With runsc it gets a pipe, because
- * gVisor passes no terminal on. A builder that closes its output and goes on is waited for.
+ * The builder's standard output and error are one raw pseudo-terminal, which is the controlling
+ * terminal of no process. Its input is /dev/null. With runsc it gets a pipe, because gVisor passes
+ * no terminal on. A builder that closes its output and goes on is waited for.
  *
  * A builder that cannot be executed ends as with Nix: its path and the reason in the log, and exit
  * code 1. If the runtime itself fails, not the build: -1 with the runtime's own words.
@@ -166,9 +176,8 @@ struct run_place {
  * for 50 ms. Before, and always with runsc, the codes of faults (SIGSEGV, SIGBUS, ...) are taken
  * for signals, and all others for exit codes.
  */
-int run_container(struct run *r, const struct runtime *rt, const struct run_place *at,
-		  const char *id, bool network, uid_t uid, const struct run_limits *lim, int log_fd,
-		  struct run_result *ret, struct err *e) MUST_CHECK;
+int run_container(struct run *r, const struct run_job *j, struct run_result *ret,
+		  struct err *e) MUST_CHECK;
 /*
  * Let the supervisor clean up, wait for its end, and free R. It is an error if something cannot be
  * removed; with a record, the next run removes it.

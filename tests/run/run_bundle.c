@@ -46,8 +46,16 @@ static int go(struct run *r, const struct options *o, char **argv, struct run_re
 	if (fd < 0 || io_write_file(fd, "owned", 0600, "", 0, e) < 0)
 		return -1;
 	const struct run_place at = {argv[1], argv[2], fd, -1, NULL};
-	return run_container(r, &rt, &at, argv[3], o->network, o->uid, &o->lim, STDOUT_FILENO, ret,
-			     e);
+	const struct run_job job = {
+		.runtime = &rt,
+		.at = &at,
+		.id = argv[3],
+		.network = o->network,
+		.uid = o->uid,
+		.limits = &o->lim,
+		.log_fd = STDOUT_FILENO,
+	};
+	return run_container(r, &job, ret, e);
 }
 
 static void say(const struct run_result *r)

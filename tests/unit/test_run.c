@@ -61,6 +61,20 @@ static struct run *start(void)
 	return r;
 }
 
+/* A container that the tests run: RT is a program that takes the part of a runtime. */
+static struct run_job job_of(const struct runtime *rt, const struct run_place *at,
+			     const struct run_limits *lim, int log_fd)
+{
+	return (struct run_job){
+		.runtime = rt,
+		.at = at,
+		.id = "id",
+		.uid = geteuid(),
+		.limits = lim,
+		.log_fd = log_fd,
+	};
+}
+
 static void make_tree(const char *path)
 {
 	struct err e = ERR_INIT;
@@ -163,9 +177,9 @@ static void a_hook_that_is_killed_deaf_leaves_no_record(void **state)
 		start_record(&record);
 		struct run *r = run_start((const int[]){record.fd, -1}, &e);
 		const struct run_place at = {dir, dir, open(dir, O_RDONLY | O_CLOEXEC), -1, NULL};
+		const struct run_job job = job_of(&rt, &at, &lim, STDOUT_FILENO);
 		if (r && run_keep_record(r, &record, &e) == 0 && run_make_dir(r, a, &e) >= 0 &&
-		    run_container(r, &rt, &at, "id", false, geteuid(), &lim, STDOUT_FILENO, &result,
-				  &e) == 0)
+		    run_container(r, &job, &result, &e) == 0)
 			_exit(2);
 		_exit(3);
 	}
@@ -425,7 +439,8 @@ static void run_script_as(enum runtime_kind kind, const char *script, const stru
 	assert_int_equal(mkdir(state_dir, 0700), 0);
 	scoped_fd int state_fd = io_opendir(AT_FDCWD, state_dir, e);
 	const struct run_place at = {dir, state_dir, state_fd, -1, NULL};
-	ret->rc = run_container(r, &rt, &at, "id", false, geteuid(), lim, fd, &ret->result, e);
+	const struct run_job job = job_of(&rt, &at, lim, fd);
+	ret->rc = run_container(r, &job, &ret->result, e);
 	struct err cleanup = ERR_INIT;
 	if (run_finish(r, &cleanup) < 0)
 		assert_string_equal(cleanup.msg, e->msg); /* its supervisor is dead */
@@ -621,9 +636,8 @@ static void stops_when_told(void **state)
 	assert_int_equal(pipe(p), 0);
 	close(p[1]);
 	run_stop_on(r, p[0]);
-	assert_int_equal(run_container(r, &rt, &at, "id", false, geteuid(), &lim, STDOUT_FILENO,
-				       &result, &e),
-			 -1);
+	const struct run_job job = job_of(&rt, &at, &lim, STDOUT_FILENO);
+	assert_int_equal(run_container(r, &job, &result, &e), -1);
 	assert_int_equal(e.kind, ERR_STOPPED);
 	err_clear(&e);
 	assert_ok(&e, run_finish(r, &e));
@@ -642,10 +656,8 @@ static void missing_runtime_is_told(void **state)
 	assert_int_equal(mkdir(state_dir, 0700), 0);
 	scoped_fd int state_fd = io_opendir(AT_FDCWD, state_dir, &e);
 	const struct run_place at = {dir, state_dir, state_fd, -1, NULL};
-	assert_err(&e,
-		   run_container(r, &rt, &at, "id", false, geteuid(), &lim, STDOUT_FILENO, &result,
-				 &e),
-		   "executing");
+	const struct run_job job = job_of(&rt, &at, &lim, STDOUT_FILENO);
+	assert_err(&e, run_container(r, &job, &result, &e), "executing");
 	assert_ok(&e, run_finish(r, &e));
 }
 
