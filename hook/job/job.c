@@ -393,6 +393,7 @@ static int make_state(const struct attempt *a, struct err *e)
 	return fd;
 }
 
+/* Run the container of bundle B. */
 static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 		  const struct run_limits *lim, struct run_result *ret, struct err *e)
 {
@@ -452,17 +453,11 @@ static struct budget budget_of(const struct job *j, const struct run_limits *lim
 	return b;
 }
 
-/* Do everything between a complete bundle and registered outputs. */
-static int run_bundle(const struct attempt *a, const struct bundle *b, int state_fd,
-		      const struct run_limits *lim, struct budget *budget, struct run_result *ret,
-		      struct err *e)
+/* Check the outputs that the build left in B, and make them valid, within the build's time. */
+static int register_outputs(const struct attempt *a, const struct bundle *b, struct budget *budget,
+			    struct run_result *ret, struct err *e)
 {
 	const struct job *j = a->j;
-
-	if (run_in(a, b, state_fd, lim, ret, e) < 0)
-		return -1;
-	if (report_end(j, a->paths->disk, a->mem->dirfd >= 0, ret, e) < 0)
-		return -1;
 	const struct outputs_job out = {
 		.drv = j->drv,
 		.wanted = j->wanted,
@@ -516,11 +511,13 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (plan.dir && run_keep_failed(a->run, &plan, b.build_dir, e) < 0)
 		return -1;
 	struct budget budget = budget_of(j, &lim);
-	const int rc = run_bundle(a, &b, state_fd, &lim, &budget, ret, e);
+	const bool failed = run_in(a, &b, state_fd, &lim, ret, e) < 0 ||
+			    report_end(j, p->disk, a->mem->dirfd >= 0, ret, e) < 0 ||
+			    register_outputs(a, &b, &budget, ret, e) < 0;
 	/* A hook that is stopped has no time for it: the supervisor keeps the directory then. */
-	if (plan.dir && (rc == 0 || e->kind != ERR_STOPPED))
-		end_keeping(a, &plan, b.build_dir, budget, rc < 0);
-	return rc;
+	if (plan.dir && (!failed || e->kind != ERR_STOPPED))
+		end_keeping(a, &plan, b.build_dir, budget, failed);
+	return failed ? -1 : 0;
 }
 
 /* Start the supervisor with all locks that must be held until nothing of the run is left. */
