@@ -24,6 +24,14 @@ struct optimise {
 	int tmp_fd; /* directory in which a new link is made before it is moved into place */
 };
 
+/* An entry of the tree. */
+struct entry {
+	int dirfd;
+	const char *name; /* in dirfd */
+	const char *what; /* its path, for messages */
+	struct stat st;
+};
+
 /*
  * Make a link to .links/KEY in the temporary directory.
  * Returns 1: it is NAME there; 0: no link can be made; -1: *E.
@@ -44,44 +52,41 @@ static int make_temporary(const struct optimise *o, const char *key, char *name,
 	return 0;
 }
 
-/* Replace DIRFD/NAME by a link to .links/KEY; *RET_CHANGED is set if that was done. */
-static int replace(const struct optimise *o, const char *key, int dirfd, const char *name,
-		   const char *what, bool *ret_changed, struct err *e)
+/* Replace EN by a link to .links/KEY; *RET_CHANGED is set if that was done. */
+static int replace(const struct optimise *o, const char *key, const struct entry *en,
+		   bool *ret_changed, struct err *e)
 {
 	char tmp[64];
 	int rc = make_temporary(o, key, tmp, sizeof tmp, e);
 
 	if (rc <= 0)
 		return rc;
-	if (renameat(o->tmp_fd, tmp, dirfd, name) == 0) {
+	if (renameat(o->tmp_fd, tmp, en->dirfd, en->name) == 0) {
 		*ret_changed = true;
 		return 0;
 	}
-	err_sys(e, "replacing '%s' by an equal file", what);
+	err_sys(e, "replacing '%s' by an equal file", en->what);
 	unlinkat(o->tmp_fd, tmp, 0);
 	return -1;
 }
 
-/*
- * Optimise the file or symbolic link DIRFD/NAME, whose status is ST. *RET_CHANGED is set if it was
- * replaced.
- */
-static int optimise_file(const struct optimise *o, int dirfd, const char *name, const char *what,
-			 const struct stat *st, bool *ret_changed, struct err *e)
+/* Optimise EN, a file or a symbolic link. *RET_CHANGED is set if it was replaced. */
+static int optimise_file(const struct optimise *o, const struct entry *en, bool *ret_changed,
+			 struct err *e)
 {
 	char key[HASH_TEXT_MAX];
 	struct stat there;
 	struct hash h;
 
-	if (nar_hash(dirfd, name, what, 1, HASH_SHA256, NULL, &h, NULL, e) < 0)
+	if (nar_hash(en->dirfd, en->name, en->what, 1, HASH_SHA256, NULL, &h, NULL, e) < 0)
 		return -1;
 	hash_print(&h, HASH_NIX32, false, key);
 	for (unsigned n = 0; n < TRIES_MAX; n++) {
 		if (fstatat(o->links_fd, key, &there, AT_SYMLINK_NOFOLLOW) == 0) {
-			if (there.st_ino == st->st_ino && there.st_dev == st->st_dev)
+			if (there.st_ino == en->st.st_ino && there.st_dev == en->st.st_dev)
 				return 0;
-			if (there.st_size == st->st_size)
-				return replace(o, key, dirfd, name, what, ret_changed, e);
+			if (there.st_size == en->st.st_size)
+				return replace(o, key, en, ret_changed, e);
 			/* The link is damaged: its contents are not those that its name says. */
 			if (unlinkat(o->links_fd, key, 0) < 0 && errno != ENOENT)
 				return err_sys(e, "removing the damaged link '" LINKS_NAME "/%s'",
@@ -89,13 +94,13 @@ static int optimise_file(const struct optimise *o, int dirfd, const char *name, 
 		} else if (errno != ENOENT) {
 			return err_sys(e, "getting status of '" LINKS_NAME "/%s'", key);
 		}
-		if (linkat(dirfd, name, o->links_fd, key, 0) == 0)
+		if (linkat(en->dirfd, en->name, o->links_fd, key, 0) == 0)
 			return 0;
 		/* ENOSPC: a directory can be full long before its disk is. */
 		if (errno == ENOSPC || errno == EMLINK)
 			return 0;
 		if (errno != EEXIST)
-			return err_sys(e, "linking '%s' to '" LINKS_NAME "/%s'", what, key);
+			return err_sys(e, "linking '%s' to '" LINKS_NAME "/%s'", en->what, key);
 	}
 	return 0;
 }
@@ -136,16 +141,15 @@ static int enter_dir(struct walk *w, int dirfd, const char *name, const char *wh
 static int optimise_entry(struct walk *w, int dirfd, const char *name, const char *what,
 			  struct err *e)
 {
-	struct stat st;
+	struct entry en = {.dirfd = dirfd, .name = name, .what = what};
 	bool root_changed;
 	size_t depth = tree_depth(w->tree);
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dirfd, name, &en.st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "getting status of '%s'", what);
-	if (S_ISDIR(st.st_mode))
+	if (S_ISDIR(en.st.st_mode))
 		return enter_dir(w, dirfd, name, what, e);
-	return optimise_file(w->o, dirfd, name, what, &st,
-			     depth ? &w->changed[depth - 1] : &root_changed, e);
+	return optimise_file(w->o, &en, depth ? &w->changed[depth - 1] : &root_changed, e);
 }
 
 /* Deal with the next entry of the current directory, or with its end. */
