@@ -159,7 +159,9 @@ static int make_scratch_points(const struct bundle_work *w, struct err *e)
 			if (bundle_descend(w, &fd, path, (size_t)(slash - path), false, e) < 0)
 				return -1;
 		if (fd < 0 || make_dir(w, fd, path, 0755, e) < 0)
-			return fd < 0 ? err_set(e, ERR_INPUT, "'%s' leads through a file",
+			return fd < 0 ? err_set(e, ERR_INPUT,
+						"the request's scratch path '%s' leads through a "
+						"file or a link",
 						w->r->scratch_paths.items[i])
 				      : -1;
 	}
@@ -271,7 +273,7 @@ int bundle_make_mount_points(struct bundle_work *w, struct err *e)
 	if (w->r->constraints.uid_range)
 		return bundle_give(w, w->etc, "", e);
 	if (fchmod(w->etc, 0555) < 0)
-		return err_sys(e, "closing /etc in the bundle '%s'", w->path);
+		return err_sys(e, "making /etc in the bundle '%s' read-only", w->path);
 	return 0;
 }
 

@@ -45,10 +45,11 @@ int bundle_place(int dirfd, const char *name, const char *source, const struct s
 		return err_sys(e, "reading the link '%s'", source);
 	target[n] = '\0';
 	if (symlinkat(target, dirfd, name) < 0)
-		return err_sys(e, "creating a link as '%s' is one", source);
+		return err_sys(e, "creating the link '%s', a copy of '%s'", name, source);
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};
 	if (utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(e, "setting the time of a link as '%s' is one", source);
+		return err_sys(e, "setting the time of the link '%s', a copy of '%s'", name,
+			       source);
 	*ret_placed = true;
 	return 0;
 }

@@ -138,7 +138,7 @@ static int add_real(struct plan *p, char **source, const char *real, struct err 
 	const char *base = real + len + 1;
 	const size_t n = strcspn(base, "/");
 	if (storepath_check_base(base, n, e) < 0)
-		return err_wrap(e, "'%s' lies in the store, but in no path of it", *source);
+		return err_wrap(e, "'%s' lies in the store, but not in a store path", *source);
 	char *path = str_fmt(e, "%s/%.*s", p->j->store->dir, (int)n, base);
 	return add_place(p, source, NULL, path, path ? str_dup(base + n, e) : NULL, e);
 }

@@ -190,7 +190,7 @@ static int move(struct work *w, int dirfd, const char *name, struct err *e)
 	if (fstat(from, &st) < 0 || fstat(dirfd, &to_st) < 0)
 		return err_sys(e, "getting status of '%s'", w->build_dir);
 	if (fchmod(from, 0700) < 0)
-		return err_sys(e, "closing '%s' to others", w->build_dir);
+		return err_sys(e, "setting the mode of '%s'", w->build_dir);
 	const bool same = st.st_dev == to_st.st_dev;
 	/* Before it is moved: if the budget ends here, it is still where it was. */
 	if (same && keeptree_strip(from, w->build_dir, &w->tree, e) < 0)
@@ -204,7 +204,7 @@ static int move(struct work *w, int dirfd, const char *name, struct err *e)
 			return err_wrap(e, "copying '%s' to '%s'", w->build_dir, w->p->dir);
 	}
 	if (fchmod(to < 0 ? from : to, 0755) < 0)
-		return err_sys(e, "opening up '%s'", w->path);
+		return err_sys(e, "setting the mode of '%s'", w->path);
 	return 0;
 }
 
@@ -215,7 +215,7 @@ static int move_below(struct work *w, struct err *e)
 
 	if (top < 0 || move(w, top, INSIDE_NAME, e) < 0)
 		return -1;
-	return fchmod(top, 0755) < 0 ? err_sys(e, "opening up '%s'", w->path) : 0;
+	return fchmod(top, 0755) < 0 ? err_sys(e, "setting the mode of '%s'", w->path) : 0;
 }
 
 /* Give the kept directory its final NAME. Returns 0: it has it; 1: NAME exists already; -1: *E. */

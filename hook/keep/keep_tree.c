@@ -366,7 +366,10 @@ static int remember(struct walk *w, const char *name, struct err *e)
 
 	w->waiting_bytes += n;
 	if (w->waiting_bytes > NAMES_MAX_BYTES)
-		return err_set(e, ERR_LIMIT, "'%s' has too many directories", w->what);
+		return err_set(e, ERR_LIMIT,
+			       "'%s' contains too many directories: their names have more than %d "
+			       "bytes",
+			       w->what, NAMES_MAX_BYTES);
 	return buf_add(&w->levels[w->n - 1].names, name, n, e);
 }
 
@@ -487,7 +490,9 @@ static int choose_links_name(struct walk *w, int from, struct err *e)
 		    errno == ENOENT)
 			return 0;
 	}
-	return err_set(e, ERR_LIMIT, "'%s' has all names that hard links could be kept under",
+	return err_set(e, ERR_LIMIT,
+		       "'%s' contains all names from '.links-0' to '.links-999', and a copy of it "
+		       "needs one of them",
 		       w->what);
 }
 

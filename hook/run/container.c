@@ -249,7 +249,9 @@ static int check_clocks(struct pump *p, struct err *e)
 	if (p->ended || clock_now_ms() < next_deadline(p, &why))
 		return 0;
 	if (p->killed != WHY_NOT)
-		return err_set(e, ERR_SYSTEM, "the build's processes cannot be killed");
+		return err_set(e, ERR_SYSTEM,
+			       "the build's processes still live %d s after they were to be killed",
+			       KILL_WAIT_MS / 1000);
 	pump_kill(p, why);
 	return 0;
 }

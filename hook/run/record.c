@@ -475,7 +475,9 @@ static int enter_named(int dirfd, const char *run_dir, struct record *ret, struc
 		if (errno != EEXIST)
 			return err_sys(e, "creating '%s/%s'", run_dir, file);
 	}
-	return err_set(e, ERR_SYSTEM, "'%s' has too many runs of pid %ld", run_dir, (long)getpid());
+	return err_set(e, ERR_SYSTEM,
+		       "'%s' contains %d records of runs of pid %ld already, and no more are made",
+		       run_dir, NAMES_MAX, (long)getpid());
 }
 
 int record_enter(const char *run_dir, struct record *ret, struct err *e)

@@ -81,7 +81,7 @@ int run_receive(struct run *r, struct run_message *m, struct err *e)
 			return n > 0;
 		}
 		if (!io_again(&tries))
-			return err_sys(e, "hearing from the build's supervisor process");
+			return err_sys(e, "receiving from the build's supervisor process");
 	}
 }
 
@@ -117,8 +117,10 @@ int run_tell(struct run *r, const struct buf *b, const int *fds, size_t n, struc
 	if (await_ready(r, e) < 0)
 		return -1;
 	if (b->len > SUP_MESSAGE_MAX)
-		return err_set(e, ERR_LIMIT, "a message for the supervisor process has %zu bytes",
-			       b->len);
+		return err_set(e, ERR_LIMIT,
+			       "a request for the build's supervisor process has %zu bytes, more "
+			       "than %d",
+			       b->len, SUP_MESSAGE_MAX);
 	if (n > 0) {
 		assert(n <= SUP_FDS_MAX);
 		memset(&control, 0, sizeof control);
@@ -132,7 +134,7 @@ int run_tell(struct run *r, const struct buf *b, const int *fds, size_t n, struc
 		if (!io_again(&tries))
 			return errno == EPIPE
 				       ? run_gone(e)
-				       : err_sys(e, "telling the build's supervisor process");
+				       : err_sys(e, "sending to the build's supervisor process");
 	return 0;
 }
 

@@ -45,7 +45,7 @@ int run_receive(struct run *r, struct run_message *m, struct err *e) MUST_CHECK;
 /* Send the message B to the supervisor, with copies of the N descriptors at FDS. */
 int run_tell(struct run *r, const struct buf *b, const int *fds, size_t n,
 	     struct err *e) MUST_CHECK;
-/* Kill all descendants of the hook: those of a supervisor that was killed belong to it now. */
+/* Kill all descendants of the hook, which has inherited those of a killed supervisor. */
 void run_kill_orphans(struct run *r);
 
 #endif

@@ -247,7 +247,7 @@ static int container_ended(struct sup *s, struct err *e)
 	return rc;
 }
 
-/* Learn the builder's pid from a runtime that has detached: the builder is our child now. */
+/* Learn the pid of the builder, which is the supervisor's child once the runtime has detached. */
 static void adopt_builder(struct sup *s)
 {
 	scoped_buf struct buf b = BUF_INIT(PID_FILE_MAX);
@@ -402,7 +402,7 @@ static int receive(struct sup *s, struct err *e)
 	 */
 	while ((n = recvmsg(s->sock, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0)
 		if (errno != ECONNRESET && !io_again(&tries))
-			return err_sys(e, "hearing from the hook");
+			return err_sys(e, "receiving a request of the hook");
 	if (n == 0)
 		return 0;
 	msg[n] = '\0';

@@ -53,7 +53,8 @@ static int give_stdin(const struct sup *s, struct err *e)
 		return 0;
 	if ((size_t)snprintf(null, sizeof null, "%s/root/dev/null", s->words.items[WORD_BUNDLE]) >=
 	    sizeof null)
-		return err_set(e, ERR_LIMIT, "the bundle's path is too long");
+		return err_set(e, ERR_LIMIT, "the path '%s' of the bundle is too long",
+			       s->words.items[WORD_BUNDLE]);
 	scoped_fd int fd = open(null, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
@@ -87,7 +88,8 @@ static int enter_view(const struct sup *s, char *exe, size_t exe_size, const cha
 	/* Under its own name, which is what `ps` shows. */
 	if ((size_t)snprintf(exe, exe_size, "%s/%s", s->words.items[WORD_STATE],
 			     str_base(*program)) >= exe_size)
-		return err_set(e, ERR_LIMIT, "the state directory's path is too long");
+		return err_set(e, ERR_LIMIT, "the path '%s' of the state directory is too long",
+			       s->words.items[WORD_STATE]);
 	return runtime_prepare_child((enum runtime_kind)s->how.kind, &v, program, e);
 }
 

@@ -234,7 +234,7 @@ static void the_store_itself_and_what_is_above_are_refused(void **state)
 	fixture_init(&f, INPUTS_NAR);
 	mkdir(other, 0755);
 	add_host_path(&f, "/x", other);
-	assert_err(&e, prepare(&f, &e), "lies in the store, but in no path of it");
+	assert_err(&e, prepare(&f, &e), "lies in the store, but not in a store path");
 }
 
 static void shell_and_certificates_do_too(void **state)
