@@ -13,10 +13,7 @@
  */
 #include "hook/nix/protocol.h"
 
-#include <config.h>
-
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -26,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hook/base/fds.h"
 #include "hook/base/log.h"
 #include "nar/base/clock.h"
 #include "nar/base/io.h"
@@ -293,25 +291,6 @@ int proto_postpone(struct err *e)
 	return log_reply("# postpone", e);
 }
 
-/* Close every descriptor from FIRST on that /proc lists. */
-static int close_from_listed(int first, struct err *e)
-{
-	scoped_dir DIR *d = opendir("/proc/self/fd");
-	struct dirent *de;
-	uint64_t fd;
-
-	if (!d)
-		return err_sys(e,
-			       "opening '/proc/self/fd' to close descriptors that Nix left open");
-	while ((de = readdir(d))) {
-		if (!num_parse_u64(de->d_name, strlen(de->d_name), INT_MAX, &fd))
-			continue;
-		if ((int)fd >= first && (int)fd != dirfd(d))
-			close((int)fd);
-	}
-	return 0;
-}
-
 int proto_fix_fds(struct err *e)
 {
 	int flags = fcntl(PROTO_LOG_FD, F_GETFD);
@@ -324,12 +303,7 @@ int proto_fix_fds(struct err *e)
 	if (fcntl(PROTO_LOG_FD, F_SETFD, flags | FD_CLOEXEC) < 0)
 		return err_sys(e, "setting close-on-exec on descriptor %d", PROTO_LOG_FD);
 	close(PROTO_LOG_FD - 1);
-#ifdef HAVE_CLOSE_RANGE
-	/* Fails before Linux 5.9, and in sandboxes that refuse system calls they do not know. */
-	if (close_range(PROTO_LOG_FD + 1, ~0U, 0) == 0)
-		return 0;
-#endif
-	return close_from_listed(PROTO_LOG_FD + 1, e);
+	return fds_close(PROTO_LOG_FD + 1, UINT_MAX, e);
 }
 
 void proto_await_reader(int fd, int64_t max_ms)

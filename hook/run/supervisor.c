@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -33,9 +34,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <config.h>
-
 #include "hook/base/environment.h"
+#include "hook/base/fds.h"
 #include "hook/cgroup/cgroup.h"
 #include "hook/keep/keep_failed.h"
 #include "hook/run/children.h"
@@ -504,26 +504,6 @@ static int clean_up(struct sup *s, struct err *e)
 
 /* ---- becoming the supervisor ---- */
 
-static void close_range_or_each(unsigned first, unsigned last)
-{
-	if (first > last)
-		return;
-#ifdef HAVE_CLOSE_RANGE
-	if (close_range(first, last, 0) == 0)
-		return;
-#endif
-	scoped_dir DIR *d = opendir("/proc/self/fd");
-	if (!d)
-		return;
-	for (const struct dirent *de; (de = readdir(d));) {
-		uint64_t fd;
-
-		if (num_parse_u64(de->d_name, strlen(de->d_name), last, &fd) && fd >= first &&
-		    (int)fd != dirfd(d))
-			close((int)fd);
-	}
-}
-
 static int compare_ints(const void *a, const void *b)
 {
 	const int x = *(const int *)a, y = *(const int *)b;
@@ -532,7 +512,7 @@ static int compare_ints(const void *a, const void *b)
 }
 
 /* Close all descriptors except 0, 1, 2, SOCK and KEEP_FDS. */
-static void close_others(int sock, const int *keep_fds)
+static int close_others(int sock, const int *keep_fds, struct err *e)
 {
 	int fds[16] = {sock};
 	size_t n = 1;
@@ -544,11 +524,12 @@ static void close_others(int sock, const int *keep_fds)
 	for (size_t i = 0; i < n; i++) {
 		if (fds[i] < 3)
 			continue;
-		close_range_or_each(first, (unsigned)fds[i] - 1);
+		if (fds_close(first, (unsigned)fds[i] - 1, e) < 0)
+			return -1;
 		first = (unsigned)fds[i] + 1;
 		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
 	}
-	close_range_or_each(first, UINT32_MAX >> 1);
+	return fds_close(first, UINT_MAX, e);
 }
 
 static int detach(struct sup *s, const int *keep_fds, struct err *e)
@@ -566,7 +547,8 @@ static int detach(struct sup *s, const int *keep_fds, struct err *e)
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(null, fd) < 0)
 			return err_sys(e, "opening '/dev/null'");
-	close_others(s->sock, keep_fds);
+	if (close_others(s->sock, keep_fds, e) < 0)
+		return -1;
 	if (setsid() < 0)
 		return err_sys(e, "detaching from the hook");
 	if (children_adopt(e) < 0)
