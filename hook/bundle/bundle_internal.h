@@ -44,9 +44,9 @@ int bundle_make_root(struct bundle_work *w, struct err *e) MUST_CHECK;
 /* Make mount points for inputs, host paths, the shell and files of the machine. */
 int bundle_make_mount_points(struct bundle_work *w, struct err *e) MUST_CHECK;
 /*
- * Tell whether the runtime can change files that belong to the machine's root. It can in the
- * container's user namespace, if root is mapped to itself, and before it enters that namespace, on
- * behalf of the user that root is mapped to. crun does the latter with descriptor 0.
+ * Tell whether the runtime can change files that belong to the machine's root. It can if this
+ * process is root, and the container has no user namespace or one that maps root. Before crun
+ * enters such a namespace, it gives descriptor 0 to the user that root is mapped to.
  */
 bool bundle_owns_machine(const struct spec_host *h);
 /* Write the request's additional files. */

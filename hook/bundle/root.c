@@ -76,10 +76,10 @@ bool bundle_owns_machine(const struct spec_host *h)
 /*
  * Make root/dev/null.
  *
- * Where crun finds the machine's null device at descriptors 0 to 2, it puts the sandbox's
- * /dev/null there, and then gives descriptors 0 to 2 to the build's user. If /dev/null were a bind
- * of the machine's, the build would own the machine's null device and could lock out all others. So
- * where the runtime has the power to do that, the bundle gets a device of its own.
+ * crun replaces the machine's null device at descriptors 0 to 2 by the sandbox's /dev/null. Then it
+ * gives the files at these descriptors to the build's user. If /dev/null were a bind of the
+ * machine's, the build would own the machine's null device and could lock out all others. So where
+ * the runtime has the power to do that, the bundle gets a device of its own.
  *
  * On a file system without devices (nodev), the child that becomes the runtime mounts one
  * (lacks_null). If H says that it will not, the machine's is bound.

@@ -18,8 +18,8 @@
  * Only a process with the owner's rights can change an entry, and builds see it mounted read-only.
  * So its contents are not read again when it is used. It is taken for damaged, and unpacked anew,
  * if its top is missing or has another mode, owner or time. A change deep in it is not noticed. But
- * an entry that was made before the machine was started again is compared with its hash once, when
- * it is first wanted, because a power cut may have emptied its files.
+ * a power cut may have emptied files of an entry that was made before the machine was started
+ * again. Such an entry is compared with its hash once, when it is first wanted.
  *
  * input_cache_get() may be called by several threads at once.
  *

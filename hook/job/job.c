@@ -67,7 +67,7 @@ static void job_paths_done(struct job_paths *p)
 }
 #define scoped_paths __attribute__((cleanup(job_paths_done)))
 
-/* Where bundles are created on the disk. */
+/* Return the directory in which bundles are created on the disk. */
 static const char *bundle_parent(const struct job *j)
 {
 	return j->conf->bundle_dir && j->conf->bundle_dir[0] ? j->conf->bundle_dir

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The walk reads a directory to its end at once. It deals with all entries except directories, and
- * notes the names of those for later. So a directory is read once, and one that is closed for a
- * while because the tree is deep (nar/base/dirstack.h) need not be read on from a place in it.
+ * notes the names of directories for later. So a directory is read once. If it is closed for a
+ * while because the tree is deep (nar/base/dirstack.h), no place in it must be found again.
  *
  * Hard links: the first copy of a file that has several names is also linked into a directory of
  * the copy's own, under the inode number. For the file's other names that copy is linked instead of
@@ -195,7 +195,7 @@ static int strip(struct walk *w, struct entry *en, struct err *e)
 
 /* ---- copying ---- */
 
-/* The mode is set after the owner, because a change of the owner removes bits of it. */
+/* Set the mode after the owner, because a change of the owner removes bits of the mode. */
 int keeptree_like(int to, const struct stat *st, const char *what, struct err *e)
 {
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};

@@ -27,7 +27,7 @@ enum list_kind {
 	LIST_COUNT,
 };
 
-/* In the order in which Nix checks them. */
+/* The lists, in the order in which Nix checks them. */
 static const struct {
 	const char *name;
 	bool allowed;

@@ -3,7 +3,7 @@
  * Two kinds of outputs are copied before they are believed:
  *
  *  - Fixed outputs. Their build has the host's network and may have passed a descriptor of the
- *    output to a process outside, which could change the file after its hash was checked
+ *    output to a process outside. That process could change the file after its hash was checked
  *    (CVE-2024-27297 of Nix).
  *  - All outputs of a bundle on another mount than the store. There rename(2) fails with EXDEV.
  *

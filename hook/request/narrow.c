@@ -15,7 +15,10 @@ static bool is_fixed(const struct drv *d)
 	return d->n_outputs == 1 && d->outputs[0].kind == DRV_FIXED;
 }
 
-/* A user whom the machine's list of users does not name matches no pattern. */
+/*
+ * Set B->user to the login name of this process's user. It stays NULL, which matches no pattern,
+ * for root and for a user that getpwuid(3) does not know.
+ */
 static int find_user(struct build_subject *b, struct err *e)
 {
 	const struct passwd *pw = geteuid() ? getpwuid(geteuid()) : NULL;

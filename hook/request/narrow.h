@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* hook/request/narrow.h: the configuration that holds for one derivation. */
+/* hook/request/narrow.h: narrow the configuration to what holds for one derivation. */
 #ifndef HOOK_REQUEST_NARROW_H
 #define HOOK_REQUEST_NARROW_H
 
@@ -7,7 +7,7 @@
 #include "hook/drv/attrs.h"
 #include "nar/base/err.h"
 
-/* What the conditions of sections are asked of (hook/conf/policy.h), and what holds its texts. */
+/* The build that conditions of sections are asked of (hook/conf/policy.h), and its texts. */
 struct build_subject {
 	struct policy_subject subject;
 	struct strv features;
@@ -19,14 +19,14 @@ struct build_subject {
 	}
 
 /*
- * Fill RET from the derivation D, which has to outlive it. The user is the one whose process this
- * is. Root has no name here: Nix's daemon is root for everybody, and tells no hook for whom.
+ * Fill RET from the derivation D, which must outlive RET. The user is that of this process. Root
+ * gets no name, because Nix's daemon is root and does not tell a hook for which user it builds.
  */
 int build_subject(const struct drv *d, struct build_subject *ret, struct err *e) MUST_CHECK;
 void build_subject_done(struct build_subject *b);
 #define scoped_build_subject __attribute__((cleanup(build_subject_done)))
 
-/* Change C into what holds for the derivation D. Without sections nothing changes. */
+/* Set the keys of C that sections of the configuration set for the derivation D. */
 int conf_narrow(struct conf *c, const struct drv *d, struct err *e) MUST_CHECK;
 
 #endif

@@ -254,7 +254,7 @@ static int set_natural(struct jdoc *object, const char *key, uint64_t n, struct 
 	return jdoc_set(object, key, &v, e);
 }
 
-/* Nix adds "valid" since 2.12, which is the first Nix that has the setting start-id. */
+/* Tell whether Nix adds "valid": it does since 2.12, the first Nix with the setting start-id. */
 static bool says_valid(const struct settings *s)
 {
 	return s->n == 0 || settings_get(s, "start-id");
