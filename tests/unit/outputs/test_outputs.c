@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "tests/unit/outputs.h"
+#include "tests/unit/outputs/outputs.h"
 
 /* A case that takes a way of registering as its state runs with both. */
 static enum conf_registration by_sqlite = REG_SQLITE, by_load_db = REG_LOAD_DB;

@@ -4,7 +4,7 @@
  * docs/profiles.md takes from Nix's and tvix's builders. One whole document each stands in
  * tests/golden/.
  */
-#include "tests/unit/spec.h"
+#include "tests/unit/specgen/spec.h"
 
 #include <fcntl.h>
 

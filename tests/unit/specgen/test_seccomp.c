@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The filter of system calls, whole. */
-#include "tests/unit/spec.h"
+#include "tests/unit/specgen/spec.h"
 
 /* "NAMES ERRNO: INDEX OP VALUE VALUE-TWO, ..." of each rule of the filter, one a line. */
 static const char *filter_of(const JSON_Object *o)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is mounted where; the values are those of docs/profiles.md. */
-#include "tests/unit/spec.h"
+#include "tests/unit/specgen/spec.h"
 
 static void nix_mounts_in_order_of_targets_and_kernel_file_systems_last(void **state)
 {

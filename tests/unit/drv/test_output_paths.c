@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Derivations in tests/unit/drv are as Nix 2.8 writes them: top wants mid1, mid2 and low, these
+ * Derivations in tests/golden/drv are as Nix 2.8 writes them: top wants mid1, mid2 and low, these
  * want outputs of low, low wants fod; def has the floating ca as input; graph has i as input and as
  * source.
  */
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	snprintf(path, sizeof path, "%s/tests/unit/drv", top ? top : ".");
+	snprintf(path, sizeof path, "%s/tests/golden/drv", top ? top : ".");
 	dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0) {
 		printf("1..1\nnot ok 1 - cannot open '%s'\n", path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/outputs.h"
+#include "tests/unit/outputs/outputs.h"
 
 /* ---- what a derivation promises ---- */
 

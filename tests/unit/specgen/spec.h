@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tests/unit/spec.h: for tests of specgen/spec.h. Each case has a request and a machine, which it
- * changes, prints and reads back through parson's API.
+ * tests/unit/specgen/spec.h: for tests of specgen/spec.h. Each case has a request and a machine,
+ * which it changes, prints and reads back through parson's API.
  */
 #ifndef TESTS_SPEC_H
 #define TESTS_SPEC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * tests/unit/outputs.h: for tests of hook/outputs/outputs.h. Each case instantiates a derivation by
- * the real Nix, writes what a build would have left, and registers it.
+ * tests/unit/outputs/outputs.h: for tests of hook/outputs/outputs.h. Each case instantiates a
+ * derivation by the real Nix, writes what a build would have left, and registers it.
  */
 #ifndef TESTS_OUTPUTS_H
 #define TESTS_OUTPUTS_H
