@@ -28,7 +28,7 @@ inside() {
   (
     cd $build && { [ config.status -nt /source/configure ] || 
       /source/configure --quiet --enable-werror CFLAGS="-g -O1"; } &&
-      make --silent -j"$jobs" && make --silent tests/e2e/out_register tests/parity/decode_protocol
+      make --silent -j"$jobs" && make --silent tests/tools/out_register tests/tools/decode_protocol
   ) >$build/build.log 2>&1 || {
     tail -n 40 $build/build.log
     echo "not ok - the build on $(nix --version)"

@@ -3,7 +3,7 @@
 # Shared by the tests of binary caches: a closure that Nix builds and copies into caches, and
 # servers.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-: "${NIH_FETCH:=$(dirname "$NIX_OCI_HOOK")/tests/cache/fetch}"
+: "${NIH_FETCH:=$(dirname "$NIX_OCI_HOOK")/tests/tools/fetch}"
 
 fetch() { timeout 60 "$NIH_FETCH" "$@"; }
 # closure_built [NIX-BUILD ARG...]: have `root` (a path), `closure` (one a line) and keys

@@ -7,9 +7,9 @@
 source "$(dirname "$0")/../lib.sh"
 need busybox setpriv nix-instantiate
 builddir=$(dirname "$NIX_OCI_HOOK")
-out_register=$builddir/tests/e2e/out_register
-[ -x "$out_register" ] || make -s -C "$builddir" tests/e2e/out_register >&2 ||
-  skip_all "tests/e2e/out_register cannot be built"
+out_register=$builddir/tests/tools/out_register
+[ -x "$out_register" ] || make -s -C "$builddir" tests/tools/out_register >&2 ||
+  skip_all "tests/tools/out_register cannot be built"
 world "$@"
 
 uid=30001

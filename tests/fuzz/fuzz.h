@@ -3,7 +3,7 @@
  * tests/fuzz/fuzz.h: what every fuzz target includes.
  *
  * A target is tests/fuzz/fuzz_<parser>.c with LLVMFuzzerTestOneInput(), its seeds lie in
- * tests/fuzz/corpus/<parser>/, and a `tests/fuzz/<parser>.dict` names words where there are any.
+ * tests/fuzz/corpus/<parser>/, and tests/fuzz/dict/<parser>.dict names words where there are any.
  * It checks properties, not only survival: what was accepted prints back, limits hold, a refusal
  * has a message. With --enable-fuzzing CC=clang it is a libFuzzer program; else it is linked with
  * standalone.c, which replays the seeds as a part of `make check`.

@@ -13,7 +13,7 @@ for target; do
   n=$((n + 1))
   mkdir -p "$found/$parser"
   dict=
-  [ -f "$src/$parser.dict" ] && dict="-dict=$src/$parser.dict"
+  [ -f "$src/dict/$parser.dict" ] && dict="-dict=$src/dict/$parser.dict"
   # shellcheck disable=SC2086
   if "${top_builddir:-.}/$target" -max_total_time="${FUZZ_SECONDS:-5}" -timeout=10 \
     -rss_limit_mb=1024 -artifact_prefix="$found/$parser-" -print_final_stats=1 $dict \

@@ -4,7 +4,7 @@
 # they log, and that nothing of them is left. TAP.
 export LC_ALL=C
 : "${NIX_OCI_HOOK:=${top_builddir:-.}/nix-oci-hook}"
-run_bundle=$(dirname "$NIX_OCI_HOOK")/tests/run/run_bundle # built by make check
+run_bundle=$(dirname "$NIX_OCI_HOOK")/tests/tools/run_bundle # built by make check
 n=0 bad=0
 
 skip_all() {

@@ -7,7 +7,7 @@
 # NIH_NAR_ENTRIES: another number of entries. TAP.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
-peak=$(dirname "$NIX_OCI_HOOK")/tests/nar/peak
+peak=$(dirname "$NIX_OCI_HOOK")/tests/tools/peak
 need python3
 [ -x "$NIX_OCI_HOOK" ] || skip_all "no $NIX_OCI_HOOK"
 [ -x "$peak" ] || skip_all "no $peak: make check builds it"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The hook reads the messages that the installed Nix sends to a build hook. TAP.
 # Runs in a mount namespace of its own, with a /nix of its own; no network.
-decode=$(cd "${top_builddir:-.}" && pwd)/tests/parity/decode_protocol
+decode=$(cd "${top_builddir:-.}" && pwd)/tests/tools/decode_protocol
 skip() {
   if [ "${TEST_STRICT-0}" = 1 ]; then
     echo "1..1"

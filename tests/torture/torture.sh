@@ -9,8 +9,8 @@
 # an hour. NIH_ONLY: a regular expression of the kinds to run. NIH_VERBOSE=1: name each point.
 . "$(dirname "$0")/../lib.sh"
 need python3 crun
-inject=${NIH_INJECT:-$(dirname "$NIX_OCI_HOOK")/tests/torture/inject}
-[ -x "$inject" ] || skip_all "no $inject (make tests/torture/inject)"
+inject=${NIH_INJECT:-$(dirname "$NIX_OCI_HOOK")/tests/tools/inject}
+[ -x "$inject" ] || skip_all "no $inject (make tests/tools/inject)"
 "$inject" -c -- true || skip_all "no process can be traced here, or not on this architecture"
 world "$@"
 on hook nix-instantiate "$here/e2e/small.nix" -A dep >/dev/null 2>&1 # make the store's directories

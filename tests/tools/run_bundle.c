@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * run_bundle: run one bundle by hook/run/run.h and say how it ended, for tests/run/run.sh.
+ * run_bundle: run one bundle by hook/run/run.h and say how it ended. For
+ * tests/hostile/containers.sh.
  *
  *	run_bundle [-t TIMEOUT] [-s SILENCE] [-p PERSONALITY] [-b BUILDER] [-n] [-c] RUNTIME BUNDLE
  *		STATE_DIR ID
