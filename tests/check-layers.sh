@@ -57,5 +57,15 @@ done)"
 result "each folder is known" "$(for dir in nar/*/ hook/*/; do
   case $known in *" ${dir%/} "*) ;; *) echo "$dir" ;; esac
 done)"
+# A unit test lies where what it tests lies, without hook/, and bears its name, behind which may stand
+# what the test is about.
+sources=" $(find nar specgen builtin launch hook -name '*.[ch]' | sed 's,^hook/,,; s,\.[ch]$,,' | tr '\n' ' ')"
+result "each unit test has a source" "$(find tests/unit -name 'test_*.c' | while read -r test; do
+  name=${test#tests/unit/} name=${name%.c}
+  folder=${name%test_*} name=${name##*/test_}
+  while case $sources in *" $folder$name "*) false ;; esac do
+    case $name in *_*) name=${name%_*} ;; *) echo "$test" && break ;; esac
+  done
+done)"
 echo "1..$n"
 exit $bad
