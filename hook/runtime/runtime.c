@@ -489,7 +489,12 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 		return -1;
 	if (v->mount_fd >= 0 && mount_bundle(v, e) < 0)
 		return -1;
-	forbid_set_id();
+	/*
+	 * gVisor's gofer makes the root read-only in a user namespace, by a remount without nosuid,
+	 * which the kernel refuses where nosuid is set. Its builder is no process of this kernel.
+	 */
+	if (kind != RUNTIME_RUNSC)
+		forbid_set_id();
 	if (crun && v->mount_fd >= 0 && memdir_bind_readonly(*program, v->exe))
 		*program = v->exe;
 	return 0;

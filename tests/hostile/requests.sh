@@ -23,8 +23,10 @@ call() { # call FILE: run the hook as Nix does; sets rc
     echo $? >"$W/rc"; } | cat >"$W/log"
   rc=$(cat "$W/rc")
 }
-messages() { # what the hook said beside its replies
-  grep -vE '^(# |oci:)' "$W/err"
+# messages: a line for each that the hook said beside its replies, to Nix or, once it has accepted,
+# in the log, where the lines of one message after the first are indented
+messages() {
+  cat "$W/err" "$W/log" | grep -avE '^(# |oci:| )'
 }
 refused() { # refused NAME [PATTERN]: exit code 1 and one message, that matches
   local n
@@ -127,7 +129,7 @@ for at in 0 1 6 7 8 9 20 50 100 $(seq 150 97 "$size") $((size - 1)); do
   head -c "$at" "$W/good.drv" >"$file"
   call "$W/good"
   n=$((n + 1))
-  if [ "$rc" != 1 ] || [ "$(messages | wc -l)" != 1 ] || ! grep -q "$(basename "$drv")" "$W/err"; then
+  if [ "$rc" != 1 ] || [ "$(messages | wc -l)" != 1 ] || ! messages | grep -q "$(basename "$drv")"; then
     bad=$((bad + 1))
     { echo "cut at $at of $size: status $rc"; cat "$W/err"; } >"$W/first-bad"
   fi
