@@ -73,7 +73,7 @@ printf '{' | "$prog" spec /dev/stdin >"$out" 2>"$err"
 [ $? = 1 ] && grep -q "reading '/dev/stdin'" "$err"
 result $? "a pipe is read"
 run config --config "$t/loop"
-[ $rc = 1 ] && grep -q "$t/loop:1: .*: files are included in too many files" "$err"
+[ $rc = 1 ] && grep -q "$t/loop:1: .*: configuration files include each other more than 10 deep" "$err"
 result $? "a configuration that includes itself is refused, with file and line"
 
 # Every verb that --help lists has a --help of its own, and refuses what is no option of it.

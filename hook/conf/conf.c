@@ -66,7 +66,10 @@ static int include(const struct source *from, const char *where, const char *nam
 	if (!path)
 		return -1;
 	if (s.depth > CONF_DEPTH_MAX || *s.files >= CONF_FILES_MAX)
-		return err_set(e, ERR_LIMIT, "%s: files are included in too many files", where);
+		return err_set(e, ERR_LIMIT,
+			       "%s: configuration files include each other more than %d deep, or "
+			       "are more than %d in all",
+			       where, CONF_DEPTH_MAX, CONF_FILES_MAX);
 	s.path = path;
 	if (read_file(&s, may_miss, e) < 0)
 		return err_wrap(e, "%s", where);
@@ -156,7 +159,7 @@ static int parse_text(struct source *s, const char *text, size_t len, struct err
 	const char *end = text + len;
 
 	if (memchr(text, '\0', len))
-		return err_set(e, ERR_INPUT, "%s: there is a NUL byte in it", s->path);
+		return err_set(e, ERR_INPUT, "%s: the file contains a NUL byte", s->path);
 	while (text < end) {
 		const char *lf = memchr(text, '\n', (size_t)(end - text));
 		size_t n = (size_t)((lf ? lf : end) - text);
@@ -189,7 +192,7 @@ static int read_file(struct source *s, bool may_be_missing, struct err *e)
 		return 0;
 	}
 	if (fd < 0)
-		return err_wrap(e, "the configuration file");
+		return err_wrap(e, "reading the configuration file");
 	(*s->files)++;
 	if (buf_read_fd(&b, fd, s->path, e) < 0)
 		return -1;
@@ -266,8 +269,8 @@ static int find_state_dir(struct conf *c, struct err *e)
 		return -1;
 	if (!c->state_dir[0])
 		return err_set(e, ERR_INPUT,
-			       "key 'state-dir' has to be set where neither "
-			       "$XDG_RUNTIME_DIR nor $HOME is");
+			       "key 'state-dir' must be set, because neither $XDG_RUNTIME_DIR nor "
+			       "$HOME gives a default");
 	return 0;
 }
 

@@ -105,7 +105,8 @@ int attrs_list(const struct attrs *a, const char *name, struct strv *ret, struct
 		return attrs_strings(jdoc_get(&a->doc, name), name, ret, e);
 	text = drv_env(a->drv, name, &len);
 	if (strlen(text) != len)
-		return err_set(e, ERR_INPUT, "attribute '%s' of the derivation holds a NUL", name);
+		return err_set(e, ERR_INPUT, "attribute '%s' of the derivation contains a NUL byte",
+			       name);
 	return strv_split(ret, text, BLANKS, e);
 }
 

@@ -314,8 +314,8 @@ static int check(const struct drv *d, struct walk *w, struct err *e)
 			return -1;
 		if (deferred)
 			return err_set(e, ERR_INPUT,
-				       "it has output paths although an input's are "
-				       "not known before that is built");
+				       "it has output paths, although the paths of an input are "
+				       "known only after a build");
 	}
 	for (size_t i = 0; i < d->n_outputs; i++) {
 		const struct drv_output *o = &d->outputs[i];
@@ -411,7 +411,8 @@ char *drv_build_path(const struct drv *d, const struct drv_output *o, const char
 		return str_dup(o->path, e);
 	if (!d->path) {
 		err_set(e, ERR_INPUT,
-			"output '%s' has no path yet, and the derivation none to make one from",
+			"output '%s' has no path yet, and none can be made, because the derivation "
+			"has no path",
 			o->name);
 		return NULL;
 	}

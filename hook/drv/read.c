@@ -28,7 +28,7 @@ static char *name_from_env(const struct drv *d, struct err *e)
 		return NULL;
 	name = attrs_text(&a, "name");
 	if (!name) {
-		err_set(e, ERR_INPUT, "it has no attribute 'name', and no store path to tell it");
+		err_set(e, ERR_INPUT, "it has neither a store path nor an attribute 'name'");
 		return NULL;
 	}
 	if (storepath_check_name(name, strlen(name), e) < 0)

@@ -96,7 +96,7 @@ static int fifo_open(const struct slots *s, int dirfd, const char *name, int fla
 	if (fd < 0)
 		return err_sys(e, "opening '%s' in '%s'", name, s->dir);
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, "looking at '%s' in '%s'", name, s->dir);
+		return err_sys(e, "getting attributes of '%s' in '%s'", name, s->dir);
 	if (!S_ISFIFO(st.st_mode))
 		return err_set(e, ERR_SYSTEM, "'%s' in '%s' is not a FIFO; remove it", name,
 			       s->dir);

@@ -68,15 +68,18 @@ int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_cou
 	p->dir = "userpool2";
 	p->count = IDS_PER_SLOT;
 	if (n == 0 || n > SLOTS_MAX)
-		return err_set(e, ERR_SYSTEM, "the setting 'id-count' is %llu, not %d to %llu",
+		return err_set(e, ERR_SYSTEM,
+			       "the setting 'id-count' is %llu, allowed is %d to %llu",
 			       (unsigned long long)id_count, IDS_PER_SLOT,
 			       (unsigned long long)SLOTS_MAX * IDS_PER_SLOT);
 	if (start_id <= HOST_USER || start_id > LAST_ID ||
 	    n * IDS_PER_SLOT > LAST_ID - start_id + 1)
 		return err_set(
 			e, ERR_SYSTEM,
-			"the ids from 'start-id' %llu on, %llu of them, are not all free to use",
-			(unsigned long long)start_id, (unsigned long long)n * IDS_PER_SLOT);
+			"the settings 'start-id' and 'id-count' give builds %llu ids from %llu on; "
+			"allowed are ids from %d to %llu",
+			(unsigned long long)n * IDS_PER_SLOT, (unsigned long long)start_id,
+			HOST_USER + 1, (unsigned long long)LAST_ID);
 	p->start = start_id;
 	p->n = (size_t)n;
 	return 0;
@@ -176,7 +179,8 @@ int user_pool_try(const struct user_pool *p, const char *state_dir, struct build
 	if (usable)
 		return 0;
 	return err_set(e, ERR_SYSTEM,
-		       "the build users group '%s' has no member but uid %d, which is not used",
+		       "every member of the build users group '%s' has uid %d, which builds never "
+		       "get",
 		       p->group, HOST_USER);
 }
 
@@ -336,9 +340,10 @@ int build_user_acquire(const struct settings *s, const char *nix_state_dir, bool
 
 	if (geteuid() != 0) {
 		if (uid_range)
-			return err_set(e, ERR_SYSTEM,
-				       "a build with the feature 'uid-range' needs root: 65536 ids "
-				       "cannot be had without");
+			return err_set(
+				e, ERR_SYSTEM,
+				"a build with the feature 'uid-range' needs 65536 ids, which "
+				"only a hook that root starts can give it");
 		*ret = (struct build_user){geteuid(), getegid(), 1, -1};
 		return 0;
 	}

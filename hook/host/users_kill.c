@@ -72,14 +72,14 @@ static int fork_kill(uid_t uid, int *ret_status, struct err *e)
 	const pid_t pid = share ? vfork() : fork();
 
 	if (pid < 0)
-		return err_sys(e, "starting a process to end those of uid %u", (unsigned)uid);
+		return err_sys(e, "starting the process that kills those of uid %u", (unsigned)uid);
 	if (pid == 0)
 		_exit(kill_as(uid));
 	if (share)
 		(void)prctl(PR_SET_DUMPABLE, dumpable); /* the flag belongs to the shared memory */
 	while (waitpid(pid, ret_status, 0) < 0)
 		if (errno != EINTR)
-			return err_sys(e, "waiting for the end of the processes of uid %u",
+			return err_sys(e, "waiting for the process that kills those of uid %u",
 				       (unsigned)uid);
 	return 0;
 }
@@ -102,8 +102,8 @@ int user_kill_all(uid_t uid, struct err *e)
 	}
 	return err_set(
 		e, ERR_SYSTEM,
-		"the processes of the build user with uid %u cannot be killed: they kill the "
-		"process that does it",
+		"the processes of the build user with uid %u cannot be killed: they kill every "
+		"process that is to kill them",
 		(unsigned)uid);
 }
 

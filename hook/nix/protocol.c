@@ -156,7 +156,7 @@ static int get_text(struct msg *m, uint64_t len, char **ret, struct err *e)
 		return err_set(e, ERR_INPUT, "%s has a string with padding that is not zero",
 			       m->what);
 	if (b.len && memchr(b.data, '\0', b.len))
-		return err_set(e, ERR_INPUT, "%s has a string with a NUL byte in it", m->what);
+		return err_set(e, ERR_INPUT, "%s contains a string with a NUL byte", m->what);
 	char *s = buf_steal(&b, e);
 	if (!s)
 		return -1;
@@ -276,7 +276,7 @@ int proto_accept(const char *store, struct err *e)
 
 	/* STORE is a line of its own, so Nix would read a line feed in it as the next message. */
 	if (strchr(store, '\n'))
-		return err_set(e, ERR_INPUT, "the store's name '%s' has a line feed in it", store);
+		return err_set(e, ERR_INPUT, "the store's name '%s' contains a line feed", store);
 	line = str_fmt(e, "# accept\n%s", store);
 	return line ? log_reply(line, e) : -1;
 }

@@ -61,7 +61,8 @@ bool memdir_new(struct memdir *ret)
 int memdir_attach(int mount_fd, const char *at, struct err *e)
 {
 	(void)mount_fd;
-	return err_set(e, ERR_SYSTEM, "mounting the bundle at '%s': not in this build", at);
+	return err_set(e, ERR_SYSTEM,
+		       "mounting the bundle at '%s': this program was built without fsopen()", at);
 }
 
 bool memdir_bind_readonly(const char *from, const char *at)

@@ -103,7 +103,9 @@ static int info_parse(char *text, const char *path, struct store_path_info *info
 	if (!count || !str_eq(name, path) ||
 	    !num_parse_u64(size, strlen(size), UINT64_MAX, &info->nar_size_bytes) ||
 	    !num_parse_u64(count, strlen(count), OUTPUT_MAX, &n))
-		return err_set(e, ERR_SYSTEM, "'nix-store --dump-db %s' printed something unknown",
+		return err_set(e, ERR_SYSTEM,
+			       "'nix-store --dump-db %s' did not print path, hash, size, deriver "
+			       "and number of references",
 			       path);
 	if (hash_parse(hash, strlen(hash), HASH_SHA256, &info->nar_sha256, e) < 0)
 		return err_wrap(e, "reading 'nix-store --dump-db %s'", path);
@@ -112,7 +114,9 @@ static int info_parse(char *text, const char *path, struct store_path_info *info
 	for (; n; n--) {
 		char *ref = next_line(&p);
 		if (!ref)
-			return err_set(e, ERR_SYSTEM, "'nix-store --dump-db %s' printed too little",
+			return err_set(e, ERR_SYSTEM,
+				       "'nix-store --dump-db %s' printed fewer references than it "
+				       "announced",
 				       path);
 		if (strv_add(&info->refs, ref, e) < 0)
 			return -1;

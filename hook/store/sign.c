@@ -20,7 +20,7 @@ int sign_keys_load(const struct settings *s, struct secretkeys *ret, struct err 
 		return -1;
 	for (size_t i = 0; i < files.n; i++)
 		if (secretkeys_read(&keys, files.items[i], e) < 0)
-			return err_wrap(e, "the setting 'secret-key-files'");
+			return err_wrap(e, "reading the keys of Nix's setting 'secret-key-files'");
 	*ret = TAKE(keys, ((struct secretkeys)SECRETKEYS_INIT));
 	return 0;
 }

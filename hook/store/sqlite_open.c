@@ -81,8 +81,9 @@ static int schema_check(const char *state_dir, char **ret_why, struct err *e)
 		n--;
 	text[n] = '\0';
 	if (!str_eq(text, SCHEMA_KNOWN))
-		return why(ret_why, e, "'%s' says '%s', and only schema " SCHEMA_KNOWN " is known",
-			   path, text);
+		return why(ret_why, e,
+			   "'%s' says schema '%s', and this program knows only " SCHEMA_KNOWN, path,
+			   text);
 	return 1;
 }
 
@@ -133,7 +134,7 @@ static int columns_check(struct store_db *db, char **ret_why, struct err *e)
 		if (i >= n || i >= ARRAY_SIZE(known) ||
 		    !str_eq(sqlite3_column_name(s, (int)i), known[i]))
 			return why(ret_why, e,
-				   "the tables in '%s' have other columns than those known",
+				   "the tables in '%s' have other columns than this program knows",
 				   db->path);
 	return 1;
 }

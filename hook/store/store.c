@@ -118,8 +118,8 @@ static int need_db(struct store *st, struct err *e)
 	if (st->why_not_sqlite)
 		return 0;
 	if (!st->local) {
-		st->why_not_sqlite = str_fmt(
-			e, "the store '%s' is not one of files that may be written", st->uri);
+		st->why_not_sqlite =
+			str_fmt(e, "the hook may not write to the store '%s' directly", st->uri);
 		rc = st->why_not_sqlite ? 0 : -1;
 	} else {
 		const struct store_db_how how = {st->state_dir, st->use_sqlite_wal,
@@ -251,7 +251,7 @@ int store_txn_realise(struct store_txn *t, const struct store_realisation *r, si
 		      struct err *e)
 {
 	if (n && !t->sqlite)
-		return err_set(e, ERR_SYSTEM, "there is no place for realisations");
+		return err_set(e, ERR_SYSTEM, "the Nix store has no table for realisations");
 	for (size_t i = 0; i < n; i++)
 		if (store_db_realise(t->st->db, &r[i], e) < 0)
 			return -1;

@@ -137,7 +137,10 @@ static char *percent_decode(const char *s, size_t len, const char *uri, struct e
 		int lo = hi < 0 ? -1 : hex_digit(s[i + 2]);
 		if (lo < 0 || (hi == 0 && lo == 0)) {
 			free(out);
-			err_set(e, ERR_INPUT, "the store '%s' holds a bad percent escape", uri);
+			err_set(e, ERR_INPUT,
+				"the store '%s' contains a '%%' without two hexadecimal digits, or "
+				"'%%00'",
+				uri);
 			return NULL;
 		}
 		out[n++] = (char)(hi * 16 + lo);

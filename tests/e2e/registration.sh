@@ -16,7 +16,7 @@ done
 registered=load-db
 build_both "another schema" "$expr" -A multi -v && compare "another schema"
 check_log "another schema: it is told" \
-  "^outputs are registered by nix-store --load-db: .*other columns than those known" "$W/hook.log"
+  "^outputs are registered by nix-store --load-db: .*other columns than this program knows" "$W/hook.log"
 build_both "another schema: a chain" "$expr" -A chain && compare "another schema: a chain"
 check_eq "without -v it is not told" "$(grep -c 'load-db' "$W/hook.log")" 0
 echo "registration = sqlite" >"$NIX_OCI_HOOK_CONFIG"

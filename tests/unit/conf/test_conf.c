@@ -239,7 +239,7 @@ static void includes_files_beside_it(void **state)
 			   &e));
 	assert_string_equal(c.runtime, "runc");
 	assert_int_equal(c.max_jobs, 3);
-	refuse("\ninclude missing.conf\n", "x.conf:2: the configuration file: opening '");
+	refuse("\ninclude missing.conf\n", "x.conf:2: reading the configuration file: opening '");
 	put("wrong.conf", "\nuserns = 1\n");
 	refuse("include wrong.conf\n", "wrong.conf:2: key 'userns' is '1'");
 	refuse("include wrong.conf\n", "x.conf:1: ");
@@ -248,8 +248,8 @@ static void includes_files_beside_it(void **state)
 static void including_itself_ends(void **state)
 {
 	put("twice.conf", "!include twice.conf\n!include twice.conf\n");
-	refuse("include x.conf\n", "files are included in too many files");
-	refuse("include twice.conf\n", "files are included in too many files");
+	refuse("include x.conf\n", "configuration files include each other more than 10 deep");
+	refuse("include twice.conf\n", "or are more than 100 in all");
 }
 
 static void refuses_a_file_that_is_too_large_or_none(void **state)

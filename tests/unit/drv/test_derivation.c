@@ -400,7 +400,7 @@ static void takes_the_name_from_path_or_attribute(void **state)
 	assert_null(env.path);
 	ACCEPT(&json, .path_unknown = true, .env = "[(\"__json\",\"{\\\"name\\\":\\\"x\\\"}\")]");
 	assert_string_equal(json.name, "x");
-	REFUSE("no attribute 'name'", .path_unknown = true);
+	REFUSE("nor an attribute 'name'", .path_unknown = true);
 	REFUSE("cannot process __json attribute", .path_unknown = true,
 	       .env = "[(\"__json\",\"{\"),(\"name\",\"x\")]");
 	REFUSE("illegal character", .path_unknown = true, .env = "[(\"name\",\"a/b\")]");

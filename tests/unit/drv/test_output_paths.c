@@ -168,7 +168,7 @@ static void refuses_a_path_that_cannot_be_known(void **state)
 			 "(\"out\",\"/nix/store/00000000000000000000000000000000-def\",\"\","
 			 "\"\")",
 			 &e),
-		   "although an input's are not known");
+		   "although the paths of an input are known only");
 }
 
 static void names_an_input_that_is_missing(void **state)

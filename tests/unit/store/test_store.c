@@ -283,7 +283,7 @@ static void leaves_an_unknown_schema_to_nix(void **state)
 {
 	write_schema("11");
 	/* This Nix does not know it either, and says so in its own words. */
-	expect_fallback("says '11'", false);
+	expect_fallback("says schema '11'", false);
 	write_schema("10");
 }
 

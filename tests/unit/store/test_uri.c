@@ -222,7 +222,8 @@ static void bad_escapes_are_refused(void **state_)
 		struct err e = ERR_INIT;
 		struct store_where w = {0};
 
-		assert_err(&e, store_uri_resolve(uris[i], &machine, &w, &e), "bad percent escape");
+		assert_err(&e, store_uri_resolve(uris[i], &machine, &w, &e),
+			   "contains a '%' without two hexadecimal digits, or '%00'");
 		assert_null(w.uri);
 	}
 }
