@@ -19,28 +19,33 @@
 /* How many paths one process is asked about: below the kernel's limit on arguments. */
 #define PATHS_AT_ONCE 4000
 
-/*
- * Run `nix-store` with the options OPS on the store URI and on up to PATHS_AT_ONCE of PATHS (may be
- * NULL), from number FROM on. IN (may be NULL) is its input; its output is appended to OUT.
- */
-static int nix_store(const char *uri, const char *const *ops, const struct strv *paths, size_t from,
-		     const struct buf *in, struct buf *out, struct err *e)
+/* Append to ARGV the command line of `nix-store` with the options OPS, on the store URI. */
+static int add_command(const char *uri, const char *const *ops, struct strv *argv, struct err *e)
 {
-	scoped_strv struct strv argv = STRV_INIT;
-	size_t to = paths && paths->n - from > PATHS_AT_ONCE ? from + PATHS_AT_ONCE
-							     : (paths ? paths->n : 0);
-
-	if (strv_add(&argv, "nix-store", e) < 0)
+	if (strv_add(argv, "nix-store", e) < 0)
 		return -1;
 	for (; *ops; ops++)
-		if (strv_add(&argv, *ops, e) < 0)
+		if (strv_add(argv, *ops, e) < 0)
 			return -1;
-	if (strv_add(&argv, "--store", e) < 0 || strv_add(&argv, uri, e) < 0)
+	return strv_add(argv, "--store", e) < 0 ? -1 : strv_add(argv, uri, e);
+}
+
+/*
+ * Ask `nix-store` with the options OPS about up to PATHS_AT_ONCE of PATHS, from number FROM on, and
+ * append its answer to OUT.
+ */
+static int ask(const char *uri, const char *const *ops, const struct strv *paths, size_t from,
+	       struct buf *out, struct err *e)
+{
+	scoped_strv struct strv argv = STRV_INIT;
+	const size_t to = paths->n - from > PATHS_AT_ONCE ? from + PATHS_AT_ONCE : paths->n;
+
+	if (add_command(uri, ops, &argv, e) < 0)
 		return -1;
 	for (size_t i = from; i < to; i++)
 		if (strv_add(&argv, paths->items[i], e) < 0)
 			return -1;
-	return subprocess_run(argv.items, in ? in->data : NULL, in ? in->len : 0, out, e);
+	return subprocess_run(argv.items, NULL, 0, out, e);
 }
 
 /* Append to RET the paths in PATHS that are not valid. */
@@ -51,7 +56,7 @@ static int invalid_paths(const char *uri, const struct strv *paths, struct strv 
 	for (size_t from = 0; from < paths->n; from += PATHS_AT_ONCE) {
 		scoped_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 
-		if (nix_store(uri, ops, paths, from, NULL, &out, e) < 0)
+		if (ask(uri, ops, paths, from, &out, e) < 0)
 			return -1;
 		if (out.data && strv_split(ret, out.data, "\n", e) < 0)
 			return -1;
@@ -133,8 +138,7 @@ int store_nix_info(const char *uri, const char *path, struct store_path_info *re
 	scoped_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 
 	if (strv_add(&paths, path, e) < 0 || all_valid(uri, &paths, e) < 0 ||
-	    nix_store(uri, ops, &paths, 0, NULL, &out, e) < 0 ||
-	    info_parse(out.data, path, &info, e) < 0)
+	    ask(uri, ops, &paths, 0, &out, e) < 0 || info_parse(out.data, path, &info, e) < 0)
 		return -1;
 	*ret = TAKE(info, ((struct store_path_info){0}));
 	return 0;
@@ -150,7 +154,7 @@ int store_nix_closure(const char *uri, const struct strv *paths, struct strv *re
 	for (size_t from = 0; from < paths->n; from += PATHS_AT_ONCE) {
 		scoped_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 
-		if (nix_store(uri, ops, paths, from, NULL, &out, e) < 0 ||
+		if (ask(uri, ops, paths, from, &out, e) < 0 ||
 		    strv_split(&found, out.data ? out.data : "", "\n", e) < 0)
 			return -1;
 	}
@@ -184,6 +188,7 @@ int store_nix_check(const char *uri, const struct store_registration *regs, size
 int store_nix_load(const char *uri, const struct store_registration *regs, size_t n, struct err *e)
 {
 	static const char *const ops[] = {"--load-db", NULL};
+	scoped_strv struct strv argv = STRV_INIT;
 	scoped_buf struct buf in = BUF_INIT(OUTPUT_MAX);
 
 	for (size_t i = 0; i < n; i++) {
@@ -199,5 +204,7 @@ int store_nix_load(const char *uri, const struct store_registration *regs, size_
 			if (buf_addf(&in, e, "%s\n", r->refs->items[j]) < 0)
 				return -1;
 	}
-	return nix_store(uri, ops, NULL, 0, &in, NULL, e);
+	if (add_command(uri, ops, &argv, e) < 0)
+		return -1;
+	return subprocess_run(argv.items, in.data, in.len, NULL, e);
 }
