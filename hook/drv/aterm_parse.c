@@ -180,15 +180,22 @@ static int more(struct cur *c, size_t n, struct err *e)
 	return 1;
 }
 
-/* Check that S, a WHAT in messages, comes after BEFORE in a sorted set. */
-static int check_order(const struct cur *c, const char *what, const char *before, size_t before_len,
-		       const char *s, size_t len, struct err *e)
+static struct bytes bytes_of(const char *s)
 {
-	int order = drv_compare(before, before_len, s, len);
+	return (struct bytes){s, strlen(s)};
+}
+
+/*
+ * Check that S, which a NUL follows, comes after BEFORE in a sorted set. WHAT names S in messages.
+ */
+static int check_order(const struct cur *c, const char *what, struct bytes before, struct bytes s,
+		       struct err *e)
+{
+	int order = drv_compare(before.data, before.len, s.data, s.len);
 
 	if (order < 0)
 		return 0;
-	return err_set(e, ERR_INPUT, "%s '%s' %s, before byte %zu", what, s,
+	return err_set(e, ERR_INPUT, "%s '%s' %s, before byte %zu", what, s.data,
 		       order == 0 ? "stands twice" : "is out of order", (size_t)(c->p - c->start));
 }
 
@@ -208,7 +215,7 @@ static int take_strs(struct cur *c, const char *set_of, struct strv *ret, struct
 		if (set_of && v.n > 1) {
 			const char *before = v.items[v.n - 2];
 
-			if (check_order(c, set_of, before, strlen(before), s, strlen(s), e) < 0)
+			if (check_order(c, set_of, bytes_of(before), bytes_of(s), e) < 0)
 				return -1;
 		}
 	}
@@ -242,8 +249,8 @@ static int take_outputs(struct cur *c, struct drv *d, struct err *e)
 		*o = (struct drv_output){.name = NULL};
 		if (take_output(c, o, e) < 0)
 			return -1;
-		if (d->n_outputs > 1 && check_order(c, "output", o[-1].name, strlen(o[-1].name),
-						    o->name, strlen(o->name), e) < 0)
+		if (d->n_outputs > 1 &&
+		    check_order(c, "output", bytes_of(o[-1].name), bytes_of(o->name), e) < 0)
 			return -1;
 	}
 	return rc;
@@ -271,9 +278,8 @@ static int take_children(struct cur *c, unsigned depth, struct drv_node *n, stru
 		    expect(c, ",", e) < 0 || take_node(c, depth + 1, &y->node, e) < 0 ||
 		    expect(c, ")", e) < 0)
 			return -1;
-		if (n->n_dynamic > 1 &&
-		    check_order(c, "output of an input", y[-1].output, strlen(y[-1].output),
-				y->output, strlen(y->output), e) < 0)
+		if (n->n_dynamic > 1 && check_order(c, "output of an input", bytes_of(y[-1].output),
+						    bytes_of(y->output), e) < 0)
 			return -1;
 	}
 	if (rc == 0 && n->n_dynamic == 0)
@@ -309,9 +315,8 @@ static int take_inputs(struct cur *c, struct drv *d, struct err *e)
 		    expect(c, ",", e) < 0 || take_node(c, 0, &i->node, e) < 0 ||
 		    expect(c, ")", e) < 0)
 			return -1;
-		if (d->n_inputs > 1 &&
-		    check_order(c, "input derivation", i[-1].path, strlen(i[-1].path), i->path,
-				strlen(i->path), e) < 0)
+		if (d->n_inputs > 1 && check_order(c, "input derivation", bytes_of(i[-1].path),
+						   bytes_of(i->path), e) < 0)
 			return -1;
 	}
 	return rc;
@@ -333,8 +338,9 @@ static int take_env(struct cur *c, struct drv *d, struct err *e)
 		    expect(c, ",", e) < 0 || !(v->value = take_bytes(c, &v->value_len, e)) ||
 		    expect(c, ")", e) < 0)
 			return -1;
-		if (d->n_env > 1 && check_order(c, "environment variable", v[-1].key, v[-1].key_len,
-						v->key, v->key_len, e) < 0)
+		if (d->n_env > 1 &&
+		    check_order(c, "environment variable", (struct bytes){v[-1].key, v[-1].key_len},
+				(struct bytes){v->key, v->key_len}, e) < 0)
 			return -1;
 	}
 	return rc;
