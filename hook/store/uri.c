@@ -342,18 +342,17 @@ static bool span_starts(const char *s, size_t len, const char *prefix)
 }
 
 /*
- * Fill W for a chroot store, the directory BASE. A relative BASE is made absolute in the URI, for
- * processes that run in another directory.
+ * Fill W for a chroot store, the directory DIR. In the URI, which ends in QUERY, a relative DIR is
+ * made absolute, for processes that run in another directory.
  */
-static int where_directory(struct store_where *w, const char *base, size_t len, const char *query,
+static int where_directory(struct store_where *w, const char *dir, const char *query,
 			   struct params *p, const struct store_env *env, struct err *e)
 {
-	scoped_free char *dir = str_ndup(base, len, e);
-	scoped_free char *abs = dir ? path_absolute(dir, e) : NULL;
+	scoped_free char *abs = path_absolute(dir, e);
 
 	if (!abs)
 		return -1;
-	if (base[0] != '/') {
+	if (dir[0] != '/') {
 		free(w->uri);
 		w->uri = str_fmt(e, "%s%s%s", abs, *query ? "?" : "", query);
 		if (!w->uri)
@@ -388,8 +387,10 @@ static int resolve(struct store_where *w, const char *uri, struct params *p,
 			return -1;
 		return where_local(w, p, env, e);
 	}
-	if (memmem(uri, len, "://", 3) == NULL && memchr(uri, '/', len) != NULL)
-		return where_directory(w, uri, len, query, p, env, e);
+	if (memmem(uri, len, "://", 3) == NULL && memchr(uri, '/', len) != NULL) {
+		scoped_free char *dir = str_ndup(uri, len, e);
+		return dir ? where_directory(w, dir, query, p, env, e) : -1;
+	}
 	if (where_local(w, p, env, e) < 0)
 		return -1;
 	w->local = false;
