@@ -48,7 +48,7 @@ static const char *cause(int why)
 }
 
 int userns_do_without(struct spec_host *h, int why, bool needed, const struct settings *s,
-		      const struct build_user *user, struct buf *warning, struct err *e)
+		      struct buf *warning, struct err *e)
 {
 	bool allowed;
 
@@ -77,8 +77,8 @@ int userns_do_without(struct spec_host *h, int why, bool needed, const struct se
 		     strerror(why), cause(why)) < 0)
 		return -1;
 	h->userns = false;
-	h->uid = user->uid;
-	h->gid = user->gid;
+	h->uid = h->uid_map[0].outside;
+	h->gid = h->gid_map[0].outside;
 	h->n_uid_map = h->n_gid_map = 0;
 	return 0;
 }

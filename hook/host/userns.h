@@ -10,7 +10,6 @@
 #ifndef HOOK_HOST_USERNS_H
 #define HOOK_HOST_USERNS_H
 
-#include "hook/host/users.h"
 #include "hook/nix/settings.h"
 #include "nar/base/buf.h"
 #include "nar/base/err.h"
@@ -22,11 +21,12 @@
  */
 int userns_try(void) MUST_CHECK;
 /*
- * Change H so that the build of USER runs without a user namespace, and append to WARNING that it
- * does. WHY is what userns_try() returned. NEEDED: the runtime needs a user namespace.
+ * Change H, which machine_describe() filled, so that the build runs without a user namespace: with
+ * the ids outside to which H maps its ids. Append to WARNING that it does. WHY is what userns_try()
+ * returned. NEEDED: the runtime needs a user namespace.
  * -1: this build must have one, or sandbox-fallback is false; *E says what to change.
  */
 int userns_do_without(struct spec_host *h, int why, bool needed, const struct settings *s,
-		      const struct build_user *user, struct buf *warning, struct err *e) MUST_CHECK;
+		      struct buf *warning, struct err *e) MUST_CHECK;
 
 #endif

@@ -275,7 +275,7 @@ static int ensure_userns(const struct attempt *a, struct spec_host *h, struct er
 
 	if (!why)
 		return 0;
-	if (userns_do_without(h, why, needed, a->j->settings, a->user, &warning, e) < 0)
+	if (userns_do_without(h, why, needed, a->j->settings, &warning, e) < 0)
 		return -1;
 	log_warn("%s", warning.data);
 	return 0;

@@ -9,9 +9,10 @@
 
 #include "nar/base/buf.h"
 
-static const struct build_user user = {.uid = 30001, .gid = 30000, .count = 1, .lock_fd = -1};
+#define USER_UID 30001
+#define USER_GID 30000
 
-/* As of a build of COUNT ids, from USER's on. */
+/* As machine_describe() fills it for a build user with COUNT ids. */
 static struct spec_host host_of(uint32_t count, bool rootless)
 {
 	struct spec_host h;
@@ -20,8 +21,8 @@ static struct spec_host host_of(uint32_t count, bool rootless)
 	h.userns = true;
 	h.rootless = rootless;
 	h.uid = h.gid = count > 1 ? 0 : 1000;
-	h.uid_map[0] = (struct spec_idmap){h.uid, user.uid, count};
-	h.gid_map[0] = (struct spec_idmap){h.gid, user.gid, count};
+	h.uid_map[0] = (struct spec_idmap){h.uid, USER_UID, count};
+	h.gid_map[0] = (struct spec_idmap){h.gid, USER_GID, count};
 	h.n_uid_map = h.n_gid_map = 1;
 	return h;
 }
@@ -33,7 +34,7 @@ static void refuses(struct spec_host h, int why, const char *fallback, const cha
 	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
 
 	assert_ok(&e, settings_set(&s, "sandbox-fallback", fallback, &e));
-	assert_err(&e, userns_do_without(&h, why, false, &s, &user, &warning, &e), words);
+	assert_err(&e, userns_do_without(&h, why, false, &s, &warning, &e), words);
 	assert_true(h.userns);
 	assert_int_equal(warning.len, 0);
 }
@@ -54,10 +55,10 @@ static void falls_back_to_the_build_users_ids(void **state)
 	scoped_settings struct settings s = {0};
 	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
 
-	assert_ok(&e, userns_do_without(&h, ENOSPC, false, &s, &user, &warning, &e));
+	assert_ok(&e, userns_do_without(&h, ENOSPC, false, &s, &warning, &e));
 	assert_false(h.userns);
-	assert_int_equal(h.uid, user.uid);
-	assert_int_equal(h.gid, user.gid);
+	assert_int_equal(h.uid, USER_UID);
+	assert_int_equal(h.gid, USER_GID);
 	assert_int_equal(h.n_uid_map, 0);
 	assert_int_equal(h.n_gid_map, 0);
 	assert_string_equal(warning.data,
@@ -82,7 +83,7 @@ static void some_runtimes_cannot_do_without(void **state)
 	scoped_settings struct settings s = {0};
 	scoped_buf struct buf warning = BUF_INIT(ERR_MSG_MAX);
 
-	assert_err(&e, userns_do_without(&h, ENOSPC, true, &s, &user, &warning, &e),
+	assert_err(&e, userns_do_without(&h, ENOSPC, true, &s, &warning, &e),
 		   "this build cannot do without");
 	assert_true(h.userns);
 }
