@@ -479,8 +479,8 @@ static int ask_to_run(struct run *r, const struct run_job *j, int slave, struct 
 	if (!log_path)
 		return -1;
 	scoped_free char *pid_file = str_fmt(e, "%s/" SUP_PID, at->state_dir);
-	if (!pid_file || runtime_run_argv(rt, at->bundle, root, log_path, pid_file, j->id,
-					  j->network, &argv, e) < 0)
+	const struct runtime_call call = {j->id, at->bundle, root, log_path, pid_file, j->network};
+	if (!pid_file || runtime_run_argv(rt, &call, &argv, e) < 0)
 		return -1;
 	if (how.makes_cgroups && !r->id && !(r->id = str_dup(j->id, e)))
 		return -1;

@@ -320,9 +320,8 @@ static int add_special(const struct runtime *rt, bool network, struct strv *v, s
 	return 0;
 }
 
-int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *state_dir,
-		     const char *log_path, const char *pid_file, const char *id, bool network,
-		     struct strv *ret, struct err *e)
+int runtime_run_argv(const struct runtime *rt, const struct runtime_call *call, struct strv *ret,
+		     struct err *e)
 {
 	/*
 	 * crun's log is text. If crun cannot execute the builder, its log is closed already: its
@@ -331,20 +330,20 @@ int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *s
 	const char *format = rt->kind == RUNTIME_CRUN ? "text" : "json";
 	/* crun takes what precedes the first ':' for a type; other runtimes take a path only. */
 	scoped_free char *log =
-		str_fmt(e, "%s%s", rt->kind == RUNTIME_CRUN ? "file:" : "", log_path);
-	const char *const global[] = {rt->path, "--root",       state_dir, "--log",
-				      log,      "--log-format", format,    NULL};
-	const char *const run[] = {"run", "--bundle", bundle, NULL};
-	const char *const detach[] = {"--detach", "--pid-file", pid_file, NULL};
+		str_fmt(e, "%s%s", rt->kind == RUNTIME_CRUN ? "file:" : "", call->log_path);
+	const char *const global[] = {rt->path, "--root",       call->state_dir, "--log",
+				      log,      "--log-format", format,          NULL};
+	const char *const run[] = {"run", "--bundle", call->bundle, NULL};
+	const char *const detach[] = {"--detach", "--pid-file", call->pid_file, NULL};
 
-	if (!log || add_all(ret, global, e) < 0 || add_special(rt, network, ret, e) < 0 ||
+	if (!log || add_all(ret, global, e) < 0 || add_special(rt, call->network, ret, e) < 0 ||
 	    (rt->kind == RUNTIME_RUNSC &&
-	     strv_addf(ret, e, "--panic-log=%s" RUNTIME_CRASH_SUFFIX, log_path) < 0) ||
+	     strv_addf(ret, e, "--panic-log=%s" RUNTIME_CRASH_SUFFIX, call->log_path) < 0) ||
 	    strv_copy(ret, &rt->extra_args, e) < 0 || add_all(ret, run, e) < 0)
 		return -1;
 	if (runtime_detaches(rt) && add_all(ret, detach, e) < 0)
 		return -1;
-	return strv_add(ret, id, e);
+	return strv_add(ret, call->id, e);
 }
 
 int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,

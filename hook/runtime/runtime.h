@@ -62,15 +62,21 @@ static inline bool runtime_cuts_output(const struct runtime *rt)
 {
 	return rt->kind == RUNTIME_RUNSC;
 }
+/* How a runtime is called to run a container. */
+struct runtime_call {
+	const char *id;        /* the container's name */
+	const char *bundle;    /* --bundle */
+	const char *state_dir; /* --root; must be short, because runtimes make sockets in it */
+	const char *log_path;  /* --log */
+	const char *pid_file;  /* a runtime that detaches writes the container's pid there */
+	bool network;          /* the container uses the machine's network */
+};
 /*
- * Append to RET the command line of `run`: RUNTIME [global options] run --bundle BUNDLE [options]
- * ID, with the options that this runtime needs on this machine. STATE_DIR is its --root; it must be
- * short, because runtimes make sockets in it. LOG_PATH is its --log. A runtime that detaches writes
- * the container's pid to PID_FILE.
+ * Append to RET the command line of `run` for CALL: RUNTIME [global options] run --bundle BUNDLE
+ * [options] ID, with the options that this runtime needs on this machine.
  */
-int runtime_run_argv(const struct runtime *rt, const char *bundle, const char *state_dir,
-		     const char *log_path, const char *pid_file, const char *id, bool network,
-		     struct strv *ret, struct err *e) MUST_CHECK;
+int runtime_run_argv(const struct runtime *rt, const struct runtime_call *call, struct strv *ret,
+		     struct err *e) MUST_CHECK;
 /* Append to RET the command line of `delete --force`, which kills the container first. */
 int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
 			struct strv *ret, struct err *e) MUST_CHECK;

@@ -147,8 +147,16 @@ static char *command_line(const struct runtime *rt, bool network)
 	struct err e = ERR_INIT;
 	scoped_strv struct strv v = STRV_INIT;
 	struct buf b = BUF_INIT(4096);
+	const struct runtime_call call = {
+		.id = "id",
+		.bundle = "/b",
+		.state_dir = "/s",
+		.log_path = "/l",
+		.pid_file = "/p",
+		.network = network,
+	};
 
-	assert_ok(&e, runtime_run_argv(rt, "/b", "/s", "/l", "/p", "id", network, &v, &e));
+	assert_ok(&e, runtime_run_argv(rt, &call, &v, &e));
 	for (size_t i = 0; i < v.n; i++)
 		assert_ok(&e, buf_addf(&b, &e, "%s%s", i ? " " : "", v.items[i]));
 	return b.data;
