@@ -30,69 +30,71 @@ const struct conf_key conf_keys[] = {
 		 "nix-oci-hook-builtin beside "
 		 "nix-oci-hook, or where it is installed."},
 	{"bundle-dir", CONF_PATH, AT(bundle_dir), "",
-	 .help = "Directory for the bundles of builds, all of each. Empty: what a build can fill "
-		 "is in the store directory itself, where outputs are one rename away from "
-		 "their place and the garbage collector knows what is left behind; the rest, a "
-		 "few small files, is in memory where kernel and runtime allow it."},
+	 .help = "Directory for the whole bundles of builds. Empty: the part of a bundle that a "
+		 "build can fill lies in the store directory, where an output is one rename away "
+		 "from its place and the garbage collector removes what a crash leaves behind; "
+		 "the rest, a few small files, is in memory if kernel and runtime allow it."},
 	{"cache-dir", CONF_PATH, AT(cache_dir), NULL,
-	 .help = "Directory for inputs that were unpacked, which all builds share. The default "
-		 "is /var/cache/nix-oci-hook for root, else nix-oci-hook below $XDG_CACHE_HOME, "
-		 "or below $HOME/.cache. Nobody but its user may write to it.",
+	 .help = "Directory for unpacked inputs, which all builds share. The default is "
+		 "/var/cache/nix-oci-hook for root, else nix-oci-hook below $XDG_CACHE_HOME, "
+		 "or below $HOME/.cache. It must belong to the user that runs the builds, and no "
+		 "other user may be able to write to it.",
 	 .machine = true},
 	{"cache-size", CONF_U64, AT(cache_size), "21474836480",
-	 .help = "How many bytes of inputs, counted as NARs, are kept in the cache-dir. Beyond "
-		 "that those go that were not used for longest; what a running build uses "
-		 "stays, even if it alone is more.",
+	 .help = "How many bytes of inputs, counted as NARs, are kept in the cache-dir. If there "
+		 "are more, the inputs that were not used for longest are removed. An input that "
+		 "a running build uses stays in any case.",
 	 .max = INT64_MAX, .machine = true},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
-	 .help = "Whether builds get control groups of their own: on, the runtime makes "
-		 "them; off, it makes none; auto, none but where the runtime cannot do "
-		 "without, or where a limit is set that only they can keep. A build with the "
-		 "feature uid-range gets one in which it can make others, unless this is off.",
+	 .help = "Whether builds get control groups of their own: on, the runtime makes one for "
+		 "each build; off, it makes none; auto, it makes one only if it cannot run "
+		 "without, or if a limit is set that only a control group can keep. A build with "
+		 "the feature uid-range gets a group in which it can make others, unless this is "
+		 "off.",
 	 .names = cgroups_names},
 	{"impure-env-secrets", CONF_LIST, AT(impure_env_secrets), "",
-	 .help = "Names of variables that look like secrets and that fixed-output builds may "
-		 "have all the same, if their derivation's impureEnvVars asks for them: those of "
-		 "the environment in which Nix, or its daemon, runs. Names that look so are "
-		 "NIX_CONFIG, SSH_AUTH_SOCK and those that begin with AWS_ or have TOKEN, SECRET, "
-		 "PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in "
-		 "them. What Nix's setting impure-env sets needs no mention here."},
+	 .help = "Variables of the environment of Nix or its daemon that look like secrets, and "
+		 "that a fixed-output build may have nevertheless, if its derivation's "
+		 "impureEnvVars names them. A variable looks like a secret if its name is "
+		 "NIX_CONFIG or SSH_AUTH_SOCK, begins with AWS_, or contains TOKEN, SECRET, "
+		 "PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY. "
+		 "Variables that Nix's setting impure-env sets need no mention here."},
 	{"inputs", CONF_ENUM, AT(inputs), "auto",
 	 .help = "How a build gets its inputs: bind, they are mounted from the store; nar, each "
-		 "is unpacked into the cache-dir, its hash is checked, and it is mounted from "
-		 "there, so that nothing of the store is visible; auto, whatever is in the store "
-		 "is mounted from it.",
+		 "input is unpacked into the cache-dir, its hash is checked, and it is mounted "
+		 "from there, so that nothing of the store is visible; auto, an input that is in "
+		 "the store is mounted from there.",
 	 .names = inputs_names},
 	{"io-uring", CONF_BOOL, AT(io_uring), "false",
-	 .help = "Whether builds may use io_uring, by which they can do what Nix's setting "
-		 "filter-syscalls forbids: make set-id files and extended attributes. Without it "
-		 "they find a kernel that has no io_uring."},
+	 .help = "Whether builds may use io_uring. With it they can do what Nix's setting "
+		 "filter-syscalls forbids: make set-id files and extended attributes. If false, "
+		 "a build finds a kernel that has no io_uring."},
 	{"max-jobs", CONF_U64, AT(max_jobs), "0",
-	 .help = "How many builds run at once on this machine, over all hooks. 0, or auto: as many "
-		 "as it has cores. Nix does not bound how many hooks it starts.",
+	 .help = "How many builds run at once on this machine, over all hooks. 0 or auto: as many "
+		 "as there are cores. Nix does not bound how many hooks it starts.",
 	 .max = 4096, .zero_is_auto = true, .machine = true},
 	{"max-queued", CONF_U64, AT(max_queued), "1000",
-	 .help = "How many more builds are accepted and wait for their turn, first come, "
-		 "first served. Beyond that, and where the Nix that asks is about to run out of "
-		 "descriptors (it needs five for each build; see 'ulimit -n'), it is told to ask "
-		 "again, which it does after five seconds.",
+	 .help = "How many accepted builds may wait for their turn, first come, first served. If "
+		 "the queue is full, or if the Nix that asks is about to run out of descriptors "
+		 "(it needs five for each build; see 'ulimit -n'), Nix is told to ask again, "
+		 "which it does after five seconds.",
 	 .max = 100000, .machine = true},
 	{"memory-max", CONF_SIZE, AT(memory_max), "0",
 	 .help = "How much memory each build may use, as control groups count it. A build that "
-		 "needs more is killed, and it is said that it ran out of memory. 0: no limit. A "
-		 "limit that the machine or the runtime cannot keep is an error.",
+		 "needs more is killed, and its error says that it ran out of memory. 0: no "
+		 "limit. A limit that the machine or the runtime cannot keep is an error.",
 	 .max = INT64_MAX},
 	{"pids-max", CONF_U64, AT(pids_max), "0",
 	 .help = "How many processes and threads each build may have at once. 0: no limit.",
 	 .max = 4194304},
 	{"profile", CONF_ENUM, AT(profile), "nix",
-	 .help = "What a build finds inside its container: nix is what Nix's own sandbox "
-		 "gives it, tvix what tvix's OCI build service does.",
+	 .help = "What a build finds inside its container: nix, what Nix's own sandbox gives it; "
+		 "tvix, what tvix's OCI build service gives it.",
 	 .names = profile_names},
 	{"registration", CONF_ENUM, AT(registration), "auto",
-	 .help = "How outputs become valid: sqlite writes to Nix's database, load-db runs "
-		 "nix-store --load-db, auto takes sqlite where the database has the schema "
-		 "that is known.",
+	 .help = "How outputs become valid: sqlite, the hook writes to Nix's database; load-db, "
+		 "it runs nix-store --load-db; auto, sqlite if the database has the schema that "
+		 "the hook knows, else load-db.",
 	 .names = registration_names, .machine = true},
 	{"runtime", CONF_STRING, AT(runtime), "auto",
 	 .help = "The OCI runtime: its name or absolute path. With auto it is the first of "
@@ -100,30 +102,30 @@ const struct conf_key conf_keys[] = {
 	{"runtime-args", CONF_LIST, AT(runtime_args), "",
 	 .help = "Arguments for the runtime, before its command."},
 	{"sandbox-shell", CONF_PATH, AT(sandbox_shell), "",
-	 .help = "Statically linked shell that builds find as /bin/sh unless Nix's setting "
-		 "sandbox-paths has something there. Empty: only what sandbox-paths has, or "
-		 "without Nix a busybox that is found."},
+	 .help = "Statically linked shell that builds find as /bin/sh, unless Nix's setting "
+		 "sandbox-paths names another. Empty: only the shell that sandbox-paths names, "
+		 "or without Nix a busybox that is found."},
 	{"state-dir", CONF_PATH, AT(state_dir), NULL,
-	 .help = "Directory for locks, queues and what runtimes keep while a build runs. "
+	 .help = "Directory for locks, queues and the state that runtimes keep during a build. "
 		 "The default is /run/nix-oci-hook for root, else nix-oci-hook below "
 		 "$XDG_RUNTIME_DIR, or below $HOME/.local/state.",
 	 .machine = true},
 	{"store-name", CONF_STRING, AT(store_name), "",
-	 .help = "What Nix calls this machine in its messages. Empty: oci: and the "
-		 "runtime's name.",
+	 .help = "The name of this machine in Nix's messages. Empty: oci: and the runtime's "
+		 "name.",
 	 .machine = true},
 	{"sync", CONF_ENUM, AT(sync), "auto",
 	 .help = "Whether outputs are written to the disk before they are registered, so that "
 		 "no power cut leaves a valid path whose files are empty. It costs each build "
 		 "two flushes of the disk. With auto it is done unless Nix's setting "
-		 "fsync-metadata is false; with off, only where Nix's fsync-store-paths or "
-		 "sync-before-registering is true. The same goes for what nix-oci-hook build "
-		 "writes into a binary cache that is a directory, but for Nix's settings.",
+		 "fsync-metadata is false; with off, only if Nix's fsync-store-paths or "
+		 "sync-before-registering is true. nix-oci-hook build obeys this key, but not "
+		 "Nix's settings, when it writes into a binary cache that is a directory.",
 	 .names = sync_names, .machine = true},
 	{"userns", CONF_BOOL, AT(userns), "true",
-	 .help = "Whether builds run in a user namespace, as in Nix's sandbox. Where none can be "
-		 "made, builds of root do without one, with a warning, if Nix's setting "
-		 "sandbox-fallback is true."},
+	 .help = "Whether builds run in a user namespace, as in Nix's sandbox. If none can be "
+		 "made and Nix's setting sandbox-fallback is true, root's builds run without one, "
+		 "with a warning."},
 };
 const size_t conf_keys_count = ARRAY_SIZE(conf_keys);
 
