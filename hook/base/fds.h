@@ -8,8 +8,8 @@
 #include "nar/base/err.h"
 
 /*
- * Close all descriptors from FIRST to LAST: by close_range(2), or, before Linux 5.9 and in sandboxes
- * that refuse system calls they do not know, those that /proc/self/fd lists.
+ * Close all descriptors from FIRST to LAST, by close_range(2). Before Linux 5.9, and in sandboxes
+ * that refuse system calls they do not know, close those that /proc/self/fd lists.
  */
 int fds_close(unsigned first, unsigned last, struct err *e) MUST_CHECK;
 
