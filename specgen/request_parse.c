@@ -112,18 +112,25 @@ static int only_keys(const struct node *n, const char *const *keys, struct err *
 	return 0;
 }
 
-/* Read the bytes of V: {"base64": "..."}, or {WORD: "..."}, or "..." if WORD is NULL. */
-static int get_value_bytes(const struct node *n, const char *key, const JSON_Value *v,
-			   const char *word, char **ret, size_t *ret_len, struct err *e)
+/* A value of an object: V, which stands under KEY in N. */
+struct field {
+	const struct node *n;
+	const char *key;
+	const JSON_Value *v;
+};
+
+/* Read the bytes of F: {"base64": "..."}, or {WORD: "..."}, or "..." if WORD is NULL. */
+static int get_value_bytes(const struct field *f, const char *word, char **ret, size_t *ret_len,
+			   struct err *e)
 {
-	const JSON_Object *o = json_value_get_object(v);
-	const char *text = word ? json_object_get_string(o, word) : json_value_get_string(v);
+	const JSON_Object *o = json_value_get_object(f->v);
+	const char *text = word ? json_object_get_string(o, word) : json_value_get_string(f->v);
 	const char *base64 = json_object_get_string(o, "base64");
 	scoped_buf struct buf b = BUF_INIT(REQ_JSON_MAX);
 	char *s;
 
 	if ((o && json_object_get_count(o) != 1) || (!text && !base64))
-		return refuse(e, n, key,
+		return refuse(e, f->n, f->key,
 			      word ? "not {\"text\": \"...\"} or {\"base64\": \"...\"}"
 				   : "not a string or {\"base64\": \"...\"}");
 	if (text) {
@@ -131,7 +138,7 @@ static int get_value_bytes(const struct node *n, const char *key, const JSON_Val
 		s = str_ndup(text, *ret_len, e);
 	} else {
 		if (!text_from_base64(base64, &b, e))
-			return err_is_set(e) ? -1 : refuse(e, n, key, "not base64");
+			return err_is_set(e) ? -1 : refuse(e, f->n, f->key, "not base64");
 		*ret_len = b.len;
 		s = buf_steal(&b, e);
 	}
@@ -141,25 +148,24 @@ static int get_value_bytes(const struct node *n, const char *key, const JSON_Val
 	return 0;
 }
 
-static int get_value_string(const struct node *n, const char *key, const JSON_Value *v, char **ret,
-			    struct err *e)
+static int get_value_string(const struct field *f, char **ret, struct err *e)
 {
 	scoped_free char *s = NULL;
 	size_t len;
 
-	if (get_value_bytes(n, key, v, NULL, &s, &len, e) < 0)
+	if (get_value_bytes(f, NULL, &s, &len, e) < 0)
 		return -1;
 	if (memchr(s, '\0', len))
-		return refuse(e, n, key, "holds a NUL");
+		return refuse(e, f->n, f->key, "holds a NUL");
 	*ret = TAKE(s, NULL);
 	return 0;
 }
 
 static int get_string(const struct node *n, const char *key, char **ret, struct err *e)
 {
-	const JSON_Value *v = json_object_get_value(n->o, key);
+	const struct field f = {n, key, json_object_get_value(n->o, key)};
 
-	return v ? get_value_string(n, key, v, ret, e) : refuse(e, n, key, "missing");
+	return f.v ? get_value_string(&f, ret, e) : refuse(e, n, key, "missing");
 }
 
 static int get_opt(const struct node *n, const char *key, char **ret, struct err *e)
@@ -170,7 +176,9 @@ static int get_opt(const struct node *n, const char *key, char **ret, struct err
 static int get_bytes(const struct node *n, const char *key, char **ret, size_t *ret_len,
 		     struct err *e)
 {
-	return get_value_bytes(n, key, json_object_get_value(n->o, key), "text", ret, ret_len, e);
+	const struct field f = {n, key, json_object_get_value(n->o, key)};
+
+	return get_value_bytes(&f, "text", ret, ret_len, e);
 }
 
 static int get_bool(const struct node *n, const char *key, bool *ret, struct err *e)
@@ -220,9 +228,9 @@ static int get_list(const struct node *n, const char *key, struct strv *ret, str
 		return -1;
 	for (size_t i = 0; i < json_array_get_count(a); i++) {
 		char label[64], *s = NULL;
+		const struct field f = {n, label, json_array_get_value(a, i)};
 		snprintf(label, sizeof label, "%s at position %zu", key, i);
-		if (get_value_string(n, label, json_array_get_value(a, i), &s, e) < 0 ||
-		    strv_take(ret, s, e) < 0)
+		if (get_value_string(&f, &s, e) < 0 || strv_take(ret, s, e) < 0)
 			return -1;
 	}
 	return 0;
