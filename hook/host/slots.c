@@ -70,9 +70,8 @@ static int lock_queue(const struct slots *s, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, "opening '%s/lock'", s->dir);
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "locking '%s/lock'", s->dir);
+	if (io_lock(fd, LOCK_EX) < 0)
+		return err_sys(e, "locking '%s/lock'", s->dir);
 	return TAKE(fd, -1);
 }
 
@@ -209,11 +208,9 @@ static int slot_try(struct slots *s, unsigned i, struct err *e)
 	scoped_fd int fd = fifo_open(s, s->dirfd, name, O_RDWR | O_CREAT, e);
 	if (fd < 0)
 		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK || errno == EINTR)
-			return 0;
-		return err_sys(e, "locking '%s/%s'", s->dir, name);
-	}
+	const int locked = io_lock(fd, LOCK_EX | LOCK_NB);
+	if (locked <= 0)
+		return locked < 0 ? err_sys(e, "locking '%s/%s'", s->dir, name) : 0;
 	s->slot_fd = TAKE(fd, -1);
 	return 1;
 }

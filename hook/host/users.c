@@ -139,11 +139,10 @@ static int try_lock(int dirfd, const char *dir, const char *name, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, "opening '%s/%s'", dir, name);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return TAKE(fd, -1);
-	if (errno != EWOULDBLOCK && errno != EINTR)
+	const int locked = io_lock(fd, LOCK_EX | LOCK_NB);
+	if (locked < 0)
 		err_sys(e, "locking '%s/%s'", dir, name);
-	return -1;
+	return locked > 0 ? TAKE(fd, -1) : -1;
 }
 
 int user_pool_try(const struct user_pool *p, const char *state_dir, struct build_user *ret,

@@ -71,24 +71,9 @@ void input_cache_name(const struct hash *sha256, char ret[INPUT_CACHE_NAME_MAX])
 	nix32_encode(sha256->bytes, hash_size_bytes(HASH_SHA256), ret);
 }
 
-/*
- * Lock FD by flock(2) with the operation HOW.
- * Returns 1: it is locked; 0: HOW has LOCK_NB and another process holds the lock; -1: errno.
- */
-static int lock_fd(int fd, int how)
-{
-	while (flock(fd, how) < 0) {
-		if (errno == EWOULDBLOCK)
-			return 0;
-		if (errno != EINTR)
-			return -1;
-	}
-	return 1;
-}
-
 int input_cache_lock(struct input_cache *c, struct err *e)
 {
-	if (lock_fd(c->lock_fd, LOCK_EX) < 0)
+	if (io_lock(c->lock_fd, LOCK_EX) < 0)
 		return err_sys(e, "locking '%s/lock'", c->dir);
 	return 0;
 }
@@ -156,7 +141,7 @@ int input_cache_open_run(struct input_cache *c, const char *name, bool *ret_aliv
 {
 	scoped_fd int fd =
 		openat(c->runs_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int got = fd < 0 ? -1 : lock_fd(fd, LOCK_EX | LOCK_NB);
+	int got = fd < 0 ? -1 : io_lock(fd, LOCK_EX | LOCK_NB);
 
 	if (got < 0)
 		return -1;
@@ -182,7 +167,7 @@ static int start_run(struct input_cache *c, struct err *e)
 	c->run_name = str_dup(name, e);
 	if (!c->run_name)
 		return -1;
-	if (lock_fd(c->run_fd, LOCK_EX | LOCK_NB) <= 0)
+	if (io_lock(c->run_fd, LOCK_EX | LOCK_NB) <= 0)
 		return err_sys(e, "locking '%s'", c->run_dir);
 	return 0;
 }
@@ -233,7 +218,7 @@ static int remove_dead_locks(struct input_cache *c, struct err *e)
 		struct stat st;
 
 		/* If the opened file was removed, the name may be another process's lock by now. */
-		if (lock >= 0 && lock_fd(lock, LOCK_EX | LOCK_NB) > 0 && fstat(lock, &st) == 0 &&
+		if (lock >= 0 && io_lock(lock, LOCK_EX | LOCK_NB) > 0 && fstat(lock, &st) == 0 &&
 		    st.st_nlink != 0)
 			unlinkat(c->making_fd, de->d_name, 0);
 	}
@@ -440,7 +425,7 @@ static int lock_making(struct input_cache *c, const char *name, bool wait, int *
 
 		if (fd < 0)
 			return err_sys(e, "opening '%s/making/%s'", c->dir, name);
-		got = lock_fd(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
+		got = io_lock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
 		if (got < 0 || fstat(fd, &st) < 0)
 			return err_sys(e, "locking '%s/making/%s'", c->dir, name);
 		if (got == 0)

@@ -386,7 +386,7 @@ static void look_at(int dirfd, const char *name)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    st.st_mode & (S_IWGRP | S_IWOTH) || flock(fd, LOCK_EX | LOCK_NB) < 0)
+	    st.st_mode & (S_IWGRP | S_IWOTH) || io_lock(fd, LOCK_EX | LOCK_NB) <= 0)
 		return;
 	log_debug("removing what a killed build left ('%s')", name);
 	if (remove_dead(dirfd, name, fd, &e) < 0)
@@ -422,9 +422,8 @@ static int take_name(int dirfd, const char *run_dir, const char *name, struct re
 	r.path = r.dir ? str_fmt(e, "%s" SUFFIX, r.dir) : NULL;
 	if (!r.path)
 		return -1;
-	while (flock(r.fd, LOCK_EX | LOCK_NB) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "locking '%s'", r.path);
+	if (io_lock(r.fd, LOCK_EX | LOCK_NB) <= 0)
+		return err_sys(e, "locking '%s'", r.path);
 	/* A directory of that name was left by a version of this program that made no records. */
 	if (io_rmtree(dirfd, name, r.dir, e) < 0)
 		return -1;
@@ -489,9 +488,8 @@ int record_enter(const char *run_dir, struct record *ret, struct err *e)
 		return -1;
 	if (fstat(dirfd, &st) < 0)
 		return err_sys(e, "getting status of '%s'", run_dir);
-	while (flock(dirfd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_sys(e, "locking '%s'", run_dir);
+	if (io_lock(dirfd, LOCK_EX) < 0)
+		return err_sys(e, "locking '%s'", run_dir);
 	if (st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
 	    look_at_all(dirfd, run_dir, e) < 0)
 		return -1;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/store/path_lock.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -27,12 +26,9 @@ static int try(const char *file, bool wait, int *ret_fd, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, "opening the lock file '%s'", file);
-	while (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			return 0;
-		if (errno != EINTR)
-			return err_sys(e, "locking '%s'", file);
-	}
+	const int locked = io_lock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
+	if (locked <= 0)
+		return locked < 0 ? err_sys(e, "locking '%s'", file) : 0;
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "getting status of '%s'", file);
 	/*

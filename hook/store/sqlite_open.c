@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "nar/base/io.h"
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"
@@ -100,9 +101,8 @@ static int big_lock(const char *state_dir, int *ret_fd, char **ret_why, struct e
 	scoped_fd int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return why(ret_why, e, "'%s': %s", path, strerror(errno));
-	while (flock(fd, LOCK_SH | LOCK_NB) < 0)
-		if (errno != EINTR)
-			return why(ret_why, e, "locking '%s': %s", path, strerror(errno));
+	if (io_lock(fd, LOCK_SH | LOCK_NB) <= 0)
+		return why(ret_why, e, "locking '%s': %s", path, strerror(errno));
 	*ret_fd = TAKE(fd, -1);
 	return 1;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -151,6 +152,17 @@ int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e)
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is not a regular file", name);
 	return buf_read_fd(b, fd, name, e);
+}
+
+int io_lock(int fd, int how)
+{
+	while (flock(fd, how) < 0) {
+		if (errno == EWOULDBLOCK)
+			return 0;
+		if (errno != EINTR)
+			return -1;
+	}
+	return 1;
 }
 
 void io_pause_ms(int64_t ms)

@@ -44,6 +44,12 @@ int io_write_file(int dirfd, const char *name, mode_t mode, const void *data, si
 int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e) MUST_CHECK;
 
 /*
+ * Lock FD by flock(2) with the operation HOW, again after each EINTR.
+ * Returns 1: it is locked; 0: HOW has LOCK_NB, and another process holds the lock; -1: errno.
+ */
+int io_lock(int fd, int how) MUST_CHECK;
+
+/*
  * Remove DIRFD/NAME and all below it, in time that is linear in the number of entries, in bounded
  * memory and descriptors, as deep and wide as it is (nar/base/rmtree.c). No link is followed,
  * nothing that is mounted in the tree is entered. Directories without permissions are opened up

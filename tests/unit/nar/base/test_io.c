@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,6 +105,50 @@ static void removing_what_is_not_there_is_fine(void **state)
 	assert_ok(&e, io_rmtree(dirfd_, "nothing", "nothing", &e));
 }
 
+static void a_lock_is_held_once(void **state)
+{
+	scoped_fd int a = openat(dirfd_, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	scoped_fd int b = openat(dirfd_, "lock", O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(io_lock(a, LOCK_EX), 1);
+	assert_int_equal(io_lock(b, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(errno, EWOULDBLOCK);
+	assert_int_equal(io_lock(a, LOCK_UN), 1);
+	assert_int_equal(io_lock(b, LOCK_EX | LOCK_NB), 1);
+	assert_int_equal(io_lock(-1, LOCK_EX), -1);
+}
+
+static void ignore_signal(int sig)
+{
+	(void)sig;
+}
+
+static void a_lock_is_waited_for_through_signals(void **state)
+{
+	const struct sigaction sa = {.sa_handler = ignore_signal};
+	const struct itimerval soon = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+	scoped_fd int a = openat(dirfd_, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (pid == 0) {
+		int mine = openat(dirfd_, "lock", O_RDWR | O_CLOEXEC);
+		_exit(io_lock(mine, LOCK_EX) == 1 && write(mine, "x", 1) == 1 && usleep(50000) == 0
+			      ? 0
+			      : 1);
+	}
+	assert_true(pid > 0);
+	for (struct stat st = {0}; st.st_size == 0;)
+		assert_int_equal(fstat(a, &st), 0);
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(io_lock(a, LOCK_EX), 1);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +157,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(removes_directories_without_permissions),
 		cmocka_unit_test(removes_read_only_trees_without_root),
 		cmocka_unit_test(removing_what_is_not_there_is_fine),
+		cmocka_unit_test(a_lock_is_held_once),
+		cmocka_unit_test(a_lock_is_waited_for_through_signals),
 	};
 
 	if (argc > 1)
