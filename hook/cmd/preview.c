@@ -5,31 +5,17 @@
 
 #include "hook/bundle/bundle.h"
 #include "hook/runtime/fit.h"
+#include "hook/runtime/runtime.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"
 
+/* Find the runtime that the options name; RUNTIME_OTHER stands for all of them. */
 static int parse_runtime(const char *name, enum runtime_kind *ret, struct err *e)
 {
-	static const struct {
-		const char *name;
-		enum runtime_kind kind;
-	} kinds[] = {
-		{"crun", RUNTIME_CRUN},
-		{"runc", RUNTIME_RUNC},
-		{"runsc", RUNTIME_RUNSC},
-		{"youki", RUNTIME_YOUKI},
-	};
-
 	*ret = RUNTIME_OTHER;
-	for (size_t i = 0; name && i < ARRAY_SIZE(kinds); i++) {
-		if (str_eq(name, kinds[i].name)) {
-			*ret = kinds[i].kind;
-			return 0;
-		}
-	}
-	if (name)
+	if (name && !runtime_kind_parse(name, ret))
 		return err_set(e, ERR_INPUT,
 			       "there is no runtime '%s'; there are crun, runc, runsc and youki",
 			       name);

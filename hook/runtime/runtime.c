@@ -47,6 +47,17 @@ static_assert(ARRAY_SIZE(known) == RUNTIME_OTHER, "a runtime is missing");
 static const char usual_dirs[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:"
 				 "/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin";
 
+bool runtime_kind_parse(const char *name, enum runtime_kind *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		if (str_eq(name, known[i].name)) {
+			*ret = known[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool is_program(const char *path)
 {
 	struct stat st;

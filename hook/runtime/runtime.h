@@ -13,6 +13,9 @@
 
 enum runtime_kind { RUNTIME_CRUN, RUNTIME_RUNC, RUNTIME_YOUKI, RUNTIME_RUNSC, RUNTIME_OTHER };
 
+/* Find the kind of the runtime called NAME, "crun". Returns false: no runtime is called so. */
+bool runtime_kind_parse(const char *name, enum runtime_kind *ret);
+
 struct runtime {
 	enum runtime_kind kind;
 	char *path; /* absolute */

@@ -310,12 +310,28 @@ static void knows_when_the_builder_could_not_be_executed(void **state)
 	}
 }
 
+static void knows_each_runtime_by_its_name_alone(void **state)
+{
+	static const char *const names[] = {"crun", "runc", "youki", "runsc"};
+	enum runtime_kind kind = RUNTIME_OTHER;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_true(runtime_kind_parse(names[i], &kind));
+		assert_int_equal(kind, i);
+	}
+	assert_false(runtime_kind_parse("crun-1.8", &kind));
+	assert_false(runtime_kind_parse("", &kind));
+	assert_int_equal(kind, RUNTIME_RUNSC);
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(finds_the_first_in_path),
 		CASE(tells_a_runtime_by_its_name),
+		cmocka_unit_test(knows_each_runtime_by_its_name_alone),
 		CASE(says_what_to_install),
 		cmocka_unit_test(passes_over_what_would_refuse_this_machine),
 		CASE(command_lines_are_each_runtimes_own),
