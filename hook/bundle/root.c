@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "hook/bundle/bundle_internal.h"
@@ -13,10 +12,6 @@
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"
-
-/* The null device, from Linux's admin-guide/devices.txt. */
-#define NULL_MAJOR 1
-#define NULL_MINOR 3
 
 static int make_dir(const struct bundle_work *w, int dirfd, const char *name, mode_t mode,
 		    struct err *e)
@@ -86,8 +81,7 @@ bool bundle_owns_machine(const struct spec_host *h)
  */
 static int make_null(struct bundle_work *w, struct err *e)
 {
-	if (bundle_owns_machine(w->h) &&
-	    mknodat(w->dev, "null", S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) == 0) {
+	if (bundle_owns_machine(w->h) && io_make_null(w->dev, "null") == 0) {
 		scoped_fd int fd = openat(w->dev, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0) {
 			w->own_null = true;

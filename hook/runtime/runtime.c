@@ -12,7 +12,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include <parson.h>
@@ -27,9 +26,6 @@
 #define LOG_MAX (1 << 20)
 #define CGROUPS "/sys/fs/cgroup"
 #define UNIFIED CGROUPS "/unified"
-/* Linux's admin-guide/devices.txt. */
-#define NULL_MAJOR 1
-#define NULL_MINOR 3
 
 /* The runtimes, in the order in which runtime_find() looks for them. */
 static const struct {
@@ -450,9 +446,8 @@ static int mount_null(const struct runtime_view *v, struct err *e)
 		return err_set(e, ERR_LIMIT, "the path '%s' is too long", v->bundle);
 	if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") < 0)
 		return err_sys(e, "mounting a tmpfs on '%s' for the runtime", dir);
-	/* chmod(2), because the umask applies to mknod(2). */
-	if (mknod(from, S_IFCHR | 0666, makedev(NULL_MAJOR, NULL_MINOR)) < 0 ||
-	    chmod(from, 0666) < 0)
+	/* chmod(2), because the umask applies to the new device. */
+	if (io_make_null(AT_FDCWD, from) < 0 || chmod(from, 0666) < 0)
 		return err_sys(e, "making a null device for the bundle '%s'", v->bundle);
 	if (mount(from, at, NULL, MS_BIND, NULL) < 0 || umount2(dir, MNT_DETACH) < 0)
 		return err_sys(e, "mounting a null device on '%s'", at);

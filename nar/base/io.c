@@ -17,6 +17,8 @@
 
 /* The pauses of io_again() are 2, 4, ... ms, so 1022 ms in all. */
 #define AGAIN_MAX 10
+/* Linux's Documentation/admin-guide/devices.txt. */
+#define NULL_DEVICE makedev(1, 3)
 
 int io_write_all(int fd, const void *data, size_t n)
 {
@@ -73,7 +75,7 @@ int io_open_input(const char *path, struct err *e)
 		return err_sys(e, "opening '%s'", path);
 	if (S_ISDIR(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is a directory", path);
-	if (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev != makedev(1, 3)))
+	if (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev != NULL_DEVICE))
 		return err_set(e, ERR_INPUT, "'%s' is a device", path);
 	/* Who writes to a pipe may take time. */
 	if (fcntl(fd, F_SETFL, 0) < 0)
@@ -152,6 +154,11 @@ int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e)
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is not a regular file", name);
 	return buf_read_fd(b, fd, name, e);
+}
+
+int io_make_null(int dirfd, const char *name)
+{
+	return mknodat(dirfd, name, S_IFCHR | 0666, NULL_DEVICE);
 }
 
 int io_lock(int fd, int how)

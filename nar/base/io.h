@@ -44,6 +44,13 @@ int io_write_file(int dirfd, const char *name, mode_t mode, const void *data, si
 int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e) MUST_CHECK;
 
 /*
+ * Make DIRFD/NAME a null device, as /dev/null is. Its mode is 0666 less the umask. Fails with EPERM
+ * for a process that may make no devices.
+ * Returns -1: errno.
+ */
+int io_make_null(int dirfd, const char *name) MUST_CHECK;
+
+/*
  * Lock FD by flock(2) with the operation HOW, again after each EINTR.
  * Returns 1: it is locked; 0: HOW has LOCK_NB, and another process holds the lock; -1: errno.
  */
