@@ -20,11 +20,6 @@
 
 /* ---- dump, restore ---- */
 
-static int write_fd(void *ctx, const void *data, size_t n, struct err *e)
-{
-	return io_write(*(const int *)ctx, data, n, "standard output", e);
-}
-
 /* Remove trailing slashes, which would make openat(2) follow a symbolic link. */
 static void strip_slashes(char *path)
 {
@@ -40,12 +35,13 @@ int cmd_nar_dump(int argc, char **argv, struct err *e)
 		.min_args = 1,
 		.max_args = 1,
 	};
-	int rc, out = STDOUT_FILENO;
-	const struct nar_sink sink = {write_fd, &out};
+	const struct io_file out = {STDOUT_FILENO, "standard output"};
+	const struct nar_sink sink = io_sink(&out);
+	int rc;
 
 	if (!cli_parse(&c, argc, argv, &rc))
 		return rc;
-	if (isatty(out)) {
+	if (isatty(out.fd)) {
 		log_msg(LOG_ERROR, "error: a NAR is not text, and standard output is a terminal; "
 				   "redirect it to a file or a pipe");
 		return CMD_USAGE;

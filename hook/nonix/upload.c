@@ -185,7 +185,8 @@ static int tee_write(void *ctx, const void *data, size_t n, struct err *e)
 
 static int dump(const struct batch *b, struct leaving *l, int fd, struct err *e)
 {
-	const struct nar_sink file = sink_of_fd(&fd);
+	const struct io_file out = {fd, "the output"};
+	const struct nar_sink file = io_sink(&out);
 	scoped_compress struct compress *c = compress_new(&b->p->compress, &file, e);
 	struct tee tee = {.size_bytes = 0};
 	const struct nar_sink sink = {tee_write, &tee};

@@ -189,17 +189,13 @@ static int hash_rewritten(const struct outputs *o, const struct output *out,
 	return hash_finish(&c, ret, e);
 }
 
-static int to_file(void *ctx, const void *data, size_t n, struct err *e)
-{
-	return io_write(*(int *)ctx, data, n, "a rewritten output", e);
-}
-
 /* Write the NAR of OUT, with final paths, to FD. */
 static int write_rewritten(const struct outputs *o, const struct output *out,
 			   const char *final_base, int fd, struct err *e)
 {
 	scoped_subst struct subst s = SUBST_INIT;
-	const struct nar_sink file = {to_file, &fd}, sink = {subst_write, &s};
+	const struct io_file to = {fd, "a rewritten output"};
+	const struct nar_sink file = io_sink(&to), sink = {subst_write, &s};
 
 	if (subst_init(&s, &file, e) < 0 || add_pairs(o, out, final_base, &s, e) < 0 ||
 	    nar_dump(out->dirfd, out->base, out->what, out->depth_max, &sink, e) < 0 ||

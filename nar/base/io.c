@@ -41,6 +41,18 @@ int io_write(int fd, const void *data, size_t n, const char *what, struct err *e
 	return io_write_all(fd, data, n) < 0 ? err_sys(e, "writing to '%s'", what) : 0;
 }
 
+static int on_file_write(void *ctx, const void *data, size_t n, struct err *e)
+{
+	const struct io_file *f = ctx;
+
+	return io_write(f->fd, data, n, f->what, e);
+}
+
+struct nar_sink io_sink(const struct io_file *f)
+{
+	return (struct nar_sink){on_file_write, (void *)(uintptr_t)f};
+}
+
 ssize_t io_read(int fd, void *data, size_t n, const char *what, struct err *e)
 {
 	char *p = data;

@@ -16,11 +16,19 @@
 
 #include "nar/base/buf.h"
 #include "nar/base/err.h"
+#include "nar/base/sink.h"
 
 /* Write all N bytes; short writes and EINTR are gone on with. -1: errno. */
 int io_write_all(int fd, const void *data, size_t n) MUST_CHECK;
 /* The same with a message. */
 int io_write(int fd, const void *data, size_t n, const char *what, struct err *e) MUST_CHECK;
+/* A file that is open for writing, and its name in messages. */
+struct io_file {
+	int fd;
+	const char *what;
+};
+/* Returns a sink that writes to F, which must outlive the sink. */
+struct nar_sink io_sink(const struct io_file *f);
 /* Read up to N bytes until they are there or the end comes; the count, or -1. */
 ssize_t io_read(int fd, void *data, size_t n, const char *what, struct err *e) MUST_CHECK;
 /* Close a descriptor whose data counts: a delayed write error is reported. *FD is -1 after. */

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "nar/base/buf.h"
-#include "nar/base/io.h"
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"
@@ -162,31 +161,4 @@ int compress_finish(struct compress *c, struct hash *ret_hash, uint64_t *ret_siz
 	*ret_hash = hash;
 	*ret_size_bytes = c->out_bytes;
 	return 0;
-}
-
-/* ---- descriptors ---- */
-
-static int on_fd_write(void *ctx, const void *data, size_t n, struct err *e)
-{
-	return io_write(*(const int *)ctx, data, n, "the output", e);
-}
-
-struct nar_sink sink_of_fd(const int *fd)
-{
-	return (struct nar_sink){on_fd_write, (void *)(uintptr_t)fd};
-}
-
-static ssize_t on_fd_read(void *ctx, void *data, size_t n, struct err *e)
-{
-	ssize_t got;
-
-	do
-		got = read(*(const int *)ctx, data, n);
-	while (got < 0 && errno == EINTR);
-	return got < 0 ? err_sys(e, "reading the input") : got;
-}
-
-struct nar_source source_of_fd(const int *fd)
-{
-	return (struct nar_source){on_fd_read, (void *)(uintptr_t)fd};
 }

@@ -44,8 +44,4 @@ static inline void scope_compress(struct compress **c)
 }
 #define scoped_compress __attribute__((cleanup(scope_compress), unused))
 
-/* A sink that writes to FD, and its counterpart; *FD has to live as long. */
-struct nar_sink sink_of_fd(const int *fd);
-struct nar_source source_of_fd(const int *fd);
-
 #endif

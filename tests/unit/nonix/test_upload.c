@@ -131,6 +131,11 @@ static void read_narinfo(const char *path, struct narinfo *ret)
 	assert_ok(&e, narinfo_parse(text.data, text.len, "/nix/store", name, ret, &e));
 }
 
+static ssize_t read_fd(void *ctx, void *data, size_t n, struct err *e)
+{
+	return io_read(*(const int *)ctx, data, n, "a NAR", e);
+}
+
 /* The NAR that N names has the hash and the size that it says, before and after decompression. */
 static void check_nar(const struct narinfo *n)
 {
@@ -148,7 +153,7 @@ static void check_nar(const struct narinfo *n)
 	assert_true(fd >= 0 && fstat(fd, &file) == 0);
 	assert_int_equal(file.st_size, n->file_size_bytes);
 	assert_ok(&e, compression_parse(n->compression, &c, &e));
-	const struct nar_source from = source_of_fd(&fd);
+	const struct nar_source from = {read_fd, &fd};
 	scoped_decompress struct decompress *d = decompress_new(c, &from, UINT64_MAX, &e);
 	assert_non_null(d);
 	const struct nar_source nar = decompress_source(d);
