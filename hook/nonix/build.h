@@ -9,6 +9,7 @@
  *	build             each build in a process of its own                 hook/nonix/work.h
  *	publish           the outputs of each build, in its process          hook/nonix/upload.h
  *	progress          for the person who waits                           hook/nonix/progress.h
+ *	narinfos          what a store has registered, and back              hook/nonix/narinfos.h
  *
  * All files of the program lie in its run's directory in the cache of inputs, also the store in
  * which outputs appear. A supervisor of the program removes that directory, and the supervisor of

@@ -8,6 +8,7 @@
 
 #include "hook/base/log.h"
 #include "hook/drv/derivation.h"
+#include "hook/nonix/narinfos.h"
 #include "nar/base/scope.h"
 #include "nar/reader.h"
 #include "nar/restore.h"
@@ -348,7 +349,6 @@ int caches_missing(const struct caches *c, const struct strv *paths, struct inpu
 static int learn(const struct caches *c, const char *path, struct store *st, struct err *e)
 {
 	const struct narinfo *n = &cache_find(c->set, path)->info;
-	scoped_strv struct strv refs = STRV_INIT;
 	scoped_free char *deriver = NULL;
 
 	if (n->deriver) {
@@ -356,19 +356,7 @@ static int learn(const struct caches *c, const char *path, struct store *st, str
 		if (!deriver)
 			return -1;
 	}
-	for (size_t i = 0; i < n->refs.n; i++)
-		if (strv_addf(&refs, e, "%s/%s", c->store_dir, n->refs.items[i]) < 0)
-			return -1;
-	const struct store_registration reg = {
-		.path = path,
-		.nar_sha256 = n->nar_hash,
-		.nar_size_bytes = n->nar_size_bytes,
-		.deriver = deriver,
-		.refs = &refs,
-		.ca = n->ca,
-		.sigs = &n->sigs,
-	};
-	return store_mem_add(st, &reg, e);
+	return narinfo_register(n, deriver, st, e);
 }
 
 int caches_learn(const struct caches *c, const struct strv *paths, struct store *st, struct err *e)

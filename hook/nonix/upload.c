@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hook/base/log.h"
+#include "hook/nonix/narinfos.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/cache/dest.h"
@@ -246,25 +247,14 @@ static int fill_narinfo(const struct upload *p, struct leaving *l, struct err *e
 	struct narinfo *n = &l->narinfo;
 	const struct store_path_info *i = &l->info;
 
-	n->store_path = str_dup(l->path, e);
-	n->compression =
-		n->store_path ? str_dup(compression_name(p->compress.compression), e) : NULL;
+	if (narinfo_from_registered(n, l->path, i, e) < 0)
+		return -1;
+	n->compression = str_dup(compression_name(p->compress.compression), e);
 	if (!n->compression)
 		return -1;
-	n->nar_hash = i->nar_sha256;
-	n->nar_size_bytes = i->nar_size_bytes;
-	for (size_t r = 0; r < i->refs.n; r++)
-		if (strv_add(&n->refs, str_base(i->refs.items[r]), e) < 0)
-			return -1;
-	strv_sort(&n->refs);
 	if (p->deriver && i->deriver) {
 		n->deriver = str_dup(str_base(i->deriver), e);
 		if (!n->deriver)
-			return -1;
-	}
-	if (i->ca) {
-		n->ca = str_dup(i->ca, e);
-		if (!n->ca)
 			return -1;
 	}
 	return sign(p, n, e);

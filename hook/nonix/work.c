@@ -26,6 +26,7 @@
 
 #include "hook/base/log.h"
 #include "hook/job/job.h"
+#include "hook/nonix/narinfos.h"
 #include "hook/nonix/upload.h"
 #include "hook/request/narrow.h"
 #include "nar/base/io.h"
@@ -173,24 +174,14 @@ static int tell(const struct work *w, const char *path, int fd, struct err *e)
 	scoped_buf struct buf text = BUF_INIT(NARINFO_MAX_BYTES);
 	scoped_narinfo struct narinfo n = {0};
 
-	if (store_path_info(w->store, path, &info, e) < 0)
+	if (store_path_info(w->store, path, &info, e) < 0 ||
+	    narinfo_from_registered(&n, path, &info, e) < 0)
 		return -1;
-	n.store_path = str_dup(path, e);
-	n.url = n.store_path ? str_dup("-", e) : NULL;
+	/* A narinfo must have a URL and a compression; nobody reads these two. */
+	n.url = str_dup("-", e);
 	n.compression = n.url ? str_dup("none", e) : NULL;
 	if (!n.compression)
 		return -1;
-	n.nar_hash = info.nar_sha256;
-	n.nar_size_bytes = info.nar_size_bytes;
-	for (size_t i = 0; i < info.refs.n; i++)
-		if (strv_add(&n.refs, str_base(info.refs.items[i]), e) < 0)
-			return -1;
-	strv_sort(&n.refs);
-	if (info.ca) {
-		n.ca = str_dup(info.ca, e);
-		if (!n.ca)
-			return -1;
-	}
 	if (narinfo_print(&n, &text, e) < 0 || buf_addc(&text, '\n', e) < 0)
 		return -1;
 	return io_write(fd, text.data, text.len, "the pipe for results", e);
@@ -371,23 +362,10 @@ static int learn_one(const struct work *w, const struct build_node *n, const cha
 		     struct err *e)
 {
 	scoped_narinfo struct narinfo i = {0};
-	scoped_strv struct strv refs = STRV_INIT;
 
 	if (narinfo_parse(text, len, w->store->dir, "of a build", &i, e) < 0)
 		return -1;
-	for (size_t r = 0; r < i.refs.n; r++)
-		if (strv_addf(&refs, e, "%s/%s", w->store->dir, i.refs.items[r]) < 0)
-			return -1;
-	const struct store_registration reg = {
-		.path = i.store_path,
-		.nar_sha256 = i.nar_hash,
-		.nar_size_bytes = i.nar_size_bytes,
-		.deriver = n->drv.path,
-		.refs = &refs,
-		.ca = i.ca,
-		.sigs = &i.sigs,
-	};
-	return store_mem_add(w->store, &reg, e);
+	return narinfo_register(&i, n->drv.path, w->store, e);
 }
 
 static int learn(const struct work *w, const struct worker *k, struct err *e)
