@@ -495,8 +495,8 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 	if (v->mount_fd >= 0 && mount_bundle(v, e) < 0)
 		return -1;
 	/*
-	 * gVisor's gofer makes the root read-only in a user namespace, by a remount without nosuid,
-	 * which the kernel refuses where nosuid is set. Its builder is no process of this kernel.
+	 * runsc's gofer makes the root read-only in a user namespace, by a remount without nosuid.
+	 * The kernel refuses it if nosuid is set. runsc's builder is no process of this kernel.
 	 */
 	if (kind != RUNTIME_RUNSC)
 		forbid_set_id();

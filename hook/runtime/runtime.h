@@ -108,7 +108,7 @@ struct runtime_view {
  * executes the runtime next.
  *
  * crun refuses to run where control groups are hybrid or missing; it gets a layout that it accepts.
- * As root, all mounts from which the runtime can bind are made nosuid.
+ * Mounts from which the runtime can bind are made nosuid, except for runsc.
  *
  * *PROGRAM is changed to V->exe if crun is to be started from there, where it is mounted read-only.
  * Otherwise crun would copy itself and load the copy with all its libraries, so that a container
