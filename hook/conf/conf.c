@@ -115,7 +115,7 @@ static int no_pair(const char *where, const char *word, const char *line, struct
 		       where, word, *line ? " " : "", line, hint);
 }
 
-/* Begin the section whose header is LINE, of LEN bytes. */
+/* Begin the section whose header is LINE, which has LEN bytes. */
 static int begin_section(struct source *s, const char *where, char *line, size_t len, struct err *e)
 {
 	if (line[len - 1] != ']')
@@ -210,7 +210,7 @@ static int load_file(struct conf *c, const char *path, struct err *e)
 	return read_file(&s, !path && s.path != env, e);
 }
 
-/* Set a key for good: no section changes it. */
+/* Set the key NAME so that no section changes it. */
 static int override(struct conf *c, const char *where, const char *name, const char *value,
 		    struct err *e)
 {

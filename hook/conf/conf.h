@@ -57,8 +57,8 @@ struct conf {
 	struct strv impure_env_secrets; /* secrets that impureEnvVars may name nevertheless */
 	bool userns;                    /* builds run in a user namespace */
 	char *store_name;               /* what Nix calls this machine; "": "oci:<runtime>" */
-	struct policy policy;           /* sections: what holds for some builds only */
-	struct strv overridden;         /* keys of environment and command line */
+	struct policy policy;           /* sections, which set keys for some builds only */
+	struct strv overridden;         /* keys that environment or command line set */
 };
 
 #define CONF_INIT               \
@@ -92,7 +92,7 @@ enum conf_format { CONF_TEXT, CONF_MARKDOWN, CONF_MAN };
 void conf_print_keys(FILE *out, enum conf_format format);
 /* Append to B the text of a configuration file that sets every key as C has it. */
 int conf_print(const struct conf *c, struct buf *b, struct err *e) MUST_CHECK;
-/* Append the keys of C that stand in no section. */
+/* Append to B the keys of C, without its sections. */
 int conf_print_globals(const struct conf *c, struct buf *b, struct err *e) MUST_CHECK;
 
 #endif

@@ -30,14 +30,14 @@ struct conf_key {
 	const char *help;         /* sentences for all three formats: plain words, no markup */
 	uint64_t max;             /* largest value of a CONF_U64 or CONF_SIZE */
 	bool zero_is_auto;        /* CONF_U64: "auto" is another word for 0 */
-	bool machine;             /* holds for all builds: it cannot stand in a section */
+	bool machine;             /* the key holds for the whole machine; no section may set it */
 	const char *const *names; /* CONF_ENUM: the name of each value; NULL ends the list */
 };
 
 extern const struct conf_key conf_keys[];
 extern const size_t conf_keys_count;
 
-/* Where C holds the value of KEY. */
+/* Return where C holds the value of KEY. */
 static inline void *conf_member(const struct conf *c, const struct conf_key *key)
 {
 	return (char *)(uintptr_t)c + key->offset;

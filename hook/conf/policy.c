@@ -11,7 +11,7 @@
 
 #include "nar/base/banned.h"
 
-/* Bounds for a file that no person wrote. */
+/* Limits that only a generated file can reach. */
 #define SECTIONS_MAX 10000
 #define SETTINGS_MAX 1000
 #define CONDITIONS_MAX 100
@@ -54,7 +54,10 @@ void policy_done(struct policy *p)
 	*p = (struct policy)POLICY_INIT;
 }
 
-/* Make room for one more item of SIZE bytes behind the N that *ITEMS has; it is zeroed. */
+/*
+ * Append a zeroed item of SIZE bytes to the N items of *ITEMS. There may be MAX; WHAT names them in
+ * messages. Returns the item. NULL: *E.
+ */
 static void *append(void **items, size_t n, size_t max, size_t size, const char *what,
 		    const char *where, struct err *e)
 {
@@ -94,7 +97,7 @@ static int check_patterns(const char *where, const struct policy_condition *c, s
 	return 0;
 }
 
-/* WORD is NAME=PATTERN|PATTERN. */
+/* Add to S the condition WORD, which is NAME=PATTERN|PATTERN. */
 static int add_condition(struct policy_section *s, const char *word, struct err *e)
 {
 	const char *equals = strchr(word, '=');
@@ -119,7 +122,7 @@ static int add_condition(struct policy_section *s, const char *word, struct err 
 	return unknown_condition(s->where, word, e);
 }
 
-/* Names of system features stand in lists that blanks separate. */
+/* Make S a `class` section. Blanks separate system features, so its name is one word. */
 static int set_feature(struct policy_section *s, const struct strv *words, struct err *e)
 {
 	if (words->n != 2)
@@ -151,7 +154,7 @@ static int parse_header(struct policy_section *s, const struct strv *words, stru
 	return 0;
 }
 
-/* WORDS with one blank between them. Heap. NULL: *E. */
+/* Return WORDS with one blank between them. Heap. NULL: *E. */
 static char *join(const struct strv *words, struct err *e)
 {
 	scoped_buf struct buf b = BUF_INIT(ERR_MSG_MAX);
@@ -180,7 +183,10 @@ int policy_begin(struct policy *p, const char *where, char *header, struct err *
 	return s->header ? parse_header(s, &words, e) : -1;
 }
 
-/* Set KEY in a configuration that is thrown away, which finds out whether it may be VALUE. */
+/*
+ * Check that a section may set the key NAME to VALUE: by setting it in a configuration that is
+ * thrown away.
+ */
 static int try_setting(const char *where, const char *name, const char *value, struct err *e)
 {
 	struct conf scratch = CONF_INIT;

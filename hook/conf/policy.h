@@ -7,13 +7,13 @@
  *	[class oci-mem-16g]
  *	memory-max = 16G
  *
- * A section goes on to the next one or to the end of its file. A `match` section holds for the
- * builds that meet all of its conditions, each of which is one of several patterns ('*', '?',
- * '[...]', as in fnmatch(3)). A `class` section defines a system feature: it holds for the
- * derivations that require this feature, and the hook offers it. Where several sections set a key,
- * the last one that holds counts. The environment and the command line win over sections.
+ * A section ends at the next section or at the end of its file. A `match` section holds for the
+ * builds that meet all of its conditions. A condition is met if one of its patterns matches ('*',
+ * '?', '[...]', as in fnmatch(3)). A `class` section defines a system feature, which the hook
+ * offers: it holds for the derivations that require the feature. If several sections set a key, the
+ * last section that holds counts. The environment and the command line override sections.
  *
- * Keys that are the machine's (max-jobs, directories) cannot stand in a section.
+ * A key that holds for the whole machine (max-jobs, directories) is refused in a section.
  */
 #ifndef HOOK_CONF_POLICY_H
 #define HOOK_CONF_POLICY_H
@@ -26,10 +26,10 @@
 
 struct conf;
 
-/* What conditions are asked of. A text that is NULL is not known and matches no pattern. */
+/* A build, as conditions see it. A text that is NULL is unknown and matches no pattern. */
 struct policy_subject {
-	const char *name;  /* of the derivation, without ".drv": "hello-2.12" */
-	const char *pname; /* "hello" */
+	const char *name;  /* name of the derivation without ".drv": "hello-2.12" */
+	const char *pname; /* name of the package: "hello" */
 	const char *system;
 	const char *user;            /* login name of the person who asks for the build */
 	const struct strv *features; /* requiredSystemFeatures */
@@ -53,13 +53,13 @@ struct policy_condition {
 struct policy_setting {
 	char *where; /* "FILE:LINE" */
 	char *key;
-	char *value; /* allowed for KEY */
+	char *value; /* one that the key may have */
 };
 
 struct policy_section {
 	char *where;   /* "FILE:LINE" */
-	char *header;  /* "match pname=chromium", blanks made single */
-	char *feature; /* of a `class` section; NULL: it is a `match` section */
+	char *header;  /* "match pname=chromium", with single blanks */
+	char *feature; /* the feature that a `class` section defines; NULL: a `match` section */
 	struct policy_condition *conditions;
 	size_t n_conditions;
 	struct policy_setting *settings;
@@ -77,23 +77,20 @@ struct policy {
 
 void policy_done(struct policy *p);
 /*
- * Begin a section. HEADER is what stands between '[' and ']', and is changed; WHERE ("FILE:LINE")
- * starts the message of a header that is refused.
+ * Begin a section. HEADER is the text between '[' and ']', and is changed. WHERE ("FILE:LINE")
+ * starts the message if it is refused.
  */
 int policy_begin(struct policy *p, const char *where, char *header, struct err *e) MUST_CHECK;
-/* Put KEY = VALUE into the last section. Refused: a wrong key or value, a key of the machine. */
+/* Add KEY = VALUE to the last section. A wrong key or value and a machine's key are refused. */
 int policy_add(struct policy *p, const char *where, const char *key, const char *value,
 	       struct err *e) MUST_CHECK;
 /* Tell whether S holds for the build SUBJECT. */
 bool policy_section_holds(const struct policy_section *s, const struct policy_subject *subject);
-/* Append the features that `class` sections define. */
+/* Append to RET the features that `class` sections define. */
 int policy_features(const struct policy *p, struct strv *ret, struct err *e) MUST_CHECK;
-/*
- * Change C into the configuration that holds for SUBJECT. Its sections are gone then. Without
- * sections nothing changes.
- */
+/* Set the keys of C that its sections set for SUBJECT, and remove the sections from C. */
 int policy_narrow(struct conf *c, const struct policy_subject *subject, struct err *e) MUST_CHECK;
-/* Append the sections of C as text that gives them again. */
+/* Append to B the sections of C, as a configuration file has them. */
 int policy_print(const struct conf *c, struct buf *b, struct err *e) MUST_CHECK;
 
 #endif
