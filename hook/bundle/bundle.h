@@ -67,6 +67,11 @@ struct bundle_job {
 	 * add to the request. Only for a bundle on the disk.
 	 */
 	int (*ask)(void *ctx, const char *root, struct err *e);
+	/*
+	 * Called for an input that does not exist on this machine. Its mount point becomes a
+	 * directory. NULL: such an input is an error.
+	 */
+	void (*missing)(void *ctx, const struct req_input *in);
 };
 /*
  * Create the bundle of J. A symbolic link among inputs and host paths becomes a link and is not

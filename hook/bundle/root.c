@@ -184,6 +184,23 @@ int bundle_make_root(struct bundle_work *w, struct err *e)
 	return w->profile == SPEC_TVIX ? 0 : write_etc(w, e);
 }
 
+/* Tell what is at the source of input IN. An input that may be missing counts as a directory. */
+static int stat_input(const struct bundle_work *w, const struct req_input *in, struct stat *ret,
+		      struct err *e)
+{
+	if (!in->source)
+		return err_set(e, ERR_INPUT,
+			       "the request does not say where the input '%s' is on this machine",
+			       in->path);
+	if (fstatat(AT_FDCWD, in->source, ret, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (errno != ENOENT || !w->job->missing)
+		return err_sys(e, "getting attributes of path '%s'", in->source);
+	w->job->missing(w->job->ctx, in);
+	*ret = (struct stat){.st_mode = S_IFDIR};
+	return 0;
+}
+
 /*
  * Make mount points for the inputs. The mount points of files are one file with several names: on a
  * disk a link costs a part of what another inode costs, to make and to remove.
@@ -199,13 +216,8 @@ static int place_inputs(struct bundle_work *w, struct err *e)
 	for (size_t i = 0; i < w->r->n_inputs; i++) {
 		const struct req_input *in = &w->r->inputs[i];
 		struct stat st;
-		if (!in->source)
-			return err_set(e, ERR_INPUT,
-				       "the request does not say where the input '%s' is on this "
-				       "machine",
-				       in->path);
-		if (fstatat(AT_FDCWD, in->source, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return err_sys(e, "getting attributes of path '%s'", in->source);
+		if (stat_input(w, in, &st, e) < 0)
+			return -1;
 		const bool is_file = !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode);
 		/* If the file has as many names as the file system allows, a new file is made. */
 		if (is_file && file && linkat(dir, file, dir, in->path, 0) == 0)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "hook/base/log.h"
 #include "hook/bundle/bundle.h"
 #include "hook/cmd/cmd.h"
 #include "hook/cmd/preview.h"
@@ -35,7 +36,14 @@ static char *absolute(const char *path, struct err *e)
 	return str_fmt(e, "%s/%s", cwd, path);
 }
 
-static int make(const struct preview *p, const char *path, struct err *e)
+static void tell_missing(void *ctx, const struct req_input *in)
+{
+	(void)ctx;
+	log_warn("input '%s' is not built yet: the bundle has an empty directory in its place",
+		 in->source);
+}
+
+static int make(const struct preview *p, bool unbuilt, const char *path, struct err *e)
 {
 	scoped_bundle struct bundle b = BUNDLE_INIT;
 	const struct bundle_job job = {
@@ -45,6 +53,7 @@ static int make(const struct preview *p, const char *path, struct err *e)
 		.profile = p->conf.profile,
 		.host = &p->machine.host,
 		.user = p->as_root ? &p->user : NULL,
+		.missing = unbuilt ? tell_missing : NULL,
 	};
 
 	if (refuse_existing(path, e) < 0 || bundle_create(&job, &b, e) < 0)
@@ -66,6 +75,8 @@ int cmd_bundle(int argc, char **argv, struct err *e)
 		 .value = &out},
 		{"store", "URI", "the Nix store of the derivation, where it is not Nix's own",
 		 .value = &a.request.store},
+		{"unbuilt", NULL, "also where inputs are not built yet: to look at, not to run",
+		 .flag = &a.request.unbuilt},
 		{NULL},
 	};
 	scoped_cli struct cli c = {
@@ -90,5 +101,5 @@ int cmd_bundle(int argc, char **argv, struct err *e)
 	a.bundle = path;
 	if (preview_prepare(&p, &c, &a, e) < 0)
 		return -1;
-	return make(&p, path, e);
+	return make(&p, a.request.unbuilt, path, e);
 }

@@ -29,9 +29,21 @@ check_log "... that tells how to build it" \
   "^error: input '/nix/store/.*-low' is not valid; make it by: nix-store --realise '/nix/store/.*-low.drv!out'" "$W/log"
 check "--unbuilt prints the request" verb request --unbuilt "$drv"
 cp "$W/out" "$W/request"
+cp "$W/out" "$W/request.json"
 check_eq "--unbuilt lists inputs, built or not" "$(inputs "$W/request")" "low src "
 check "--unbuilt prints the configuration" verb spec --unbuilt "$drv"
 check_log "... which mounts them" '"destination": "/nix/store/.*-low"' "$W/out"
+verb bundle -o b "$drv"
+check_eq "a bundle wants its inputs built" $? 1
+check "--unbuilt makes the bundle" verb bundle -o b --unbuilt "$drv"
+check_log "... tells what is missing" "^warning: input '/nix/store/.*-low' is not built yet" "$W/log"
+check_eq "... and only that" "$(grep -c . "$W/log")" 1
+check "... for which it has a directory" test -d "$(echo "$W"/b/scratch/nix-store/*-low)"
+check "... beside the input that is there" test -f "$(echo "$W"/b/scratch/nix-store/*-src)"
+check_log "... and mounts it" '"destination": "/nix/store/.*-low"' "$W/b/config.json"
+verb bundle -o c "$W/request.json"
+check_eq "a request of it wants its inputs, too" $? 1
+check "--unbuilt goes for a request as well" verb bundle -o c --unbuilt "$W/request.json"
 
 # ---- the same derivation by other names ----
 check "a base name is one of the store" verb request --unbuilt "${drv##*/}"
