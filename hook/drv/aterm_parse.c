@@ -11,12 +11,15 @@
  *	strs      = "[" { str } "]"
  *
  * with commas between the elements of a list and no white space anywhere. Every derivation has one
- * spelling: `"`, `\`, LF, CR and TAB are always escaped, and nothing else is; all lists except the
- * builder's arguments are sorted sets; the second forms are used only where they are needed. So a
- * file that is read here is what drv_print() writes, and its hash is the hash of the struct.
+ * spelling, except for the order of its lists: `"`, `\`, LF, CR and TAB are always escaped, and
+ * nothing else is; all lists except the builder's arguments are sets; the second forms are used
+ * only where they are needed. Nix writes sets sorted and reads them in any order, so they are
+ * sorted here. A file that is read here is what drv_print() writes, if its sets are sorted.
  */
 #include "hook/drv/derivation_internal.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,26 +183,47 @@ static int more(struct cur *c, size_t n, struct err *e)
 	return 1;
 }
 
-static struct bytes bytes_of(const char *s)
+typedef int compare_fn(const void *a, const void *b);
+
+/* Return the name of ITEM, the first field of all that is sorted here. */
+static const char *name_of(const void *item)
 {
-	return (struct bytes){s, strlen(s)};
+	return *(char *const *)item;
 }
 
-/*
- * Check that S, which a NUL follows, comes after BEFORE in a sorted set. WHAT names S in messages.
- */
-static int check_order(const struct cur *c, const char *what, struct bytes before, struct bytes s,
-		       struct err *e)
+static int compare_names(const void *a, const void *b)
 {
-	int order = drv_compare(before.data, before.len, s.data, s.len);
+	return strcmp(name_of(a), name_of(b));
+}
 
-	if (order < 0)
+static int compare_env(const void *a, const void *b)
+{
+	const struct drv_env *x = a, *y = b;
+
+	return drv_compare(x->key, x->key_len, y->key, y->key_len);
+}
+
+/* Sort the N items at ITEMS, each of SIZE bytes and a WHAT in messages. Two of one name: *E. */
+static int sort_set(const char *what, void *items, size_t n, size_t size, compare_fn *compare,
+		    struct err *e)
+{
+	static_assert(offsetof(struct drv_output, name) == 0, "name_of()");
+	static_assert(offsetof(struct drv_input, path) == 0, "name_of()");
+	static_assert(offsetof(struct drv_dynamic, output) == 0, "name_of()");
+	static_assert(offsetof(struct drv_env, key) == 0, "name_of()");
+	const char *p = items;
+
+	if (n < 2)
 		return 0;
-	return err_set(e, ERR_INPUT, "%s '%s' %s, before byte %zu", what, s.data,
-		       order == 0 ? "stands twice" : "is out of order", (size_t)(c->p - c->start));
+	qsort(items, n, size, compare);
+	for (size_t i = 1; i < n; i++)
+		if (compare(p + (i - 1) * size, p + i * size) == 0)
+			return err_set(e, ERR_INPUT, "%s '%s' stands twice", what,
+				       name_of(p + i * size));
+	return 0;
 }
 
-/* Read a list of strings. If SET_OF is not NULL, it names them, and they must be a sorted set. */
+/* Read a list of strings. If SET_OF is not NULL, it names them, and they are a set: sort them. */
 static int take_strs(struct cur *c, const char *set_of, struct strv *ret, struct err *e)
 {
 	scoped_strv struct strv v = STRV_INIT;
@@ -212,14 +236,10 @@ static int take_strs(struct cur *c, const char *set_of, struct strv *ret, struct
 
 		if (!s || strv_take(&v, s, e) < 0)
 			return -1;
-		if (set_of && v.n > 1) {
-			const char *before = v.items[v.n - 2];
-
-			if (check_order(c, set_of, bytes_of(before), bytes_of(s), e) < 0)
-				return -1;
-		}
 	}
 	if (rc < 0)
+		return -1;
+	if (set_of && sort_set(set_of, v.items, v.n, sizeof *v.items, compare_names, e) < 0)
 		return -1;
 	*ret = TAKE(v, (struct strv)STRV_INIT);
 	return 0;
@@ -249,11 +269,10 @@ static int take_outputs(struct cur *c, struct drv *d, struct err *e)
 		*o = (struct drv_output){.name = NULL};
 		if (take_output(c, o, e) < 0)
 			return -1;
-		if (d->n_outputs > 1 &&
-		    check_order(c, "output", bytes_of(o[-1].name), bytes_of(o->name), e) < 0)
-			return -1;
 	}
-	return rc;
+	if (rc < 0)
+		return -1;
+	return sort_set("output", d->outputs, d->n_outputs, sizeof *d->outputs, compare_names, e);
 }
 
 static int take_node(struct cur *c, unsigned depth, struct drv_node *n, struct err *e);
@@ -278,13 +297,13 @@ static int take_children(struct cur *c, unsigned depth, struct drv_node *n, stru
 		    expect(c, ",", e) < 0 || take_node(c, depth + 1, &y->node, e) < 0 ||
 		    expect(c, ")", e) < 0)
 			return -1;
-		if (n->n_dynamic > 1 && check_order(c, "output of an input", bytes_of(y[-1].output),
-						    bytes_of(y->output), e) < 0)
-			return -1;
 	}
-	if (rc == 0 && n->n_dynamic == 0)
+	if (rc < 0)
+		return -1;
+	if (n->n_dynamic == 0)
 		return bad(c, e, "an empty list of outputs of outputs");
-	return rc;
+	return sort_set("output of an input", n->dynamic, n->n_dynamic, sizeof *n->dynamic,
+			compare_names, e);
 }
 
 static int take_node(struct cur *c, unsigned depth, struct drv_node *n, struct err *e)
@@ -315,11 +334,11 @@ static int take_inputs(struct cur *c, struct drv *d, struct err *e)
 		    expect(c, ",", e) < 0 || take_node(c, 0, &i->node, e) < 0 ||
 		    expect(c, ")", e) < 0)
 			return -1;
-		if (d->n_inputs > 1 && check_order(c, "input derivation", bytes_of(i[-1].path),
-						   bytes_of(i->path), e) < 0)
-			return -1;
 	}
-	return rc;
+	if (rc < 0)
+		return -1;
+	return sort_set("input derivation", d->inputs, d->n_inputs, sizeof *d->inputs,
+			compare_names, e);
 }
 
 static int take_env(struct cur *c, struct drv *d, struct err *e)
@@ -338,12 +357,10 @@ static int take_env(struct cur *c, struct drv *d, struct err *e)
 		    expect(c, ",", e) < 0 || !(v->value = take_bytes(c, &v->value_len, e)) ||
 		    expect(c, ")", e) < 0)
 			return -1;
-		if (d->n_env > 1 &&
-		    check_order(c, "environment variable", (struct bytes){v[-1].key, v[-1].key_len},
-				(struct bytes){v->key, v->key_len}, e) < 0)
-			return -1;
 	}
-	return rc;
+	if (rc < 0)
+		return -1;
+	return sort_set("environment variable", d->env, d->n_env, sizeof *d->env, compare_env, e);
 }
 
 static int take_version(struct cur *c, struct drv *d, struct err *e)

@@ -3,8 +3,9 @@
  * hook/drv/derivation.h: read, check and print derivations.
  *
  * The reader takes the ATerm form of every .drv that Nix writes; it is strict and bounded. A file
- * that it accepts prints back to the same bytes. It refuses what Nix's reader tolerates but Nix's
- * writer never writes: missing or leading commas, bytes after the end, wrong order, duplicates.
+ * that it accepts prints back to the same bytes, except that sets are sorted: other programs also
+ * write derivations, and Nix reads sets in any order. It refuses what else Nix's reader tolerates
+ * but no writer writes: missing or leading commas, bytes after the end, duplicates.
  * Format: Nix manual, "Derivation ATerm format"; Nix's src/libstore/derivations.cc.
  */
 #ifndef HOOK_DRV_DERIVATION_H
@@ -128,8 +129,11 @@ struct drv_checker *drv_checker_new(const char *store_dir, drv_reader *read, voi
 				    struct err *e) MUST_CHECK;
 int drv_checker_check(struct drv_checker *c, const struct drv *d, struct err *e) MUST_CHECK;
 void drv_checker_free(struct drv_checker *c); /* NULL is fine */
-/* Return the store path of D's file, which follows from its bytes. Heap. NULL: *E. */
+/* Return the store path that Nix gives D's file, which follows from its bytes. Heap. NULL: *E. */
 char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e) MUST_CHECK;
+/* Check that D's path is one that the LEN bytes at TEXT give, from which D was read. */
+int drv_check_own_path(const struct drv *d, const void *text, size_t len, const char *store_dir,
+		       struct err *e) MUST_CHECK;
 
 /* Return the value of the environment variable KEY. NULL: there is none. RET_LEN may be NULL. */
 const char *drv_env(const struct drv *d, const char *key, size_t *ret_len);

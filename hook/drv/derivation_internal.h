@@ -6,8 +6,8 @@
 #include "hook/drv/derivation.h"
 
 /*
- * Read the grammar only: check order, duplicates and escapes, and keep the fields as the text has
- * them.
+ * Read the grammar only: check duplicates and escapes, sort sets, and keep the fields as the text
+ * has them.
  */
 int drv_parse_aterm(const char *text, size_t len, struct drv *ret, struct err *e) MUST_CHECK;
 /*

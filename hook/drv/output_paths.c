@@ -383,24 +383,6 @@ int drv_hash_modulo(const struct drv *d, const char *store_dir, drv_reader *read
 	return 0;
 }
 
-char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e)
-{
-	scoped_buf struct buf b = BUF_INIT(2 * DRV_BYTES_MAX);
-	scoped_strv struct strv refs = STRV_INIT;
-	scoped_free char *name = str_fmt(e, "%s.drv", d->name);
-	struct hash h;
-
-	if (!name || drv_print(d, &b, e) < 0 || hash_bytes(HASH_SHA256, b.data, b.len, &h, e) < 0 ||
-	    strv_copy(&refs, &d->srcs, e) < 0)
-		return NULL;
-	for (size_t i = 0; i < d->n_inputs; i++)
-		if (strv_add(&refs, d->inputs[i].path, e) < 0)
-			return NULL;
-	strv_sort(&refs);
-	strv_uniq(&refs); /* exportReferencesGraph makes a derivation an input source as well */
-	return storepath_make_ca(CA_TEXT, &h, &refs, false, store_dir, name, e);
-}
-
 char *drv_build_path(const struct drv *d, const struct drv_output *o, const char *store_dir,
 		     struct err *e)
 {

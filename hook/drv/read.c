@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Read a derivation from its file or its text: its grammar (aterm_parse.c), its meaning
- * (output_kinds.c), and whether the path of the file is its own.
+ * (output_kinds.c), and whether the path of the file is its own (own_path.c).
  */
 #include "hook/drv/derivation.h"
 
@@ -78,20 +78,6 @@ int drv_parse(const char *text, size_t len, const char *path, const char *store_
 	return err_wrap(e, "error parsing derivation");
 }
 
-/* Check that D's path follows from its bytes, which finds damage that can still be parsed. */
-static int check_own_path(const struct drv *d, const char *store_dir, struct err *e)
-{
-	scoped_free char *path = drv_text_path(d, store_dir, e);
-
-	if (!path)
-		return -1;
-	if (!str_eq(path, d->path))
-		return err_set(e, ERR_INPUT,
-			       "derivation '%s' is damaged: its contents belong to '%s'", d->path,
-			       path);
-	return 0;
-}
-
 int drv_read(const char *path, const char *real_path, const char *store_dir, struct drv *ret,
 	     struct err *e)
 {
@@ -101,7 +87,7 @@ int drv_read(const char *path, const char *real_path, const char *store_dir, str
 	if (io_read_file(AT_FDCWD, real_path ? real_path : path, &b, e) < 0)
 		return err_wrap(e, "reading derivation '%s'", path);
 	if (drv_parse(b.data, b.len, path, store_dir, &d, e) < 0 ||
-	    check_own_path(&d, store_dir, e) < 0)
+	    drv_check_own_path(&d, b.data, b.len, store_dir, e) < 0)
 		return -1;
 	*ret = TAKE(d, (struct drv)DRV_INIT);
 	return 0;

@@ -55,17 +55,11 @@ static int consume_drv(struct cache_item *item, const struct nar_source *nar, st
 	const struct coming_drv *c = item->ctx;
 	scoped_buf struct buf text = BUF_INIT(DRV_BYTES_MAX);
 	scoped_drv struct drv d = DRV_INIT;
-	scoped_free char *is = NULL;
 
 	if (read_file_nar(nar, c->path, &text, e) < 0 ||
-	    drv_parse(text.data ? text.data : "", text.len, c->path, c->store_dir, &d, e) < 0)
+	    drv_parse(text.data ? text.data : "", text.len, c->path, c->store_dir, &d, e) < 0 ||
+	    drv_check_own_path(&d, text.data, text.len, c->store_dir, e) < 0)
 		return -1;
-	is = drv_text_path(&d, c->store_dir, e);
-	if (!is)
-		return -1;
-	if (!str_eq(is, c->path))
-		return err_set(e, ERR_INPUT, "the derivation that is called '%s' is '%s'", c->path,
-			       is);
 	drv_done(c->ret); /* an earlier attempt may have filled it */
 	*c->ret = d;
 	d = (struct drv)DRV_INIT;

@@ -29,16 +29,10 @@ int derivation_from_file(const char *arg, const char *store_dir, struct drv *ret
 		storepath_check(called, store_dir, &base, &not_a_path) == 0 ? called : NULL;
 	if (drv_parse(text.data ? text.data : "", text.len, path, store_dir, ret, e) < 0)
 		return err_wrap(e, "reading '%s'", arg);
-	scoped_free char *is = drv_text_path(ret, store_dir, e);
-	if (!is)
-		return -1;
-	if (path && !str_eq(path, is))
-		return err_set(e, ERR_INPUT,
-			       "the file '%s' contains the derivation '%s' instead of '%s'", arg,
-			       is, path);
-	free(ret->path);
-	ret->path = TAKE(is, NULL);
-	return 0;
+	if (path)
+		return drv_check_own_path(ret, text.data, text.len, store_dir, e);
+	ret->path = drv_text_path(ret, store_dir, e);
+	return ret->path ? 0 : -1;
 }
 
 /* Read the derivation PATH from the store CTX. */

@@ -179,4 +179,22 @@ for name in $names; do
   check "$name: nix-build fails where Nix may not build it" [ $? != 0 ]
   check_log "$name: the reason is told" "^nix-oci-hook does not build '/nix/store/.*': $why" "$W/hook.log"
 done
+
+# ---- as another program may write them ----
+# Nix reads the lists of a derivation in any order, and builds any file of that format that was added.
+# Every file is of another derivation.
+for how in "--add" "--add-fixed sha256"; do
+  for side in ref hook; do
+    drv=$(on $side nix-instantiate --argstr how "$how" --expr '{ how }: derivation { name = "added";
+      system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "echo ${how} >$out" ]; }' 2>"$W/$side.log")
+    sed 's/("builder",\("[^"]*"\)),("name","added")/("name","added"),("builder",\1)/' \
+      "$W/$side/store/${drv##*/}" >"$W/added.drv"
+    cmp -s "$W/$side/store/${drv##*/}" "$W/added.drv" && not_ok "$how: the order is another"
+    # shellcheck disable=SC2086
+    added=$(on $side nix-store $how "$W/added.drv") || not_ok "$how: Nix takes the file" "$W/$side.log"
+    nix_build $side "$added" >"$W/$side.out"
+    check_eq "$how: $side builds it" $? 0
+  done
+  check_eq "$how: the same paths" "$(cat "$W/hook.out")" "$(cat "$W/ref.out")"
+done
 finish
