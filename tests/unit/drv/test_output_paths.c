@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "hook/drv/derivation.h"
@@ -108,6 +109,51 @@ static void how_a_fixed_input_is_fetched_does_not_count(void **state)
 			    &e));
 }
 
+/* Another path of low: as if its source were fetched in another way. */
+#define TWIN STORE "/00000000000000000000000000000000-low.drv"
+
+static int read_twin(void *ctx, const char *path, struct drv *ret, struct err *e)
+{
+	scoped_free char *low = path_of("low");
+
+	return read_drv(ctx, str_eq(path, TWIN) ? low : path, ret, e);
+}
+
+/* Print the hash of a derivation that has INPUTS. */
+static char *hash_with(const char *inputs)
+{
+	struct err e = ERR_INIT;
+	scoped_drv struct drv d = DRV_INIT;
+	struct hash h;
+	char hex[HASH_TEXT_MAX];
+	scoped_free char *text = str_fmt(&e,
+					 "Derive([(\"out\",\"\",\"\",\"\")],[%s],[],\"s\",\"b\",[],"
+					 "[(\"name\",\"x\")])",
+					 inputs);
+
+	change = (struct change){.name = NULL};
+	assert_ok(&e, drv_parse(text, strlen(text), NULL, STORE, &d, &e));
+	assert_ok(&e, drv_hash_modulo(&d, STORE, read_twin, &change, &h, &e));
+	hash_print(&h, HASH_BASE16, false, hex);
+	return str_dup(hex, &e);
+}
+
+static void inputs_of_one_hash_count_as_one_with_the_outputs_of_all(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_free char *low = path_of("low");
+	scoped_free char *joined = str_fmt(&e, "(\"%s\",[\"dev\",\"out\"])", low);
+	scoped_free char *split = str_fmt(&e, "(\"" TWIN "\",[\"dev\"]),(\"%s\",[\"out\"])", low);
+	scoped_free char *swapped = str_fmt(&e, "(\"" TWIN "\",[\"out\"]),(\"%s\",[\"dev\"])", low);
+	scoped_free char *less = str_fmt(&e, "(\"" TWIN "\",[\"out\"]),(\"%s\",[\"out\"])", low);
+	scoped_free char *hash = hash_with(joined), *of_split = hash_with(split);
+	scoped_free char *of_swapped = hash_with(swapped), *of_less = hash_with(less);
+
+	assert_string_equal(of_split, hash);
+	assert_string_equal(of_swapped, hash);
+	assert_string_not_equal(of_less, hash);
+}
+
 static void a_change_anywhere_below_is_noticed(void **state)
 {
 	struct err e = ERR_INIT;
@@ -187,6 +233,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(agrees_with_nix),
 		cmocka_unit_test(reads_each_input_once_and_none_of_a_fixed_one),
 		cmocka_unit_test(how_a_fixed_input_is_fetched_does_not_count),
+		cmocka_unit_test(inputs_of_one_hash_count_as_one_with_the_outputs_of_all),
 		cmocka_unit_test(a_change_anywhere_below_is_noticed),
 		cmocka_unit_test(the_environment_must_have_the_paths),
 		cmocka_unit_test(refuses_outputs_that_an_input_does_not_have),
