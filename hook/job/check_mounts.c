@@ -16,6 +16,24 @@ static bool is_noexec(const char *path)
 	return statvfs(path, &st) == 0 && (st.f_flag & ST_NOEXEC);
 }
 
+/*
+ * crun gets an empty file system of control groups from us where there is none, if it may mount one
+ * (hook/runtime/runtime.c, mount_empty_cgroups()): it wants /sys to exist. runc panics where there
+ * is no /sys/fs/cgroup.
+ */
+static int check_sys(const struct runtime *rt, struct err *e)
+{
+	const bool crun = rt->kind == RUNTIME_CRUN;
+	const bool has_dir = access("/sys", F_OK) == 0;
+
+	if ((!crun && rt->kind != RUNTIME_RUNC) ||
+	    (crun && !rt->rootless ? has_dir : access("/sys/fs/cgroup", F_OK) == 0))
+		return 0;
+	return err_set(e, ERR_SYSTEM,
+		       "'/sys' is not mounted, and %s needs it: run '%smount -t sysfs sysfs /sys'",
+		       rt->name, has_dir ? "" : "mkdir /sys && ");
+}
+
 int check_mounts(const struct job *j, const char *dir, bool unpacked_inputs, struct err *e)
 {
 	const char *builder = j->drv->builder;
@@ -26,6 +44,8 @@ int check_mounts(const struct job *j, const char *dir, bool unpacked_inputs, str
 			       "proc /proc'");
 	if (j->runtime->kind == RUNTIME_RUNSC)
 		return 0;
+	if (check_sys(j->runtime, e) < 0)
+		return -1;
 	/* The launcher is a file of the build directory. */
 	if (launch_available() && is_noexec(dir))
 		return err_set(e, ERR_SYSTEM,

@@ -10,10 +10,10 @@
 
 /*
  * Fail with a reason and a way out if J cannot start because of this machine's mounts: /proc is not
- * mounted, or a program that is certainly executed lies on a noexec mount. The kernel and the
- * runtime would name neither. DIR is where bundles are created on the disk. UNPACKED_INPUTS: builds
- * read the input cache instead of the store. With runsc noexec is not checked, because gVisor's
- * kernel may execute the program all the same.
+ * mounted, /sys is not and the runtime needs it, or a program that is certainly executed lies on a
+ * noexec mount. The kernel and the runtime would name none of these. DIR is where bundles are
+ * created on the disk. UNPACKED_INPUTS: builds read the input cache instead of the store. With
+ * runsc noexec is not checked, because gVisor's kernel may execute the program all the same.
  */
 int check_mounts(const struct job *j, const char *dir, bool unpacked_inputs,
 		 struct err *e) MUST_CHECK;

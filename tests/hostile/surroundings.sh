@@ -112,6 +112,12 @@ exec unshare --mount --propagation private -- sh -c 'while umount -l /proc 2>/de
 END
 NIX_OCI_HOOK=$W/hook-without
 says "no /proc" "'/proc' is not mounted"
+sed -i 's/while umount.*done;/umount -R \/sys;/' "$W/hook-without"
+if has_runtime runc; then
+  export NIX_OCI_HOOK_RUNTIME=runc
+  says "no /sys, with runc" "'/sys' is not mounted, and runc needs it: run 'mount -t sysfs sysfs /sys'"
+  unset NIX_OCI_HOOK_RUNTIME
+fi
 NIX_OCI_HOOK=$real_hook
 mount --bind "$W/hook" "$W/hook" && mount -o remount,bind,noexec "$W/hook"
 left_mounts=$W/hook
@@ -129,6 +135,9 @@ nothing_left "a builder on a noexec mount" hook
 unset NIX_OCI_HOOK_BUNDLE_DIR
 umount "$W/hook"
 left_mounts=
+NIX_OCI_HOOK=$W/hook-without
+check "no /sys: crun does without it" nix_build hook -E 'derivation { name = "no-sys";
+  system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "echo >$out" ]; }'
 NIX_OCI_HOOK=$W/hook-limited
 limited() { # limited NAME FALLBACK: a build in there, which tells its ids
   out=$(nix_build hook --option sandbox-fallback "$2" -E "derivation { name = \"limited\";
