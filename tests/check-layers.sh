@@ -35,7 +35,7 @@ hook/conf specgen nar/base
 hook/nix hook/base nar/base
 hook/drv hook/json nar nar/base
 hook/cgroup nar/base
-hook/host hook/cgroup hook/nix hook/conf specgen nar/base
+hook/host hook/cgroup hook/nix hook/conf hook/base specgen nar/base
 hook/runtime hook/cgroup hook/conf specgen nar/base
 hook/store hook/drv hook/nix hook/conf hook/base nar nar/base
 hook/request hook/store hook/host hook/drv hook/nix hook/conf hook/json hook/base launch specgen nar nar/base

@@ -20,6 +20,7 @@
 #include "hook/base/log.h"
 #include "hook/cmd/cli.h"
 #include "hook/conf/conf.h"
+#include "hook/host/reservation.h"
 #include "hook/host/slots.h"
 #include "hook/job/asker.h"
 #include "hook/job/decide.h"
@@ -42,12 +43,14 @@ struct hook {
 	struct store store;
 	struct runtime runtime;
 	struct slots *slots;
+	struct reservation reservation;
 	struct strv told; /* derivations whose refusal was logged */
 };
 
 static void hook_done(struct hook *h)
 {
 	strv_done(&h->told);
+	reservation_done(&h->reservation);
 	slots_free(h->slots);
 	runtime_done(&h->runtime);
 	store_done(&h->store);
@@ -146,7 +149,8 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 		log_msg(LOG_TALKATIVE,
 			"the build runs in '%s', as other runtimes cannot run here: %s",
 			h->runtime.path, h->runtime.passed_over);
-	if (slots_wait(h->slots, PROTO_LOG_FD, e) < 0)
+	if (slots_wait(h->slots, PROTO_LOG_FD, e) < 0 ||
+	    reservation_make(&h->conf, PROTO_LOG_FD, &h->reservation, e) < 0)
 		return -1;
 	const struct job job = {
 		.conf = &h->conf,
@@ -157,7 +161,7 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 		.inputs = &pj->inputs,
 		.wanted = &pj->outputs,
 		.slot_fd = slots_fd(h->slots),
-		.keep_fds = &(const int){-1},
+		.keep_fds = (const int[]){reservation_fd(&h->reservation), -1},
 		.log_fd = PROTO_LOG_FD,
 		.stop_fd = PROTO_LOG_FD,
 	};
@@ -353,7 +357,7 @@ static int serve(struct hook *h, const struct cli *c, struct err *e)
 
 int cmd_hook(int argc, char **argv, struct err *e)
 {
-	scoped_hook struct hook h = {0};
+	scoped_hook struct hook h = {.reservation = RESERVATION_INIT};
 	scoped_cli struct cli c = {
 		.synopsis = "VERBOSITY",
 		.about = "Serve Nix as its build hook, on standard input and error and descriptor "

@@ -35,6 +35,12 @@ enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
 /* Whether outputs are written to the disk before they are registered. */
 enum conf_sync { SYNC_AUTO, SYNC_OFF, SYNC_ON };
 
+/* An amount of memory. */
+struct conf_amount {
+	enum { AMOUNT_BYTES, AMOUNT_PERCENT, AMOUNT_AUTO } kind;
+	uint64_t n; /* bytes, or percent of the machine's memory */
+};
+
 struct conf {
 	char *runtime;            /* "auto", a name ("crun") or an absolute path */
 	struct strv runtime_args; /* arguments before the runtime's command */
@@ -45,7 +51,10 @@ struct conf {
 	uint64_t cache_size; /* most bytes of NARs in the input cache */
 	uint64_t max_jobs;   /* builds at once; 0: as many as there are cores */
 	uint64_t memory_max; /* bytes of memory for each build; 0: no limit */
-	uint64_t pids_max;   /* processes and threads of each build; 0: no limit */
+	struct conf_amount memory_budget; /* of all builds together; 0 bytes: no bound */
+	uint64_t memory_reserve;          /* bytes of it that a build reserves; 0: not known */
+	uint64_t memory_default;          /* the same, of a build of which nothing is known */
+	uint64_t pids_max;                /* processes and threads of each build; 0: no limit */
 	uint64_t max_queued; /* builds that may wait for a slot; further ones are postponed */
 	enum spec_profile profile;
 	enum conf_registration registration;

@@ -17,7 +17,8 @@ enum conf_type {
 	CONF_PATH, /* absolute, or "" */
 	CONF_LIST, /* words */
 	CONF_U64,
-	CONF_SIZE, /* bytes: a number, which K, M, G or T may follow */
+	CONF_SIZE,   /* bytes: a number, which K, M, G or T may follow */
+	CONF_AMOUNT, /* struct conf_amount: a size, "80%" or "auto" */
 	CONF_BOOL,
 	CONF_ENUM,
 };

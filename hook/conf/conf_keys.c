@@ -79,10 +79,24 @@ const struct conf_key conf_keys[] = {
 		 "(it needs five for each build; see 'ulimit -n'), Nix is told to ask again, "
 		 "which it does after five seconds.",
 	 .max = 100000, .machine = true},
+	{"memory-budget", CONF_AMOUNT, AT(memory_budget), "0",
+	 .help = "How much memory all builds together may have. A build starts when what it "
+		 "reserves (see memory-reserve) fits beside what the builds that run have "
+		 "reserved, or use where that is more; one that is larger than the budget runs "
+		 "alone. With auto it is what is available on the machine, less a tenth of its "
+		 "memory. 0: no bound.",
+	 .max = INT64_MAX, .machine = true},
+	{"memory-default", CONF_SIZE, AT(memory_default), "1G",
+	 .help = "How much of the memory-budget a build reserves whose memory-reserve is 0.",
+	 .max = INT64_MAX, .machine = true},
 	{"memory-max", CONF_SIZE, AT(memory_max), "0",
 	 .help = "How much memory each build may use, as control groups count it. A build that "
 		 "needs more is killed, and its error says that it ran out of memory. 0: no "
 		 "limit. A limit that the machine or the runtime cannot keep is an error.",
+	 .max = INT64_MAX},
+	{"memory-reserve", CONF_SIZE, AT(memory_reserve), "0",
+	 .help = "How much of the memory-budget a build reserves before it starts; made for "
+		 "sections. 0: memory-default.",
 	 .max = INT64_MAX},
 	{"pids-max", CONF_U64, AT(pids_max), "0",
 	 .help = "How many processes and threads each build may have at once. 0: no limit.",
@@ -152,6 +166,12 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 	case CONF_SIZE:
 		return buf_adds(
 			b, "a number of bytes, which K, M, G or T multiply by powers of 1024", e);
+	case CONF_AMOUNT:
+		return buf_adds(
+			b,
+			"a number of bytes, which K, M, G or T multiply by powers of 1024, a "
+			"share of the machine's memory such as 80%, or auto",
+			e);
 	case CONF_BOOL:
 		return buf_adds(b, "true or false", e);
 	case CONF_ENUM:

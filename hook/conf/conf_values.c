@@ -75,6 +75,25 @@ static bool parse_size(const char *s, uint64_t max, uint64_t *ret)
 	return true;
 }
 
+/* "80%" is a share of the machine's memory. */
+static bool parse_amount(const char *s, uint64_t max, struct conf_amount *ret)
+{
+	const size_t len = strlen(s);
+	struct conf_amount a = {AMOUNT_AUTO, 0};
+
+	if (len && s[len - 1] == '%') {
+		a.kind = AMOUNT_PERCENT;
+		if (!num_parse_u64(s, len - 1, 100, &a.n) || !a.n)
+			return false;
+	} else if (!str_eq(s, "auto")) {
+		a.kind = AMOUNT_BYTES;
+		if (!parse_size(s, max, &a.n))
+			return false;
+	}
+	*ret = a;
+	return true;
+}
+
 /*
  * Parse VALUE and store it in P, the member of KEY.
  * Returns 1: stored; 0: VALUE is not one that KEY may have; -1: *E.
@@ -108,6 +127,8 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 			return 0;
 		memcpy(p, &n, sizeof n);
 		return 1;
+	case CONF_AMOUNT:
+		return parse_amount(value, key->max, p) ? 1 : 0;
 	case CONF_BOOL:
 		if (!yes && !str_eq(value, "false"))
 			return 0;
@@ -188,6 +209,14 @@ int conf_set_defaults(struct conf *c, struct err *e)
 	return 0;
 }
 
+static int print_amount(const struct conf_amount *a, struct buf *b, struct err *e)
+{
+	if (a->kind == AMOUNT_AUTO)
+		return buf_adds(b, "auto", e);
+	return buf_addf(b, e, "%llu%s", (unsigned long long)a->n,
+			a->kind == AMOUNT_PERCENT ? "%" : "");
+}
+
 static int print_value(const void *p, const struct conf_key *key, struct buf *b, struct err *e)
 {
 	const struct strv *list = p;
@@ -208,6 +237,8 @@ static int print_value(const void *p, const struct conf_key *key, struct buf *b,
 	case CONF_SIZE:
 		memcpy(&n, p, sizeof n);
 		return buf_addf(b, e, "%llu", (unsigned long long)n);
+	case CONF_AMOUNT:
+		return print_amount(p, b, e);
 	case CONF_BOOL:
 		memcpy(&yes, p, sizeof yes);
 		return buf_adds(b, yes ? "true" : "false", e);

@@ -22,7 +22,7 @@
 #include "specgen/request.h"
 
 /* The most descriptors in struct job's keep_fds. */
-#define JOB_KEEP_MAX 2
+#define JOB_KEEP_MAX 3
 
 struct job {
 	const struct conf *conf;

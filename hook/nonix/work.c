@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "hook/base/log.h"
+#include "hook/host/reservation.h"
 #include "hook/job/job.h"
 #include "hook/nonix/narinfos.h"
 #include "hook/nonix/upload.h"
@@ -112,16 +113,19 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 		 struct run_result *end, struct err *e)
 {
 	scoped_strv struct strv inputs = STRV_INIT;
-	const int keep[] = {watch_fd, w->hold_fd, -1};
+	scoped_reservation struct reservation reservation = RESERVATION_INIT;
 	struct slots *slots = slots_of_machine(w->conf, e);
 	int rc;
 
 	if (!slots)
 		return -1;
-	rc = narrow(w, n, e) < 0 || wait_for_slot(slots, e) < 0 || job_inputs(w, n, &inputs, e) < 0
+	rc = narrow(w, n, e) < 0 || wait_for_slot(slots, e) < 0 ||
+			     reservation_make(w->conf, -1, &reservation, e) < 0 ||
+			     job_inputs(w, n, &inputs, e) < 0
 		     ? -1
 		     : 0;
 	if (rc == 0) {
+		const int keep[] = {watch_fd, w->hold_fd, reservation_fd(&reservation), -1};
 		const struct job job = {
 			.conf = w->conf,
 			.settings = w->settings,

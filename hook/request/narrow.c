@@ -10,11 +10,6 @@
 
 #include "nar/base/banned.h"
 
-static bool is_fixed(const struct drv *d)
-{
-	return d->n_outputs == 1 && d->outputs[0].kind == DRV_FIXED;
-}
-
 /*
  * Set B->user to the login name of this process's user. It stays NULL, which matches no pattern,
  * for root and for a user that getpwuid(3) does not know.
@@ -46,7 +41,7 @@ int build_subject(const struct drv *d, struct build_subject *ret, struct err *e)
 		.system = d->system,
 		.user = ret->user,
 		.features = &ret->features,
-		.fixed_output = is_fixed(d),
+		.fixed_output = drv_is_fixed(d),
 	};
 	return 0;
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which of the builds that wait for memory may start. */
+#include "hook/host/reservation_internal.h"
+
+#include "nar/base/banned.h"
+
+static uint64_t claim_holds(const struct claim *c)
+{
+	return c->used > c->bytes ? c->used : c->bytes;
+}
+
+uint64_t claims_committed(const struct claim *c, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (c[i].runs && __builtin_add_overflow(sum, claim_holds(&c[i]), &sum))
+			return UINT64_MAX;
+	return sum;
+}
+
+static bool any_runs(const struct claim *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (c[i].runs)
+			return true;
+	return false;
+}
+
+bool claim_may_start(const struct claim *c, size_t n, const struct claim *mine, uint64_t budget,
+		     uint64_t *ret_free)
+{
+	const uint64_t committed = claims_committed(c, n);
+	const uint64_t left = budget > committed ? budget - committed : 0;
+	const bool alone = !any_runs(c, n);
+
+	*ret_free = left;
+	if (mine->bytes > left && !alone)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		/* An earlier build that fits starts first; one that was patient is not passed. */
+		if (!c[i].runs && c[i].ticket < mine->ticket &&
+		    (c[i].bytes <= left || alone || c[i].waits_s >= RESERVATION_PATIENCE_S))
+			return false;
+	}
+	return true;
+}
