@@ -49,7 +49,7 @@ static char *follow_links(const struct maker *m, const char *source)
 static int add_host_path(struct maker *m, const char *target, const char *source, bool optional,
 			 struct err *e)
 {
-	scoped_free char *clean = path_clean(target, e);
+	scoped_free char *clean = clean_absolute(target, e);
 	scoped_free char *real = NULL;
 
 	if (!clean)
@@ -148,7 +148,7 @@ static int add_sandbox_paths(struct maker *m, struct err *e)
 static int is_allowed(const char *path, const struct strv *allowed, struct err *e)
 {
 	for (size_t i = 0; i < allowed->n; i++) {
-		scoped_free char *dir = path_clean(allowed->items[i], e);
+		scoped_free char *dir = clean_absolute(allowed->items[i], e);
 
 		if (!dir)
 			return err_wrap(e, "setting 'allowed-impure-host-deps'");
@@ -161,7 +161,7 @@ static int is_allowed(const char *path, const struct strv *allowed, struct err *
 static int add_impure_host_dep(struct maker *m, const char *dep, const struct strv *allowed,
 			       struct err *e)
 {
-	scoped_free char *path = path_clean(dep, e);
+	scoped_free char *path = clean_absolute(dep, e);
 	const struct drv *d = m->in->drv;
 	int ok;
 

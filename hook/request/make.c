@@ -46,7 +46,7 @@ static int set_build_dir(struct maker *m, struct err *e)
 	const char *dir = setting_or(m->in->settings, "sandbox-build-dir", BUILD_DIR_DEFAULT);
 	const char *store_dir = m->in->store->dir;
 
-	m->build_dir = path_clean(dir, e);
+	m->build_dir = clean_absolute(dir, e);
 	if (!m->build_dir)
 		return err_wrap(e, "setting 'sandbox-build-dir'");
 	if (str_eq(m->build_dir, "/"))

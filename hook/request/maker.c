@@ -2,13 +2,11 @@
 #include "hook/request/maker_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "nar/base/path.h"
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"
-
-#define PATH_BYTES_MAX 4096
 
 void maker_done(struct maker *m)
 {
@@ -18,31 +16,11 @@ void maker_done(struct maker *m)
 	free(m->build_dir);
 }
 
-char *path_clean(const char *path, struct err *e)
+char *clean_absolute(const char *path, struct err *e)
 {
-	scoped_buf struct buf b = BUF_INIT(PATH_BYTES_MAX);
-	const char *p = path;
-
-	if (*p != '/') {
+	if (path[0] != '/') {
 		err_set(e, ERR_INPUT, "'%s' is not an absolute path", path);
 		return NULL;
 	}
-	if (buf_reserve(&b, 0, e) < 0)
-		return NULL;
-	while (*p) {
-		size_t n = strcspn(p, "/");
-
-		if (n == 2 && p[0] == '.' && p[1] == '.') {
-			while (b.len && b.data[--b.len] != '/')
-				;
-			b.data[b.len] = '\0';
-		} else if (n && !(n == 1 && p[0] == '.')) {
-			if (buf_addc(&b, '/', e) < 0 || buf_add(&b, p, n, e) < 0)
-				return NULL;
-		}
-		p += n + (p[n] == '/');
-	}
-	if (b.len == 0 && buf_addc(&b, '/', e) < 0)
-		return NULL;
-	return buf_steal(&b, e);
+	return path_clean(path, e);
 }

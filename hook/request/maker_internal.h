@@ -52,11 +52,8 @@ struct maker {
 void maker_done(struct maker *m);
 #define scoped_maker __attribute__((cleanup(maker_done)))
 
-/*
- * Return the absolute PATH without empty, "." and ".." components and trailing '/', on the heap.
- * NULL: *E.
- */
-char *path_clean(const char *path, struct err *e) MUST_CHECK;
+/* Return PATH cleaned by path_clean(), on the heap. NULL: *E; a relative PATH is refused. */
+char *clean_absolute(const char *path, struct err *e) MUST_CHECK;
 
 /* ---- hook/request/builtin_command.c ---- */
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "nar/base/buf.h"
+#include "nar/base/path.h"
 #include "nar/base/scope.h"
 #include "nar/storepath.h"
 
@@ -53,34 +54,6 @@ void store_where_done(struct store_where *w)
 	*w = (struct store_where){0};
 }
 
-/* Return PATH without "//", "." and "..", as Nix's canonPath() does. Follows no link. Heap. */
-static char *path_canon(const char *path, struct err *e)
-{
-	size_t len = strlen(path), n = 0;
-	char *out = mem_new(len + 2, 1, e);
-
-	if (!out)
-		return NULL;
-	for (const char *p = path; *p;) {
-		size_t part = strcspn(p, "/");
-		if (part == 2 && p[0] == '.' && p[1] == '.') {
-			while (n && out[--n] != '/')
-				;
-		} else if (part && !(part == 1 && p[0] == '.')) {
-			out[n++] = '/';
-			memcpy(out + n, p, part);
-			n += part;
-		}
-		p += part;
-		while (*p == '/')
-			p++;
-	}
-	if (!n)
-		out[n++] = '/';
-	out[n] = '\0';
-	return out;
-}
-
 /*
  * Return PATH as a canonical absolute path. A relative PATH starts at Nix's working directory. Nix
  * starts a hook in "/" and does not send that directory, so it is read from the parent process.
@@ -91,7 +64,7 @@ static char *path_absolute(const char *path, struct err *e)
 	char cwd[PATH_MAX], link[64];
 
 	if (path[0] == '/')
-		return path_canon(path, e);
+		return path_clean(path, e);
 	if (!getcwd(cwd, sizeof cwd)) {
 		err_sys(e, "finding the working directory for the store '%s'", path);
 		return NULL;
@@ -107,7 +80,7 @@ static char *path_absolute(const char *path, struct err *e)
 		cwd[n] = '\0';
 	}
 	scoped_free char *joined = str_fmt(e, "%s/%s", cwd, path);
-	return joined ? path_canon(joined, e) : NULL;
+	return joined ? path_clean(joined, e) : NULL;
 }
 
 static int hex_digit(char c)
@@ -237,7 +210,7 @@ static bool is_true(const char *s)
 static int where_local(struct store_where *w, const struct params *p, const struct store_env *env,
 		       struct err *e)
 {
-	w->dir = path_canon(p->store ? p->store : env->store_dir, e);
+	w->dir = path_clean(p->store ? p->store : env->store_dir, e);
 	if (!w->dir)
 		return -1;
 	if (p->state)
@@ -246,7 +219,7 @@ static int where_local(struct store_where *w, const struct params *p, const stru
 		w->state_dir =
 			str_fmt(e, "%s" STATE_DIR_DEFAULT, str_eq(p->root, "/") ? "" : p->root);
 	else
-		w->state_dir = path_canon(env->state_dir, e);
+		w->state_dir = path_clean(env->state_dir, e);
 	if (!w->state_dir)
 		return -1;
 	if (p->real)
@@ -383,7 +356,7 @@ static int resolve(struct store_where *w, const char *uri, struct params *p,
 		scoped_free char *dir = local_authority(uri + skip, len - skip, uri, e);
 		if (!dir)
 			return -1;
-		if (!p->root && !(p->root = path_canon(dir, e)))
+		if (!p->root && !(p->root = path_clean(dir, e)))
 			return -1;
 		return where_local(w, p, env, e);
 	}
