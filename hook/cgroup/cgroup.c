@@ -354,14 +354,10 @@ uint64_t cgroup_oom_kills(const struct strv *dirs)
 /* Remove the cgroups below DIRFD. Their files cannot be removed, and vanish with them. */
 static void remove_below(int dirfd, int depth)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	scoped_dir DIR *d = io_list(dirfd);
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return;
-	}
 	for (const struct dirent *de; (de = readdir(d));) {
 		if (de->d_type != DT_DIR || str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
 			continue;

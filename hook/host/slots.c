@@ -119,15 +119,10 @@ static void ticket_name(uint64_t ticket, char name[static 24])
 static int queue_each(const struct slots *s, int (*fn)(uint64_t, void *, struct err *), void *arg,
 		      struct err *e)
 {
-	int fd = openat(s->queue_dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	scoped_dir DIR *d = io_list(s->queue_dirfd);
 
-	if (!d) {
-		err_sys(e, "reading '%s/queue'", s->dir);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!d)
+		return err_sys(e, "reading '%s/queue'", s->dir);
 	for (;;) {
 		uint64_t number;
 

@@ -178,12 +178,10 @@ static int start_run(struct input_cache *c, struct err *e)
  */
 static int remove_dead_runs(struct input_cache *c, struct err *e)
 {
-	scoped_fd int fd = openat(c->runs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	scoped_dir DIR *d = io_list(c->runs_fd);
 
 	if (!d)
 		return err_sys(e, "reading '%s/runs'", c->dir);
-	fd = -1; /* D owns it now */
 	for (const struct dirent *de; (de = readdir(d));) {
 		struct err ignored = ERR_INIT;
 		bool alive;
@@ -204,12 +202,10 @@ static int remove_dead_runs(struct input_cache *c, struct err *e)
  */
 static int remove_dead_locks(struct input_cache *c, struct err *e)
 {
-	scoped_fd int fd = openat(c->making_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	scoped_dir DIR *d = io_list(c->making_fd);
 
 	if (!d)
 		return err_sys(e, "reading '%s/making'", c->dir);
-	fd = -1; /* D owns it now */
 	for (const struct dirent *de; (de = readdir(d));) {
 		if (de->d_name[0] == '.')
 			continue;

@@ -40,13 +40,10 @@ static void entries_done(struct entries *l)
 /* Open a stream of directory DIRFD that starts at its beginning. NULL: *E. */
 static DIR *list(const struct input_cache *c, int dirfd, const char *name, struct err *e)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = io_list(dirfd);
 
-	if (!d) {
+	if (!d)
 		err_sys(e, "reading '%s/%s'", c->dir, name);
-		scope_close(&fd);
-	}
 	return d;
 }
 

@@ -392,12 +392,10 @@ static int visit(struct walk *w, const char *name, struct err *e)
 /* Deal with all entries of the current directory. */
 static int visit_all(struct walk *w, struct err *e)
 {
-	scoped_fd int fd = openat(w->from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	scoped_dir DIR *d = io_list(w->from_fd);
 
 	if (!d)
 		return failed(w, "reading directory", "", e);
-	(void)TAKE(fd, -1); /* D owns it now */
 	for (;;) {
 		errno = 0;
 		const struct dirent *de = readdir(d);

@@ -395,15 +395,10 @@ static void look_at(int dirfd, const char *name)
 
 static int look_at_all(int dirfd, const char *run_dir, struct err *e)
 {
-	const int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	scoped_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	scoped_dir DIR *d = io_list(dirfd);
 
-	if (!d) {
-		err_sys(e, "reading '%s'", run_dir);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!d)
+		return err_sys(e, "reading '%s'", run_dir);
 	for (const struct dirent *de; (de = readdir(d));)
 		if (str_ends(de->d_name, SUFFIX))
 			look_at(dirfd, de->d_name);

@@ -104,6 +104,16 @@ int io_opendir(int dirfd, const char *name, struct err *e)
 	return fd;
 }
 
+DIR *io_list(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		scope_close(&fd);
+	return d;
+}
+
 int io_mkdir(int dirfd, const char *name, mode_t mode, struct err *e)
 {
 	if (mkdirat(dirfd, name, 0700) < 0)

@@ -9,6 +9,7 @@
 #ifndef NAR_BASE_IO_H
 #define NAR_BASE_IO_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,11 @@ int io_mkdir(int dirfd, const char *name, mode_t mode, struct err *e) MUST_CHECK
 int io_mkdir_p(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 /* Open directory DIRFD/NAME, O_NOFOLLOW. */
 int io_opendir(int dirfd, const char *name, struct err *e) MUST_CHECK;
+/*
+ * Open a stream of the entries of directory DIRFD, which starts at the first one wherever another
+ * stream of DIRFD is. DIRFD stays the caller's. NULL: errno.
+ */
+DIR *io_list(int dirfd) MUST_CHECK;
 /* Create DIRFD/NAME, which must not exist, with these bytes and exactly MODE. */
 int io_write_file(int dirfd, const char *name, mode_t mode, const void *data, size_t n,
 		  struct err *e) MUST_CHECK;
