@@ -313,44 +313,6 @@ int cgroup_guess(const char *id, struct strv *ret, struct err *e)
 	return 0;
 }
 
-uint64_t cgroup_flat_value(const char *text, const char *key)
-{
-	for (const char *p = text; *p; p = next_line(p)) {
-		const char *q = p, *end = line_end(p);
-		struct bytes word = next_word(&q, end);
-		uint64_t n;
-
-		if (bytes_eq_s(word, key) && num_parse_u64(q, (size_t)(end - q), UINT64_MAX, &n))
-			return n;
-	}
-	return 0;
-}
-
-static uint64_t read_value(int dirfd, const char *name, const char *key)
-{
-	scoped_buf struct buf b = BUF_INIT(PROC_FILE_MAX);
-	struct err ignored = ERR_INIT;
-
-	if (io_read_file(dirfd, name, &b, &ignored) < 0 || !b.data)
-		return 0;
-	return cgroup_flat_value(b.data, key);
-}
-
-uint64_t cgroup_oom_kills(const struct strv *dirs)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < dirs->n; i++) {
-		scoped_fd int fd = open(dirs->items[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		/* A directory contains the file of v2 or the file of v1 (Linux 4.13), not both. */
-		if (fd >= 0)
-			sum += read_value(fd, "memory.events", "oom_kill") +
-			       read_value(fd, "memory.oom_control", "oom_kill");
-	}
-	return sum;
-}
-
 /* Remove the cgroups below DIRFD. Their files cannot be removed, and vanish with them. */
 static void remove_below(int dirfd, int depth)
 {

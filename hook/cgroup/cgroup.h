@@ -40,11 +40,6 @@ int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e) MUST
  */
 int cgroup_guess(const char *id, struct strv *ret, struct err *e) MUST_CHECK;
 /*
- * Return how often the kernel killed a process in the groups DIRS because memory ran out. A counter
- * that cannot be read counts as 0.
- */
-uint64_t cgroup_oom_kills(const struct strv *dirs);
-/*
  * Remove the groups DIRS and all groups below them. Their processes must have been killed; waits up
  * to a second for each group until they have left it.
  */

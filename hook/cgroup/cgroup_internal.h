@@ -14,9 +14,6 @@ int cgroup_match(const char *theirs, const char *ours, const char *mountinfo, co
 /* Do the work of cgroup_place() with the texts of /proc/self/cgroup and /proc/self/mountinfo. */
 char *cgroup_place_in(const char *ours, const char *mountinfo, const char *name, bool topmost,
 		      struct err *e) MUST_CHECK;
-/* Return the number after the word KEY in TEXT, which is like memory.events; 0: there is none. */
-uint64_t cgroup_flat_value(const char *text, const char *key);
-
 /* Tell whether CONTROLLER is in TEXT (a /proc/self/cgroup) or in LIST (a cgroup.controllers). */
 bool cgroup_lists(const char *text, const char *list, const char *controller);
 

@@ -37,6 +37,7 @@
 #include "hook/base/environment.h"
 #include "hook/base/fds.h"
 #include "hook/cgroup/cgroup.h"
+#include "hook/cgroup/usage.h"
 #include "hook/keep/keep_failed.h"
 #include "hook/run/children.h"
 #include "hook/run/cleanup.h"
@@ -222,7 +223,7 @@ static void container_done(struct sup *s)
 
 static void note_oom(struct sup *s)
 {
-	s->end.oom_killed = s->end.oom_killed || cgroup_oom_kills(&s->cgroups) > 0;
+	s->end.oom_killed = s->end.oom_killed || cgroup_oom_kills(&s->cgroups).n > 0;
 }
 
 static int tell_ended(struct sup *s, struct err *e)

@@ -60,17 +60,6 @@ static void follows_mounts_of_a_part(void **state)
 	assert_string_equal(v.items[0], "/cg/id");
 }
 
-static void reads_flat_files(void **state)
-{
-	static const char events[] = "low 0\noom 3\noom_kill 2\noom_group_kill 9\n";
-
-	assert_int_equal(cgroup_flat_value(events, "oom_kill"), 2);
-	assert_int_equal(cgroup_flat_value(events, "oom"), 3);
-	assert_int_equal(cgroup_flat_value(events, "max"), 0);
-	assert_int_equal(cgroup_flat_value("oom_kill x\n", "oom_kill"), 0);
-	assert_int_equal(cgroup_flat_value("", "oom_kill"), 0);
-}
-
 static void knows_controllers_of_both_versions(void **state)
 {
 	const char v1[] = "5:pids:/\n4:cpu,cpuacct:/\n3:name=systemd:/\n0::/\n";
@@ -92,7 +81,6 @@ static void this_process_is_in_no_cgroup_but_its_own(void **state)
 	assert_int_equal(v.n, 0);
 	assert_ok(&e, cgroup_guess("no-such-container-id", &v, &e));
 	assert_int_equal(v.n, 0);
-	assert_int_equal(cgroup_oom_kills(&v), 0);
 	assert_ok(&e, cgroup_remove(&v, &e));
 }
 
@@ -199,7 +187,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(finds_what_differs_from_ours),
 		cmocka_unit_test(leaves_what_is_not_the_containers),
 		cmocka_unit_test(follows_mounts_of_a_part),
-		cmocka_unit_test(reads_flat_files),
 		cmocka_unit_test(knows_controllers_of_both_versions),
 		cmocka_unit_test(this_process_is_in_no_cgroup_but_its_own),
 		cmocka_unit_test(a_group_has_its_place_in_ours),
