@@ -96,7 +96,7 @@ int buf_read_fd(struct buf *b, int fd, const char *path, struct err *e)
 		if (room > BUF_READ_BYTES)
 			room = BUF_READ_BYTES;
 		if (room == 0) {
-			/* Full: fine only if nothing follows. */
+			/* The buffer is full: only the end may follow. */
 			char one;
 			n = read(fd, &one, 1);
 			if (n == 0)
@@ -224,7 +224,7 @@ void strv_remove(struct strv *v, const char *s)
 	for (size_t i = 0; i < v->n; i++)
 		if (str_eq(v->items[i], s)) {
 			free(v->items[i]);
-			/* With the NULL behind them. */
+			/* The last item moved is the NULL. */
 			memmove(&v->items[i], &v->items[i + 1], (v->n - i) * sizeof *v->items);
 			v->n--;
 			return;

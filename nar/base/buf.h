@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/base/buf.h: growing byte strings with a maximum from birth, and lists of strings.
+ * nar/base/buf.h: byte strings that grow up to a maximum given at the start, and lists of strings.
  *
  *	scoped_buf struct buf b = BUF_INIT(MAX);
- *	if (buf_addf(&b, "%s-%u", name, n, e) < 0) ...
+ *	if (buf_addf(&b, e, "%s-%u", name, n) < 0) ...
  *
- * Bytes may hold NULs; there is always one more after the last (not counted), so `data` is a C
- * string where the contents have none. Growing past the maximum is ERR_LIMIT, not a bigger buffer:
- * what feeds it is a stranger's.
+ * The contents may contain NULs. One more NUL, which `len` does not count, follows them, so that
+ * `data` is a C string if the contents contain none. Growing past the maximum is ERR_LIMIT, because
+ * the bytes often come from strangers.
  */
 #ifndef NAR_BASE_BUF_H
 #define NAR_BASE_BUF_H
@@ -42,9 +42,12 @@ int buf_add(struct buf *b, const void *data, size_t n, struct err *e) MUST_CHECK
 int buf_addc(struct buf *b, char c, struct err *e) MUST_CHECK;
 int buf_adds(struct buf *b, const char *s, struct err *e) MUST_CHECK;
 int buf_addf(struct buf *b, struct err *e, const char *fmt, ...) MUST_CHECK PRINTF_LIKE(3, 4);
-/* Read FD to its end into B; PATH is for the message. Too long: ERR_LIMIT. */
+/* Append all of FD up to its end to B. More than B's maximum is ERR_LIMIT. PATH is for messages. */
 int buf_read_fd(struct buf *b, int fd, const char *path, struct err *e) MUST_CHECK;
-/* The contents as a heap string of the caller's; B is empty after. Never NULL without *E. */
+/*
+ * Hand the contents to the caller as a heap string and leave B empty.
+ * Returns NULL with *E set if memory is short.
+ */
 char *buf_steal(struct buf *b, struct err *e) MUST_CHECK;
 
 static inline void scope_buf(struct buf *b)
@@ -53,7 +56,7 @@ static inline void scope_buf(struct buf *b)
 }
 #define scoped_buf __attribute__((cleanup(scope_buf), unused))
 
-/* Bytes that belong to somebody else; no NUL is promised after them. */
+/* Bytes that something else owns. No NUL need follow them. */
 struct bytes {
 	const char *data;
 	size_t len;
@@ -61,7 +64,7 @@ struct bytes {
 
 /* A list of heap strings that it owns. */
 struct strv {
-	char **items; /* n of them; items[n] is NULL, so it can be an argv. NULL while empty. */
+	char **items; /* n strings and a NULL, as for an argv; NULL before the first append */
 	size_t n;
 	size_t cap;
 };
@@ -72,23 +75,28 @@ struct strv {
 	}
 
 void strv_done(struct strv *v);
-/* Append a copy of S (of the LEN bytes at S). */
+/* Append a copy of S. */
 int strv_add(struct strv *v, const char *s, struct err *e) MUST_CHECK;
+/* Append a copy of the LEN bytes at S. */
 int strv_addn(struct strv *v, const char *s, size_t len, struct err *e) MUST_CHECK;
-/* Append S itself, which is freed on failure too. A NULL S is ERR_MEMORY unless *E is set. */
+/*
+ * Append S itself, which V owns from then on; on failure S is freed. S may be the result of a
+ * failed allocation: NULL fails with *E, set to ERR_MEMORY unless *E is set already.
+ */
 int strv_take(struct strv *v, char *s, struct err *e) MUST_CHECK;
 int strv_addf(struct strv *v, struct err *e, const char *fmt, ...) MUST_CHECK PRINTF_LIKE(3, 4);
 /* Append a copy of all of FROM. */
 int strv_copy(struct strv *v, const struct strv *from, struct err *e) MUST_CHECK;
 /* Append the words of S, which are separated by any of the bytes in SEPS. */
 int strv_split(struct strv *v, const char *s, const char *seps, struct err *e) MUST_CHECK;
-/* Sort by byte values; drop equal neighbours of a sorted list. */
+/* Sort by byte values. */
 void strv_sort(struct strv *v);
+/* Remove repeated strings from a sorted list. */
 void strv_uniq(struct strv *v);
-/* Take the first that equals S out; the others keep their order. */
+/* Remove the first string that equals S. The others keep their order. */
 void strv_remove(struct strv *v, const char *s);
 bool strv_has(const struct strv *v, const char *s);
-/* The same for a sorted list, by bisection. */
+/* Tell whether the sorted list V contains S, by bisection. */
 bool strv_has_sorted(const struct strv *v, const char *s);
 
 static inline void scope_strv(struct strv *v)
@@ -97,19 +105,21 @@ static inline void scope_strv(struct strv *v)
 }
 #define scoped_strv __attribute__((cleanup(scope_strv), unused))
 
-/* Heap copies with the error in *E; NULL only with *E set. */
+/*
+ * Make a heap string: a copy, or formatted text.
+ * Returns NULL with *E set if memory is short.
+ */
 char *str_dup(const char *s, struct err *e) MUST_CHECK;
 char *str_ndup(const char *s, size_t n, struct err *e) MUST_CHECK;
 char *str_fmt(struct err *e, const char *fmt, ...) MUST_CHECK PRINTF_LIKE(2, 3);
-/* N objects of SIZE bytes, zeroed; checks the product. */
+/* Allocate N zeroed objects of SIZE bytes. A product that overflows is an error. NULL: *E. */
 void *mem_new(size_t n, size_t size, struct err *e) MUST_CHECK;
 /*
- * N bytes, not zeroed: for buffers of which little is touched, as each touched page costs a fault.
+ * Allocate N bytes without zeroing them. For buffers of which often little is used: each page that
+ * is touched costs a page fault. NULL: *E.
  */
 void *mem_bytes(size_t n, struct err *e) MUST_CHECK;
-/*
- * Grow the array *P of objects of SIZE bytes so that it holds at least NEED; *CAP is its capacity.
- */
+/* Grow the array *P, of capacity *CAP, so that it has room for NEED objects of SIZE bytes. */
 int mem_grow(void *p, size_t *cap, size_t need, size_t size, struct err *e) MUST_CHECK;
 
 static inline bool str_starts(const char *s, const char *prefix)
@@ -121,20 +131,21 @@ static inline bool str_eq(const char *a, const char *b)
 {
 	return __builtin_strcmp(a, b) == 0;
 }
-/* What follows the last '/' of PATH. */
+/* Return the part of PATH after its last '/', or PATH if it contains none. */
 const char *str_base(const char *path);
 
 /*
- * The length of the UTF-8 sequence at P, of whose bytes MAX may be read; 0 if there is none:
- * overlong, a surrogate, beyond U+10FFFF or cut off (RFC 3629, section 4). MAX is at least 1.
+ * Measure the UTF-8 sequence at P, of which MAX bytes, at least 1, may be read.
+ * Returns its length, or 0 if it is invalid: overlong, a surrogate, beyond U+10FFFF or cut off (RFC
+ * 3629, section 4).
  */
 size_t utf8_len(const char *p, size_t max);
-/* All of S is UTF-8. */
+/* Tell whether all of S is UTF-8. */
 bool str_is_utf8(const char *s);
 
 /*
- * A decimal number without sign, blanks or empty text, of at most MAX. False if it is not one.
- * LEN bytes at S.
+ * Parse the LEN bytes at S as a decimal number of at most MAX: one digit or more, nothing else.
+ * Returns false, with *RET unchanged, if they are not such a number.
  */
 bool num_parse_u64(const char *s, size_t len, uint64_t max, uint64_t *ret);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/base/clock.h: how long things take.
+ * nar/base/clock.h: the clock by which durations are measured.
  */
 #ifndef NAR_BASE_CLOCK_H
 #define NAR_BASE_CLOCK_H
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Milliseconds of a clock that only goes on. */
+/* Return the time in milliseconds of a clock that nobody sets (CLOCK_MONOTONIC). */
 static inline int64_t clock_now_ms(void)
 {
 	struct timespec t;

@@ -16,7 +16,10 @@
 
 #define BASE ((size_t)16)
 
-/* Is directory I one that stays open while TOP is the last? So are the powers of BASE and 0. */
+/*
+ * Tell whether directory I stays open while TOP is the last. A multiple of a power P of BASE stays
+ * until TOP is BASE * P below it; the root always stays.
+ */
 static bool stays(size_t i, size_t top)
 {
 	size_t step = 1;
@@ -26,7 +29,7 @@ static bool stays(size_t i, size_t top)
 	return i == 0 || top - i < step * BASE;
 }
 
-/* Remember which directory it is, for when it is opened again. */
+/* Close L, if it is open, and remember which directory it is for open_again(). -1: errno. */
 static int close_level(struct dirstack_level *l)
 {
 	struct stat st;
@@ -42,7 +45,8 @@ static int close_level(struct dirstack_level *l)
 }
 
 /*
- * What has to be open no more since TOP is the last: there is one at most for each power of BASE.
+ * Close the directories that stayed open until TOP became the last: at most one for each power of
+ * BASE. -1: errno.
  */
 static int close_some(struct dirstack *d, size_t top)
 {
@@ -60,10 +64,11 @@ int dirstack_push(struct dirstack *d, int fd, struct err *e)
 		return -1;
 	d->levels[d->n++] = (struct dirstack_level){.fd = TAKE(mine, -1)};
 	if (close_some(d, d->n - 1) < 0)
-		return err_sys(e, "getting attributes of a directory");
+		return err_sys(e, "getting status of a directory");
 	return 0;
 }
 
+/* Open directory I by its name in directory I - 1, which is open. -1: errno. */
 static int open_again(struct dirstack *d, size_t i)
 {
 	struct dirstack_level *l = &d->levels[i];

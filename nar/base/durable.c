@@ -2,20 +2,22 @@
 /*
  * Theory of operation
  *
- * There are two ways. fsync(2) of each file costs a flush of the disk for each: on an ext4 whose
- * disk flushes in 0.5 ms, 50 files take 30 ms, 20,000 take 25 s. syncfs(2) is one or two flushes
- * however many files there are (3 ms and 0.4 s), but it writes what all others have written, too: a
- * neighbour that is unpacking 20 GB can have a fifth of the machine's memory waiting there.
+ * There are two ways. fsync(2) flushes the disk for each file: on an ext4 whose disk flushes in 0.5
+ * ms, 50 files take 30 ms and 20,000 take 25 s. syncfs(2) flushes once or twice for any number of
+ * files (3 ms and 0.4 s), but also writes what all other processes have written. A neighbour that
+ * is unpacking 20 GB can have a fifth of the machine's memory waiting to be written.
  *
- * So the two are compared in bytes. The kernel says how much it has to write; without what is ours,
- * and has to be written either way, that is what syncfs(2) costs. A flush takes about as long as
- * the writing of FLUSH_BYTES. One file alone is never worth a syncfs(2).
+ * So the two are compared in bytes. The kernel says how much it has yet to write. The caller's own
+ * bytes have to be written either way; the rest is the price of syncfs(2). A flush takes about as
+ * long as writing FLUSH_BYTES. A single file is never worth a syncfs(2).
  *
- * In whole builds, two at a time on a busy machine of two processors: 20,000 files of 4 kB waited
- * for 5 to 6 % of their time, trivial builds for 4 to 5 %, of which each has two flushes.
+ * Measured in whole builds, two at a time on a busy machine with two processors: builds of 20,000
+ * files of 4 kB waited for the disk for 5 to 6 % of their time; trivial builds, which flush twice
+ * each, for 4 to 5 %.
  *
- * sync_file_range(2) as each file is made, so that less is left in the end, does not do: it has the
- * blocks of each file allocated by itself, and took longer for 20,000 files than all the rest.
+ * Calling sync_file_range(2) as each file is made, so that less is left at the end, does not help.
+ * It has the file system allocate the blocks of each file separately, which took longer for 20,000
+ * files than everything else.
  */
 #include "nar/base/durable.h"
 
@@ -36,7 +38,7 @@
 
 #define FLUSH_BYTES (1u << 20)
 #define MEMINFO_MAX_BYTES (64u << 10)
-/* Deeper trees are written with the whole file system. */
+/* A tree deeper than this is written by syncfs(2). */
 #define DEPTH_MAX 16
 
 static int is_in_memory(int fd, const char *what, bool *ret, struct err *e)
@@ -72,9 +74,9 @@ int durable_fd(int fd, const char *what, struct err *e)
 	return in_memory ? 0 : flush_fd(fd, what, e);
 }
 
-/* ---- which way ---- */
+/* ---- fsync or syncfs ---- */
 
-/* The kB that a line of TEXT says after NAME, in bytes. */
+/* Return the bytes that the line NAME of TEXT gives in kB; 0 if there is no such line. */
 static uint64_t line_bytes(const char *text, const char *name)
 {
 	const size_t len = strlen(name);
@@ -117,14 +119,14 @@ static uint64_t files_max(uint64_t own)
 /* ---- one by one ---- */
 
 struct sweep {
-	const char *what; /* of the tree */
-	uint64_t left;    /* how many more may come */
-	bool flush;
+	const char *what; /* path of the tree, for messages */
+	uint64_t left;    /* how many more files and directories may be visited */
+	bool flush;       /* write each to the disk */
 };
 
 static int sweep_entry(struct sweep *s, int dirfd, const char *name, unsigned depth, struct err *e);
 
-/* Takes FD. */
+/* Like sweep_entry() for the contents of the directory FD, then FD itself. Closes FD. */
 static int sweep_dir(struct sweep *s, int fd, unsigned depth, struct err *e)
 {
 	scoped_dir DIR *d = fdopendir(fd);
@@ -151,7 +153,10 @@ static int sweep_dir(struct sweep *s, int fd, unsigned depth, struct err *e)
 	return s->flush && flush_fd(dirfd(d), s->what, e) < 0 ? -1 : 1;
 }
 
-/* A symbolic link is written with its directory. As durable_each(). */
+/*
+ * Visit DIRFD/NAME and all below it. A symbolic link is not counted: its directory contains it.
+ * Returns like durable_each().
+ */
 static int sweep_entry(struct sweep *s, int dirfd, const char *name, unsigned depth, struct err *e)
 {
 	scoped_fd int fd =

@@ -9,16 +9,19 @@
 
 #include "nar/base/durable.h"
 
-/* How many bytes the kernel has yet to write, by the text of /proc/meminfo. 0: it does not say. */
+/*
+ * Return how many bytes the kernel has yet to write, according to MEMINFO, the text of
+ * /proc/meminfo; 0 if it does not say.
+ */
 uint64_t durable_unwritten(const char *meminfo);
 /*
- * How many files and directories may be written one by one where the kernel has UNWRITTEN bytes to
- * write, OWN of them ours.
+ * Return the largest number of files and directories for which fsync(2) of each takes less time
+ * than syncfs(2). The kernel has UNWRITTEN bytes to write; OWN of them are the caller's.
  */
 uint64_t durable_files_max(uint64_t unwritten, uint64_t own);
 /*
- * Count TREES up to MAX, or write each of their files and directories to the disk (FLUSH). 1: all
- * of it; 0: there is more than MAX, or it is too deep; -1: *E.
+ * Visit the files and directories of TREES, at most MAX, and with FLUSH write each to the disk.
+ * Returns 1: all were visited; 0: there are more than MAX, or a tree is too deep; -1: *E.
  */
 int durable_each(const struct durable_tree *trees, size_t n, uint64_t max, bool flush,
 		 struct err *e) MUST_CHECK;

@@ -9,7 +9,10 @@
 
 #include "nar/base/banned.h"
 
-/* Terminals obey control bytes, and whoever names a file would command the reader's terminal. */
+/*
+ * Replace control bytes. Terminals obey them, so that a file's name could command the terminal of
+ * the person who reads the message.
+ */
 static void clean(char *s)
 {
 	for (; *s; s++)
@@ -68,7 +71,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	format(e, fmt, ap);
 	va_end(ap);
 	used = strlen(e->msg);
-	/* Cutting the end of a chain of wraps is better than refusing to report it. */
+	/* A chain of wraps that is too long loses its end, which is better than all of it. */
 	if (used + 2 < sizeof e->msg) {
 		memcpy(e->msg + used, ": ", 3);
 		used += 2;

@@ -86,10 +86,10 @@ int io_open_input(const char *path, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, "opening '%s'", path);
 	if (S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INPUT, "'%s' is a directory", path);
+		return err_set(e, ERR_INPUT, "'%s' is a directory, not a file", path);
 	if (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev != NULL_DEVICE))
-		return err_set(e, ERR_INPUT, "'%s' is a device", path);
-	/* Who writes to a pipe may take time. */
+		return err_set(e, ERR_INPUT, "'%s' is a device, not a file or a pipe", path);
+	/* From now on, reading waits for the writer of a pipe. */
 	if (fcntl(fd, F_SETFL, 0) < 0)
 		return err_sys(e, "opening '%s'", path);
 	return TAKE(fd, -1);
@@ -172,7 +172,7 @@ int io_read_file(int dirfd, const char *name, struct buf *b, struct err *e)
 	if (fd < 0)
 		return err_sys(e, "opening '%s'", name);
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, "getting attributes of '%s'", name);
+		return err_sys(e, "getting status of '%s'", name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is not a regular file", name);
 	return buf_read_fd(b, fd, name, e);

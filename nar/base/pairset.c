@@ -9,7 +9,10 @@
 
 #define CAP_FIRST 64
 
-/* splitmix64's finisher: inode numbers are dense and would else all fall into one run. */
+/*
+ * Scatter X, with the last steps of splitmix64: inode numbers are dense, and unscattered they would
+ * fill one long run of slots.
+ */
 static uint64_t mix(uint64_t x)
 {
 	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -17,7 +20,7 @@ static uint64_t mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-/* The slot that holds the pair, or the free one where it belongs. There always is a free one. */
+/* Return the slot that holds the pair, or the free slot for it: there is always a free one. */
 static struct pairset_slot *find(struct pairset_slot *slots, size_t cap, uint64_t a, uint64_t b)
 {
 	for (size_t i = mix(a * 31 + b) & (cap - 1);; i = (i + 1) & (cap - 1))

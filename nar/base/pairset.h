@@ -24,7 +24,10 @@ struct pairset {
 	}
 
 bool pairset_has(const struct pairset *s, uint64_t a, uint64_t b);
-/* 1: added, 0: was there, -1: *E. */
+/*
+ * Add the pair (A, B).
+ * Returns 1: added; 0: the set contains it already; -1: *E.
+ */
 int pairset_add(struct pairset *s, uint64_t a, uint64_t b, struct err *e) MUST_CHECK;
 void pairset_done(struct pairset *s);
 #define scoped_pairset __attribute__((cleanup(pairset_done)))

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * io_rmtree(): a tree of any depth and width, in a few descriptors and bounded memory.
+ * io_rmtree(): remove a tree of any depth and width with few descriptors and bounded memory.
  *
- * Each directory on the way down stays open, and is read on once what was found in it is removed.
- * So ".." is never opened: on a bind mount the kernel walks up to the root of the mount for it, and
- * the cost would be the square of the depth. Nor can somebody who moves the tree about meanwhile
- * lead out of it: only names in directories that were reached from its root are looked up.
+ * Each directory on the way down stays open, and is read on after its subdirectory is removed. So
+ * ".." is never opened: on a bind mount the kernel walks up to the mount's root for it, and the
+ * cost would grow with the square of the depth. Nor does a process that moves the tree's
+ * directories meanwhile lead the removal out of the tree: it looks up names only in directories
+ * that it reached from the root.
  *
- * A directory that would be deeper than WINDOW is renamed into the root of the tree, and is removed
- * there. Where it cannot be renamed, the number of descriptors bounds the depth.
+ * A directory that would be deeper than WINDOW is renamed into the root of the tree and removed
+ * from there. If it cannot be renamed, the number of descriptors bounds the depth.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,15 +27,18 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define WINDOW 32
-/* Some file systems skip entries when others are removed while a directory is read. */
+/*
+ * How often one directory is read: some file systems skip entries when others are removed while the
+ * directory is read.
+ */
 #define PASSES_MAX 16
 
-/* A directory that is open, and was found as NAME in the one above it. */
+/* An open directory, which is the entry `name` of the one above it. */
 struct level {
 	struct level *up; /* NULL: the root of the tree */
 	DIR *dir;
-	bool failed; /* something in it stays */
-	unsigned passes;
+	bool failed;             /* an entry of it could not be removed */
+	unsigned passes;         /* times that it was read and still contained entries */
 	char name[NAME_MAX + 1]; /* "" for the root */
 };
 
@@ -43,14 +47,15 @@ struct rm {
 	unsigned depth;
 	int dirfd; /* the root is dirfd/name */
 	const char *name;
-	dev_t dev;            /* entries on another file system are left alone */
-	uint64_t held, freed; /* renamed into the root: HELD_NAME with freed to held - 1 */
+	dev_t dev;            /* of the root; entries on another file system are left alone */
+	uint64_t held, freed; /* HELD_NAMEs freed to held - 1 wait in the root to be removed */
 	int first_errno;      /* of the first failure, 0 for none */
 	char first_name[NAME_MAX + 1];
 };
 
 #define HELD_NAME ".removing-%" PRIu64
 
+/* Note that NAME, in the current directory, could not be removed because of errno. */
 static void failed(struct rm *rm, const char *name)
 {
 	if (rm->top)
@@ -61,9 +66,9 @@ static void failed(struct rm *rm, const char *name)
 	snprintf(rm->first_name, sizeof rm->first_name, "%s", name);
 }
 
-/* ---- permissions: not root, and the build or the store took them away ---- */
+/* ---- permissions that the build or the store took away: without root they are needed ---- */
 
-/* Not by fchmodat(), which follows a link. */
+/* Set the mode of directory DIRFD/NAME to 0700. fchmodat(2) would follow a symbolic link. */
 static int open_up(int dirfd, const char *name)
 {
 	char proc[32];
@@ -97,7 +102,10 @@ static int unlink_entry(int dirfd, const char *name, int flags)
 	return unlinkat(dirfd, name, flags);
 }
 
-/* A directory whose parent changes is written to, for its "..". */
+/*
+ * Rename the directory NAME, in the current one, to TO in the root. Moving a directory needs the
+ * permission to write to it as well, because its ".." changes.
+ */
 static int move_up(struct rm *rm, const char *name, const char *to)
 {
 	int from = dirfd(rm->top->dir), root = dirfd(rm->root->dir);
@@ -115,7 +123,7 @@ static int move_up(struct rm *rm, const char *name, const char *to)
 
 /* ---- directories ---- */
 
-/* Errors are errno, here and below. */
+/* Open the directory AT/NAME and make it the current one. -1: errno. */
 static int enter(struct rm *rm, int at, const char *name)
 {
 	struct stat st;
@@ -135,7 +143,7 @@ static int enter(struct rm *rm, int at, const char *name)
 	l->dir = fdopendir(fd);
 	if (!l->dir)
 		return -1;
-	fd = -1; /* the stream's now */
+	fd = -1; /* l->dir owns it */
 	l->up = rm->top;
 	if (l->up)
 		snprintf(l->name, sizeof l->name, "%s", name);
@@ -157,8 +165,8 @@ static void leave(struct rm *rm)
 }
 
 /*
- * Rename NAME, in the directory at hand, into the root. A name that is taken there is that of
- * something to be removed, too, so it does not matter by which number its turn comes.
+ * Rename NAME, in the current directory, into the root as the next HELD_NAME. If an entry of the
+ * tree has that name already, the entry is removed when the number's turn comes. -1: errno.
  */
 static int hold(struct rm *rm, const char *name)
 {
@@ -181,7 +189,7 @@ static bool no_descriptors(void)
 	return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 }
 
-/* Go into NAME, or put it where it can be gone into later. */
+/* Enter the directory NAME, or move it into the root to be entered later. */
 static void remove_later(struct rm *rm, const char *name)
 {
 	bool deep = rm->depth >= WINDOW;
@@ -211,17 +219,17 @@ static void remove_entry(struct rm *rm, const char *name, unsigned char d_type)
 	}
 	if (unlink_entry(at, name, AT_REMOVEDIR) == 0)
 		return;
-	if (errno == EBUSY) /* something is mounted there, which is not ours */
+	if (errno == EBUSY) /* a mount point: what is mounted there stays */
 		failed(rm, name);
 	else if (errno != ENOENT)
 		remove_later(rm, name);
 }
 
-/* The directory at hand was read to its end. */
+/* Remove the current directory, which was read to its end, or read it once more. */
 static void end_dir(struct rm *rm)
 {
 	struct level *l = rm->top;
-	/* The permissions of the directory that the root is in are not ours to change. */
+	/* The directory that contains the root keeps its permissions. */
 	int rc = l->up ? unlink_entry(dirfd(l->up->dir), l->name, AT_REMOVEDIR)
 		       : unlinkat(rm->dirfd, rm->name, AT_REMOVEDIR);
 
@@ -242,7 +250,7 @@ static void end_dir(struct rm *rm)
 		failed(rm, name);
 }
 
-/* What is in the root under a name of ours comes first, so that it does not gather there. */
+/* Do the next entry. In the root, HELD_NAMEs come first, so that few wait there at a time. */
 static void step(struct rm *rm)
 {
 	if (rm->top == rm->root && rm->freed < rm->held) {

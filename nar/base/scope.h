@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The value of VAR, which is left EMPTY: hands ownership on. */
+/* Return the value of VAR and set VAR to EMPTY, which passes ownership on. */
 #define TAKE(var, empty)                        \
 	__extension__({                         \
 		__typeof__(var) taken_ = (var); \
