@@ -9,9 +9,9 @@
 
 #include "nar/base/banned.h"
 
-/* Entries may take a microsecond each, a poll(2) half of one. */
+/* Not for each entry: an entry may take a microsecond, and a poll(2) takes half of one. */
 #define LOOK_EVERY_MS 10
-/* One part in so many of a file system is left to its other users. */
+/* One part in SPARE_PART of a file system is left to its other users. */
 #define SPARE_PART 32
 
 int budget_check(struct budget *b, struct err *e)
@@ -35,8 +35,7 @@ int budget_spend(struct budget *b, uint64_t n_bytes, struct err *e)
 	if (!b)
 		return 0;
 	if (n_bytes > b->left_bytes)
-		return err_set(e, ERR_LIMIT,
-			       "a copy would take more than what is free on its disk");
+		return err_set(e, ERR_LIMIT, "the copy needs more space than is free on its disk");
 	b->left_bytes -= n_bytes;
 	return 0;
 }
@@ -50,7 +49,7 @@ int budget_fit_disk(struct budget *b, int fd, const char *what, struct err *e)
 	const uint64_t spare = (uint64_t)st.f_blocks / SPARE_PART;
 	const uint64_t blocks = st.f_bavail > spare ? st.f_bavail - spare : 0;
 	uint64_t free_bytes;
-	/* Some, as those made of memory, say that they have no size at all. */
+	/* Some file systems, such as those in memory, give no size at all: no limit then. */
 	if (!st.f_blocks || __builtin_mul_overflow(blocks, (uint64_t)st.f_frsize, &free_bytes))
 		return 0;
 	if (b->left_bytes > free_bytes)

@@ -28,16 +28,16 @@ static bool is_key(const char *line, size_t len, const char *key)
 	return strlen(key) == len && memcmp(line, key, len) == 0;
 }
 
-static int bad(const char *key, struct bytes value, struct err *e)
+static int bad(const char *key, struct bytes value, const char *want, struct err *e)
 {
-	return err_set(e, ERR_INPUT, "nix-cache-info has a bad %s: '%.*s'", key, (int)value.len,
-		       value.data);
+	return err_set(e, ERR_INPUT, "nix-cache-info: %s is '%.*s' instead of %s", key,
+		       (int)value.len, value.data, want);
 }
 
 static int set_store_dir(struct cacheinfo *c, struct bytes v, struct err *e)
 {
 	if (v.len == 0 || v.data[0] != '/' || memchr(v.data, '\0', v.len))
-		return bad("StoreDir", v, e);
+		return bad("StoreDir", v, "an absolute path", e);
 	free(c->store_dir);
 	c->store_dir = str_ndup(v.data, v.len, e);
 	return c->store_dir ? 0 : -1;
@@ -58,7 +58,7 @@ static int parse_line(struct cacheinfo *c, const char *line, size_t len, struct 
 		c->want_mass_query = v.len == 1 && v.data[0] == '1';
 	if (is_key(line, key_len, "Priority")) {
 		if (!num_parse_u64(v.data, v.len, PRIORITY_MAX, &n))
-			return bad("Priority", v, e);
+			return bad("Priority", v, "a number of at most 1000000", e);
 		c->priority = (unsigned)n;
 	}
 	return 0;

@@ -14,7 +14,7 @@
 
 #define DUMP_BUF_BYTES (256 << 10)
 
-/* The contents of the current file, straight into the writer's buffer. */
+/* Read the contents of the current file straight into the writer's buffer. */
 static int write_contents(struct nar_walk *walk, struct nar_writer *w, struct err *e)
 {
 	for (;;) {
@@ -72,7 +72,10 @@ int nar_dump(int dirfd, const char *name, const char *what, unsigned depth_max,
 	return s.write(s.ctx, buf, w.len, e);
 }
 
-/* The thread may hash the old buffer while it is scanned here: both only read it. */
+/*
+ * Hand a full buffer to the hasher and scan it. The hasher's thread may hash it at the same time:
+ * both only read it.
+ */
 static int flush_to_hasher(void *ctx, char **buf, size_t n, struct err *e)
 {
 	struct nar_hashing *d = ctx;
@@ -149,7 +152,7 @@ static int open_flat(int dirfd, const char *name, const char *what, struct err *
 	if (fd < 0)
 		return err_sys(e, "opening file '%s'", what);
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, "getting attributes of '%s'", what);
+		return err_sys(e, "getting status of '%s'", what);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is not a regular file", what);
 	return TAKE(fd, -1);

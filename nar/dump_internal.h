@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/dump_internal.h: events -> NAR -> hash and scan, for those who dump and do something beside.
+ * nar/dump_internal.h: hash and scan the NAR of a series of events, for code that sends the events
+ * elsewhere as well (nar/restore.c).
  *
  *	nar_hashing_init(&d, algo, scan, e)
  *	... events and contents to d.w (nar/writer.h) ...
@@ -17,7 +18,7 @@
 struct nar_hashing {
 	struct nar_writer w;
 	struct hasher *hasher;
-	struct refscan *scan;
+	struct refscan *scan; /* of the caller; NULL: no scan */
 };
 
 int nar_hashing_init(struct nar_hashing *d, enum hash_algo a, struct refscan *scan,

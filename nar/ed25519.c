@@ -24,7 +24,10 @@ static void scope_md(EVP_MD_CTX **c)
 }
 #define scoped_md __attribute__((cleanup(scope_md)))
 
-/* Split `<name>:<base64>`. False where it is not that, or not of N bytes. */
+/*
+ * Split `<name>:<base64 of N bytes>`. *RET_FORM tells whether TEXT consists of two parts.
+ * Returns false if TEXT is not of this form, or its second part is not N bytes.
+ */
 static bool split(const char *text, size_t *ret_name_len, uint8_t *ret, size_t n, bool *ret_form)
 {
 	const char *colon = strchr(text, ':');
@@ -64,10 +67,13 @@ void ed25519_keys_done(struct ed25519_keys *k)
 
 static int failed(struct err *e)
 {
-	return err_set(e, ERR_SYSTEM, "libcrypto failed at an Ed25519 signature");
+	return err_set(e, ERR_SYSTEM, "libcrypto failed to make or check an Ed25519 signature");
 }
 
-/* 1: SIG is KEY's of these bytes; 0: it is not. */
+/*
+ * Check SIG against KEY.
+ * Returns 1: it is KEY's signature of the N bytes at DATA; 0: it is not; -1: *E.
+ */
 static int check(const uint8_t key[ED25519_PUBLIC_BYTES], const uint8_t sig[SIG_BYTES],
 		 const void *data, size_t n, struct err *e)
 {
@@ -77,7 +83,7 @@ static int check(const uint8_t key[ED25519_PUBLIC_BYTES], const uint8_t sig[SIG_
 
 	if (!pkey || !ctx || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1)
 		return failed(e);
-	/* Anything but 1 is no valid signature: malformed ones are reported as errors too. */
+	/* EVP_DigestVerify(3) also reports a malformed signature as an error: no failure here. */
 	return EVP_DigestVerify(ctx, sig, SIG_BYTES, data, n) == 1;
 }
 
@@ -109,7 +115,7 @@ static int split_secret(const char *text, size_t *ret_name_len, uint8_t ret[ED25
 
 	if (split(text, ret_name_len, ret, ED25519_SECRET_BYTES, &form))
 		return 0;
-	/* The text is a secret: it is not shown. */
+	/* TEXT is secret, so the message does not show it. */
 	return err_set(e, ERR_INPUT, "%s", form ? "secret key is not valid" : "key is corrupt");
 }
 
@@ -130,7 +136,7 @@ char *ed25519_sign(const char *text, const void *data, size_t n, struct err *e)
 	size_t name_len, sig_len = sizeof sig;
 
 	int rc = split_secret(text, &name_len, secret, e);
-	/* The seed is the first half; libcrypto computes the public key from it itself. */
+	/* The first half is the seed, from which libcrypto computes the public key itself. */
 	scoped_pkey EVP_PKEY *pkey =
 		rc < 0 ? NULL : EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, 32);
 	explicit_bzero(secret, sizeof secret);

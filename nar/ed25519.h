@@ -2,9 +2,9 @@
 /*
  * nar/ed25519.h: Ed25519 signatures as Nix writes them.
  *
- * A public key is `<name>:<base64 of 32 bytes>`, as in trusted-public-keys; a secret key is
- * `<name>:<base64 of 64 bytes>`, the seed and then the public key; a signature is `<key
- * name>:<base64 of 64 bytes>`. A key is looked up by the name in the signature.
+ * - public key, as in trusted-public-keys: `<name>:<base64 of 32 bytes>`
+ * - secret key: `<name>:<base64 of 64 bytes>`, the seed followed by the public key
+ * - signature: `<name of the key>:<base64 of 64 bytes>`
  */
 #ifndef NAR_ED25519_H
 #define NAR_ED25519_H
@@ -22,7 +22,7 @@ struct ed25519_key {
 	uint8_t bytes[ED25519_PUBLIC_BYTES];
 };
 
-/* The keys that are trusted. */
+/* A list of trusted public keys. */
 struct ed25519_keys {
 	struct ed25519_key *items;
 	size_t n, cap;
@@ -32,20 +32,25 @@ struct ed25519_keys {
 		NULL, 0, 0 \
 	}
 
-/* Add the public key TEXT; refused: "key is corrupt", "public key is not valid". */
+/* Add the public key TEXT. Refuses another text: "key is corrupt", "public key is not valid". */
 int ed25519_keys_add(struct ed25519_keys *k, const char *text, struct err *e) MUST_CHECK;
 void ed25519_keys_done(struct ed25519_keys *k);
 #define scoped_ed25519_keys __attribute__((cleanup(ed25519_keys_done), unused))
 
 /*
- * Whether SIG is a signature of the N bytes at DATA by one of K: 1 or 0. A signature that is
- * malformed, or by another key, is none. -1: *E, libcrypto failed.
+ * Tell whether SIG is a signature of the N bytes at DATA by the key of K that it names.
+ * Returns 1: it is; 0: it is malformed, wrong, or by a key that K does not contain; -1: libcrypto
+ * failed, *E.
  */
 int ed25519_check(const struct ed25519_keys *k, const char *sig, const void *data, size_t n,
 		  struct err *e) MUST_CHECK;
-/* Refuse TEXT where it is no secret key ("key is corrupt", "secret key is not valid"). */
+/* Refuse TEXT if it is no secret key ("key is corrupt", "secret key is not valid"). */
 int ed25519_secret_check(const char *text, struct err *e) MUST_CHECK;
-/* Sign with the secret key TEXT. Heap; NULL: *E ("secret key is not valid"). */
+/*
+ * Sign the N bytes at DATA with the secret key TEXT, which is refused like by
+ * ed25519_secret_check().
+ * Returns the signature on the heap; NULL: *E.
+ */
 char *ed25519_sign(const char *text, const void *data, size_t n, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The size of a tree comes before its entries, and its hash goes into the entry of its parent. So
- * the entries of each open directory are gathered, in the bytes that are hashed at last: mode and
- * name when an entry begins, its hash when it ends. Nothing else is added meanwhile, as all that
- * comes between belongs to directories below.
+ * Theory of operation
+ *
+ * A tree object begins with its size, and its hash is part of an entry of the parent. So the
+ * entries of each open directory are collected as the bytes to be hashed: mode and name when an
+ * entry begins, its hash when it ends. Between the two nothing is added to the directory, because
+ * all events there belong to directories below.
  */
 #include "nar/githash.h"
 
@@ -27,7 +29,7 @@
 
 struct level {
 	struct buf entries;
-	uint32_t *at; /* where in them each of the n begins */
+	uint32_t *at; /* where in `entries` each of the n entries begins */
 	size_t n, cap;
 };
 
@@ -35,7 +37,7 @@ struct githash {
 	enum hash_algo algo;
 	struct level levels[NAR_DEPTH_ANY];
 	unsigned depth; /* levels in use */
-	unsigned used;  /* levels that were ever in use, whose memory is kept for the next */
+	unsigned used;  /* levels that were ever in use, whose memory is kept for reuse */
 	struct hash_ctx ctx;
 	bool in_file, done;
 	uint64_t left_bytes; /* of the current file */
@@ -79,7 +81,7 @@ static int begin_entry(struct githash *g, const char *mode, const char *name, st
 	return buf_add(&l->entries, name, strlen(name) + 1, e);
 }
 
-/* The object of the entry that was begun is complete. */
+/* Finish the object of the current entry, and add its hash to the entry. */
 static int end_entry(struct githash *g, struct err *e)
 {
 	struct hash h;
@@ -134,15 +136,18 @@ static int compare(const void *a, const void *b, void *entries)
 		p++;
 		q++;
 	}
-	/* Modes differ in their first digit where one is a directory's. No name has a '/' in it,
-	 * so what comes after that of a directory decides nothing. */
+	/*
+	 * A '/' follows the name of a directory, whose mode has a first digit of its own. No name
+	 * contains a '/', so that nothing after it decides.
+	 */
 	int c = *p || *left != *MODE_DIR ? *p : '/';
 	int d = *q || *right != *MODE_DIR ? *q : '/';
 	return c - d;
 }
 
 /*
- * Those that lie in their order already, most often all, at once: a hash is slow in small pieces.
+ * Hash the entries in sorted order. Entries that lie in memory in this order, most often all, are
+ * hashed in one piece, because hashing small pieces is slow.
  */
 static int hash_entries(struct githash *g, const struct level *l, struct err *e)
 {
@@ -228,7 +233,7 @@ const struct hash *githash_root(const struct githash *g)
 	return &g->root;
 }
 
-/* ---- where the events come from ---- */
+/* ---- events of a tree, of a NAR ---- */
 
 static int hash_contents(struct githash *g, struct nar_walk *w, char *buf, struct err *e)
 {

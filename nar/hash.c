@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The old per-algorithm functions of libcrypto are used, not EVP: they are the same assembly, but
- * the first EVP fetch of a process loads libcrypto's configuration and providers, measured at
- * 1.7 ms with OpenSSL 3.0. A build hook is one process a build, and 1.7 ms is a tenth of what Nix
- * takes for a trivial one.
+ * This file uses libcrypto's old functions for each algorithm instead of EVP. Both run the same
+ * assembly, but the first EVP fetch of a process loads libcrypto's configuration and providers: 1.7
+ * ms, measured with OpenSSL 3.0. Each build is a process of the hook, and 1.7 ms is a tenth of the
+ * time that Nix takes for a trivial build.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <config.h>
@@ -76,7 +76,7 @@ bool hash_algo_parse(const char *name, size_t len, enum hash_algo *ret)
 
 /* ---- spellings ---- */
 
-/* The value of a digit of nixbase32, which leaves out e, o, u and t; NO_DIGIT for other bytes. */
+/* Return the value of a nixbase32 digit (no e, o, u and t), or NO_DIGIT for another byte. */
 static uint8_t nix32_value(unsigned char c)
 {
 	static const uint8_t values[26] = {
@@ -257,7 +257,10 @@ void hash_print(const struct hash *h, enum hash_format f, bool with_algo, char r
 	}
 }
 
-/* The algorithm that TEXT names, the length of its prefix, and whether that says SRI. */
+/*
+ * Read the prefix of TEXT: its algorithm, its length, and whether it is an SRI's.
+ * Returns false if there is none.
+ */
 static bool prefix_parse(const char *text, size_t len, enum hash_algo *ret_algo, size_t *ret_len,
 			 bool *ret_sri)
 {
@@ -273,7 +276,7 @@ static bool prefix_parse(const char *text, size_t len, enum hash_algo *ret_algo,
 	return false;
 }
 
-/* What follows the prefix. WHOLE is for messages. */
+/* Read the digits that follow the prefix. WHOLE is the text for messages. */
 static int digits_parse(struct bytes whole, const char *text, size_t len, bool sri,
 			enum hash_algo a, struct hash *ret, struct err *e)
 {
@@ -302,7 +305,7 @@ static int digits_parse(struct bytes whole, const char *text, size_t len, bool s
 	return 0;
 }
 
-/* A longer text cannot be a hash, and would only fill the message. */
+/* Cut TEXT for messages: one that is longer cannot be a hash. */
 static struct bytes shown(const char *text, size_t len)
 {
 	return (struct bytes){text, len < 2 * HASH_TEXT_MAX ? len : 2 * HASH_TEXT_MAX};

@@ -14,17 +14,18 @@
 #define BUFS 4
 
 /*
- * Buffers go round in a ring: the caller fills number `filled`, the thread hashes number `hashed`.
- * filled - hashed is at most BUFS - 1, so the one being filled is never one still to be hashed.
+ * The buffers are a ring: the caller fills number `filled`, the thread hashes number `hashed`. At
+ * most BUFS - 1 wait to be hashed (filled - hashed), so that the caller never fills one of them.
  */
 struct hasher {
 	struct hash_ctx ctx;
 	char *bufs[BUFS];
 	size_t lens[BUFS];
-	bool threaded, stop, broken;
+	bool threaded, stop, broken; /* broken: hashing failed in the thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t more, less; /* filled has grown or stop is set; hashed has grown */
+	pthread_cond_t more; /* filled has grown, or stop is set */
+	pthread_cond_t less; /* hashed has grown */
 	unsigned filled, hashed;
 };
 
@@ -78,7 +79,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* False: go on without. It is only a matter of speed. */
+/* Start the thread. Returns false if that is impossible; hasher_swap() then hashes, but slower. */
 static bool start_thread(struct hasher *h)
 {
 	sigset_t all, before;
@@ -134,7 +135,7 @@ void hasher_free(struct hasher *h)
 {
 	if (!h)
 		return;
-	/* What is queued still gets hashed, which costs a millisecond at most. */
+	/* The thread still hashes the buffers that wait, which takes about a millisecond. */
 	stop_thread(h);
 	for (int i = 0; i < BUFS; i++)
 		free(h->bufs[i]);

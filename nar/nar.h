@@ -2,18 +2,17 @@
 /*
  * nar/nar.h: a NAR as a series of events, and the limits of the format.
  *
- * A tree is told depth first. What is read from a NAR (nar/reader.h) and what is found in a file
- * system (nar/walk.h) comes as the same events, and they can be written as a NAR (nar/writer.h) or
- * made into files (nar/restore.h):
+ * The events of a tree come depth first. Reading a NAR (nar/reader.h) and walking a file system
+ * (nar/walk.h) give the same events. They can be written as a NAR (nar/writer.h) or made into files
+ * (nar/restore.h):
  *
  *	NAR_FILE, then NAR_DATA until size_bytes have come
  *	NAR_LINK
  *	NAR_DIR, then each entry in order of its name, then NAR_DIR_END
  *
- * Format: Nix manual, "Nix Archive (NAR) format". The limits are those that Nix has set in 2.34.7,
- * in both directions, so that nothing is written that a newer Nix would not read. An older Nix
- * knows no limit of depth: what is in its store can be deeper, until the path of an entry is too
- * long for the kernel.
+ * Format: Nix manual, "Nix Archive (NAR) format". The limits are those of Nix 2.34.7, for reading
+ * and for writing, so that a newer Nix can read all that is written. An older Nix does not limit
+ * the depth: a tree in its store can be deeper, until an entry's path is too long for the kernel.
  */
 #ifndef NAR_NAR_H
 #define NAR_NAR_H
@@ -28,10 +27,10 @@
 
 struct nar_event {
 	enum { NAR_DIR, NAR_DIR_END, NAR_FILE, NAR_DATA, NAR_LINK } type;
-	const char *name;    /* of the entry, "" for the root; not for NAR_DATA, NAR_DIR_END */
-	const void *data;    /* NAR_DATA: contents; NAR_LINK: target; no NUL is promised after it */
+	const char *name;    /* of the entry, "" for the root; unused: NAR_DATA, NAR_DIR_END */
+	const void *data;    /* NAR_DATA: contents; NAR_LINK: target; no NUL need follow */
 	uint64_t size_bytes; /* NAR_FILE: of the whole file; NAR_DATA, NAR_LINK: of data */
-	uint64_t offset;     /* NAR_FILE, read from a NAR: where in it the contents begin */
+	uint64_t offset;     /* NAR_FILE of nar/reader.h: where in the NAR the contents begin */
 	bool executable;     /* NAR_FILE */
 };
 

@@ -10,11 +10,11 @@
 
 #include "nar/base/banned.h"
 
-/* A reader's state; FIELDS has a bit for each key that was there. */
+/* The state of narinfo_parse(). */
 struct parse {
 	const char *what, *store_dir;
 	size_t line;
-	unsigned fields;
+	unsigned fields; /* bit I: keys[I] was read */
 	struct narinfo *n;
 };
 
@@ -24,7 +24,7 @@ static int corrupt(const struct parse *p, const char *why, struct err *e)
 		       p->line);
 }
 
-/* The same around what a parser of a value says. */
+/* Put "corrupt" before the message of a value's parser. */
 static int wrap(const struct parse *p, struct err *e)
 {
 	return err_wrap(e, "NAR info file '%s' is corrupt at line %zu", p->what, p->line);
@@ -55,7 +55,7 @@ static int set_url(struct parse *p, const char *value, size_t len, struct err *e
 {
 	for (size_t i = 0; i < len; i++)
 		if (value[i] <= ' ' || value[i] > '~')
-			return corrupt(p, "bad URL", e);
+			return corrupt(p, "the URL is not printable ASCII", e);
 	return set_text(&p->n->url, value, len, e);
 }
 
@@ -137,8 +137,8 @@ static int set_ca(struct parse *p, const char *value, size_t len, struct err *e)
 static const struct key {
 	const char *name;
 	set_fn *set;
-	bool many;
-	const char *missing; /* what to say where a key that is needed is not there */
+	bool many;           /* it may be repeated */
+	const char *missing; /* the message if the key is missing; NULL: it may be */
 } keys[] = {
 	{"StorePath", set_store_path, false, "StorePath missing"},
 	{"URL", set_url, false, "URL missing"},
@@ -160,7 +160,7 @@ static int parse_line(struct parse *p, const char *line, size_t len, struct err 
 	char why[64];
 
 	if (memchr(line, '\0', len))
-		return corrupt(p, "a NUL", e);
+		return corrupt(p, "a NUL byte", e);
 	if (!colon)
 		return corrupt(p, "expecting ':'", e);
 	if (colon + 1 == line + len || colon[1] != ' ')
@@ -279,7 +279,7 @@ int narinfo_print(const struct narinfo *n, struct buf *b, struct err *e)
 
 /* ---- trust ---- */
 
-/* The length of the store directory, with the slash behind it. */
+/* Return the length of the store directory and the '/' after it. */
 static int dir_len(const struct narinfo *n)
 {
 	return (int)(str_base(n->store_path) - n->store_path);
@@ -355,7 +355,10 @@ int narinfo_check_ca(const struct narinfo *n, struct err *e)
 		return -1;
 	scoped_free char *path =
 		storepath_make_ca(m, &h, &others, self, dir, storepath_name(base), &why);
-	/* References where the method allows none are a wrong claim; other errors are errors. */
+	/*
+	 * ERR_INPUT: the method does not allow these references, so that the CA field is wrong.
+	 * Other errors are no verdict.
+	 */
 	if (!path && why.kind != ERR_INPUT)
 		return err_set(e, why.kind, "%s", why.msg);
 	return path && str_eq(path, n->store_path);

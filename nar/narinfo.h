@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/narinfo.h: what a binary cache says of a store path (`<hash part>.narinfo`).
+ * nar/narinfo.h: a binary cache's description of a store path, `<hash part>.narinfo`.
  *
- * Read more strictly than Nix does, as a line that two readers read differently is an attack: the
- * ':' has a blank after it, and no key but Sig may be repeated. Keys that are not known are
- * skipped. What a narinfo says is not to be believed before narinfo_check_signed(), and its NAR not
- * before its hash and size were compared.
+ * The parser is stricter than Nix's, because a line that two readers understand differently is an
+ * attack: a blank must follow the ':', and only Sig may be repeated. Unknown keys are skipped. Do
+ * not trust a narinfo before narinfo_check_signed(), nor a NAR before its hash and size are
+ * compared.
  */
 #ifndef NAR_NARINFO_H
 #define NAR_NARINFO_H
@@ -22,38 +22,46 @@
 struct narinfo {
 	char *store_path;  /* full */
 	char *url;         /* relative to the cache, or absolute; printable ASCII */
-	char *compression; /* "bzip2" where the narinfo has none, as for Nix; else unchecked */
+	char *compression; /* not checked; "bzip2" if the narinfo gives none, as in Nix */
 	bool has_file_hash;
 	struct hash file_hash;
-	uint64_t file_size_bytes; /* 0: not said */
+	uint64_t file_size_bytes; /* 0: not given */
 	struct hash nar_hash;     /* any algorithm */
 	uint64_t nar_size_bytes;  /* at least 1 */
 	struct strv refs;         /* base names, sorted, each once */
 	char *deriver;            /* base name, or NULL */
-	struct strv sigs;         /* as they are, in their order */
+	struct strv sigs;         /* in the order of the file; not checked */
 	char *ca;                 /* or NULL */
 };
 
-/* WHAT is the narinfo's name for messages: "NAR info file '%s' is corrupt: ... at line N". */
+/*
+ * Parse a narinfo of the store directory STORE_DIR. WHAT is its name for messages: "NAR info file
+ * '%s' is corrupt: ... at line N".
+ */
 int narinfo_parse(const char *text, size_t len, const char *store_dir, const char *what,
 		  struct narinfo *ret, struct err *e) MUST_CHECK;
-/* Append it as Nix writes it. */
+/* Append the text of N to B, in Nix's format. */
 int narinfo_print(const struct narinfo *n, struct buf *b, struct err *e) MUST_CHECK;
 void narinfo_done(struct narinfo *n);
 #define scoped_narinfo __attribute__((cleanup(narinfo_done), unused))
 
 /*
- * What is signed: "1;<path>;sha256:<nix32>;<size>;<ref>,<ref>". Refused where NarHash is another.
+ * Append the text that is signed to B: "1;<path>;sha256:<nix32>;<size>;<ref>,<ref>". A NarHash that
+ * is not SHA-256 is an error.
  */
 int narinfo_fingerprint(const struct narinfo *n, struct buf *b, struct err *e) MUST_CHECK;
-/* 1: one of its signatures is by one of KEYS; 0: none is. */
+/*
+ * Check the signatures of N.
+ * Returns 1: one of them is by one of KEYS; 0: none is; -1: *E.
+ */
 int narinfo_check_signed(const struct narinfo *n, const struct ed25519_keys *keys,
 			 struct err *e) MUST_CHECK;
-/* Sign with this secret key; a signature that is there already is not repeated. */
+/* Sign N with this secret key, unless N contains the signature already. */
 int narinfo_sign(struct narinfo *n, const char *secret_key, struct err *e) MUST_CHECK;
 /*
- * 1: its CA field and references compute to its path, which then needs no signature, but contents
- * that have the hash of the CA field; 0: it has none, or a wrong one.
+ * Check whether the store path of N follows from its CA field and references. Such a path needs no
+ * signature if its contents have the hash in the CA field, which the caller must compare.
+ * Returns 1: it follows; 0: N has no CA field, or the path does not follow; -1: *E.
  */
 int narinfo_check_ca(const struct narinfo *n, struct err *e) MUST_CHECK;
 

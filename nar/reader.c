@@ -15,12 +15,12 @@
 
 #define TAG_MAX 32
 #define BUF_BYTES (128 << 10)
-#define SEEK_MIN_BYTES (8 * BUF_BYTES) /* skipping less by lseek(2) wins nothing */
+#define SEEK_MIN_BYTES (8 * BUF_BYTES) /* for less, lseek(2) is not faster */
 
 enum state {
 	AT_START,
-	IN_FILE, /* contents, or where they end */
-	BETWEEN, /* a node is complete; an entry or the end of its directory follows */
+	IN_FILE, /* in a file's contents, or at their end */
+	BETWEEN, /* after a node; an entry, the end of the directory or of the NAR follows */
 	AT_END,
 	BROKEN,
 };
@@ -31,16 +31,16 @@ struct nar_reader {
 	unsigned depth_max;
 	uint64_t size_max_bytes;
 	enum state state;
-	uint64_t base;   /* offset in the NAR of buf[0] */
-	size_t pos, len; /* what is unread of buf */
-	uint64_t token;  /* offset of what is looked at, for refusals */
-	uint64_t left_bytes;
-	unsigned pad_bytes;
+	uint64_t base;                   /* offset in the NAR of buf[0] */
+	size_t pos, len;                 /* buf[pos] to buf[len - 1] are unread */
+	uint64_t token;                  /* offset of the current token, for messages */
+	uint64_t left_bytes;             /* of the current file's contents */
+	unsigned pad_bytes;              /* after the contents */
 	unsigned depth;                  /* directories that are open */
-	char (*names)[NAR_NAME_MAX + 1]; /* of the last entry in each; "" before */
+	char (*names)[NAR_NAME_MAX + 1]; /* of each one's last entry, "" if it had none yet */
 	char target[NAR_TARGET_MAX + 1];
 	size_t buf_bytes;
-	char buf[]; /* and the names behind it */
+	char buf[]; /* buf_bytes, and after them the memory of `names` */
 };
 
 static ssize_t read_fd(void *ctx, void *data, size_t n, struct err *e)
@@ -71,7 +71,7 @@ struct nar_reader *nar_reader_new_source(const struct nar_source *src, const str
 	assert(buf_bytes >= NAR_READER_BUF_MIN);
 	r->buf_bytes = buf_bytes;
 	r->names = (void *)(r->buf + buf_bytes);
-	/* Field by field: the buffers need no zeroes. */
+	/* Set each field: zeroing the buffers as well would cost time. */
 	r->src = *src;
 	r->fd = -1;
 	r->depth_max = depth_max;
@@ -121,7 +121,10 @@ static uint64_t offset(const struct nar_reader *r)
 	return r->base + r->pos;
 }
 
-/* Read more behind what is unread. 1, or 0 at the end. */
+/*
+ * Read more bytes after the unread ones.
+ * Returns 1: there are more; 0: the end; -1: *E.
+ */
 static int fill(struct nar_reader *r, struct err *e)
 {
 	if (r->pos == r->len) {
@@ -147,7 +150,10 @@ static int fill(struct nar_reader *r, struct err *e)
 	return got > 0;
 }
 
-/* N bytes in one piece, N being small beside the buffer. NULL: *E. */
+/*
+ * Have at least N unread bytes in the buffer. N is much smaller than the buffer.
+ * Returns the first of them; NULL: *E.
+ */
 static const char *need(struct nar_reader *r, size_t n, struct err *e)
 {
 	while (r->len - r->pos < n) {
@@ -197,7 +203,7 @@ static int read_padding(struct nar_reader *r, unsigned n, struct err *e)
 	return 0;
 }
 
-/* A string of at most MAX bytes into RET, which has room for a NUL too. */
+/* Read a string of at most MAX bytes into RET, which has room for a NUL after them. */
 static int read_string(struct nar_reader *r, size_t max, char *ret, size_t *ret_len, struct err *e)
 {
 	uint64_t n;
@@ -251,7 +257,7 @@ static int expect(struct nar_reader *r, const char *want, struct err *e)
 
 /* ---- nodes ---- */
 
-/* The end of a node, then of the entry that holds it. */
+/* Read the end of a node and of the entry that contains it. */
 static int end_node(struct nar_reader *r, struct err *e)
 {
 	if (expect(r, ")", e) < 0 || (r->depth > 0 && expect(r, ")", e) < 0))
@@ -354,7 +360,7 @@ static int read_entry(struct nar_reader *r, struct nar_event *ev, struct err *e)
 	return read_node(r, ev, e);
 }
 
-/* A directory is complete: its closing tag was read. */
+/* End a directory, whose closing tag was read. */
 static int end_dir(struct nar_reader *r, struct nar_event *ev, struct err *e)
 {
 	r->depth--;
@@ -444,13 +450,16 @@ int nar_next(struct nar_reader *r, struct nar_event *ev, struct err *e)
 	return bad(r, e, "expected tag 'entry' or ')', got '%s'", t.text);
 }
 
-/* Skip LEFT_BYTES by seeking, when nothing is buffered. False: it cannot be done. */
+/*
+ * Skip the rest of the contents by seeking. Returns false if that cannot be done: bytes are
+ * buffered, the file cannot seek, or too few bytes are left.
+ */
 static bool seek_over(struct nar_reader *r)
 {
 	if (r->fd < 0 || r->left_bytes < SEEK_MIN_BYTES || r->pos != r->len ||
 	    lseek(r->fd, (off_t)r->left_bytes, SEEK_CUR) < 0)
 		return false;
-	/* Past the end of a file that was cut: what follows the contents is not found there. */
+	/* If the file was cut, this is past its end, and reading the padding will fail. */
 	r->base += r->pos + r->left_bytes;
 	r->pos = r->len = 0;
 	r->left_bytes = 0;

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation. A needle is 32 bytes of an alphabet of 32, and nearly no data looks like
- * that. So a window of 32 bytes is looked at from its end: a byte that is no digit rules out every
- * window that holds it, and the next one to look at starts behind it. Most data is passed over by
- * steps of about 32 bytes, one load and one table look-up each, whatever the number of needles.
+ * Theory of operation
  *
- * Where all 32 bytes are digits, their first eight, hashed, are looked up in a bit map that is
- * small enough for the first-level cache; only what passes it goes to the hash table and is
- * compared. The window then slides by one byte, and only the new byte needs a look.
+ * A needle is 32 digits of an alphabet of 32, and nearly no data looks like that. So the scan reads
+ * a window of 32 bytes from its end. A byte that is no digit rules out every window that contains
+ * it, and the next window starts after that byte. Most data is passed in steps of about 32 bytes,
+ * with one load and one table look-up each, whatever the number of needles.
  *
- * A stream with long runs of digits (hexadecimal tables, encoded data) would make that the slowest
- * part of all. For such, once they turn up, a second bit map is made of all the eight-byte pieces
- * of all needles: where the last eight bytes of a window are in no needle, it moves on by 25.
+ * If all 32 bytes are digits, the hash of the first eight is looked up in a bit map (`filter`) that
+ * fits in the first-level cache. Only a window that passes it is looked up in the hash table and
+ * compared. Then the window moves by one byte, and only the new byte must be checked.
  *
- * A needle may lie across two buffers: the last 31 bytes of the stream are kept, and scanned
+ * A stream with long runs of digits (hexadecimal tables, encoded data) would make this the slowest
+ * part. Once such a stream turns up, a second bit map (`pieces`) is made of every eight-byte piece
+ * of every needle. If the last eight bytes of a window are in no needle, the window moves by 25.
+ *
+ * A needle may lie across two buffers. So the last 31 bytes of the stream are kept, and scanned
  * together with the first 31 of the next buffer.
  */
 #include "nar/refscan.h"
@@ -37,12 +39,12 @@
 #define PIECE 8
 #define PIECES (NEEDLE - PIECE + 1) /* of a needle */
 #define PIECE_LOG2_MAX 22           /* 512 KiB */
-#define SLIDES_MAX 4096             /* before the map of pieces is made */
+#define SLIDES_MAX 4096             /* moves by one byte before `pieces` is made */
 
 struct needle {
 	char digits[NEEDLE];
 	uint32_t first; /* the number of the first needle with these digits */
-	bool found;     /* counts in the first only */
+	bool found;     /* valid in the first needle with these digits only */
 };
 
 struct refscan {
@@ -51,11 +53,12 @@ struct refscan {
 	size_t distinct, n_found;
 	uint32_t *table; /* number + 1 of a needle, or 0; linear probing, at most half full */
 	unsigned table_log2;
-	uint64_t *filter;
+	uint64_t *filter; /* bits by key_of() the first PIECE digits of each needle */
 	unsigned filter_log2;
-	uint64_t *pieces; /* NULL until there was a need; goes when a needle is added */
+	uint64_t *
+		pieces; /* bits by key_of() each piece of each needle; NULL: not made (again) yet */
 	unsigned pieces_log2;
-	size_t slides;
+	size_t slides; /* moves by one byte since the last make_pieces() */
 	bool is_digit[256];
 	unsigned char tail[TAIL_MAX];
 	size_t tail_len;
@@ -66,7 +69,7 @@ static uint64_t key_of(const void *digits)
 	uint64_t k;
 
 	memcpy(&k, digits, sizeof k);
-	/* Its high bits depend on all eight digits. */
+	/* The high bits of the key, which the maps use, depend on all eight digits. */
 	return (k ^ k >> 29) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
@@ -101,7 +104,7 @@ void refscan_free(struct refscan *s)
 	free(s);
 }
 
-/* The place in the table of these digits: of the needle that has them, or the empty one for it. */
+/* Return the place of these digits in the table: the one of their needle, or an empty one. */
 static uint32_t *place_of(const struct refscan *s, const void *digits, uint64_t key)
 {
 	size_t mask = ((size_t)1 << s->table_log2) - 1, i = key >> (64 - s->table_log2);
@@ -125,7 +128,10 @@ static bool map_has(const uint64_t *map, unsigned log2, uint64_t key)
 	return map[bit / 64] >> bit % 64 & 1;
 }
 
-/* Keep the table at most half full, and one bit in 16 or fewer of the filter set. */
+/*
+ * Make room for one more needle: at most half of the table is used, and at most one bit in 16 of
+ * the filter is set, as far as FILTER_LOG2_MAX allows.
+ */
 static int make_room(struct refscan *s, struct err *e)
 {
 	if (2 * (s->distinct + 1) <= (size_t)1 << s->table_log2)
@@ -203,7 +209,7 @@ static void look_up(struct refscan *s, const unsigned char *window, uint64_t key
 	}
 }
 
-/* Only a matter of speed: without memory for it the scan goes on without it. */
+/* Make the map of pieces. Without memory for it, the scan goes on slower. */
 static void make_pieces(struct refscan *s)
 {
 	struct err ignored = ERR_INIT;
@@ -221,7 +227,9 @@ static void make_pieces(struct refscan *s)
 			map_set(s->pieces, log2, key_of(s->needles[i].digits + j));
 }
 
-/* The window at P is all digits. By how many bytes it may move, after a look at it. */
+/*
+ * Look for a needle in the window at P, which is all digits. Returns how far the window may move.
+ */
 static size_t look(struct refscan *s, const unsigned char *p)
 {
 	if (s->pieces && !map_has(s->pieces, s->pieces_log2, key_of(p + NEEDLE - PIECE)))
@@ -234,10 +242,10 @@ static size_t look(struct refscan *s, const unsigned char *p)
 	return 1;
 }
 
-/* Every window of the N bytes at P. */
+/* Scan every window of the N bytes at P. */
 static void scan(struct refscan *s, const unsigned char *p, size_t n)
 {
-	size_t known = 0; /* bytes at the start of the window that are digits for sure */
+	size_t known = 0; /* bytes at the start of the window that are known to be digits */
 
 	for (size_t i = 0; n - i >= NEEDLE;) {
 		size_t j = NEEDLE;

@@ -17,24 +17,28 @@
 
 #include "nar/base/banned.h"
 
-/* Makes files of events as nar_next() gives them, with names that it accepts. */
+/*
+ * Makes files of a series of events. Order, names and limits are those that nar_next() and
+ * nar_walk_next() guarantee.
+ */
 struct restorer {
-	struct restore_dir *dir; /* where the next entry comes; of the root: where it is made */
-	struct restore_dir *base;
+	struct restore_dir *dir;  /* the current directory; before and after the tree: base */
+	struct restore_dir *base; /* the directory in which the root is created */
 	struct restore_pool *pool;
 	/* Directories below NAR_DEPTH_MAX others: not all of them can be open at the same time. */
 	struct dirstack deep;
 	unsigned depth;
 	int root_dirfd;
 	char *root_name, *what;
-	bool created, keep; /* the root */
-	/* the file whose contents come: written as they come, or put together first */
+	bool created; /* the root was created */
+	bool keep;    /* the root is complete, and stays */
+	/* The current file: `small` collects its contents, or they are written to file_fd. */
 	struct restore_small *small;
-	bool alone; /* the next file is written by whoever reads it */
 	int file_fd;
+	bool alone; /* the reader writes the next file itself */
 	uint64_t size_bytes, left_bytes;
 	uint64_t written_bytes;      /* of all files */
-	char name[NAR_NAME_MAX + 1]; /* of the entry that was told of last */
+	char name[NAR_NAME_MAX + 1]; /* of the last entry */
 };
 
 static const char *deep_name(void *ctx, size_t level)
@@ -67,7 +71,7 @@ static int restorer_init(struct restorer *r, int dirfd, const char *name, const 
 	return 0;
 }
 
-/* Removes what was not told to be kept. */
+/* Free R. Remove the root, unless restorer_keep() was called. */
 static void restorer_done(struct restorer *r)
 {
 	struct err ignored = ERR_INIT;
@@ -84,7 +88,7 @@ static void restorer_done(struct restorer *r)
 	}
 	restore_dir_drop(r->base);
 	dirstack_done(&r->deep);
-	/* The error that led here counts, not one of removing what it left. */
+	/* The caller reports the error that led here, not an error in removing the root. */
 	if (r->created && !r->keep && io_rmtree(r->root_dirfd, r->root_name, r->what, &ignored) < 0)
 		err_clear(&ignored);
 	free(r->root_name);
@@ -98,7 +102,7 @@ static const char *name_of(const struct restorer *r)
 	return r->dir == r->base ? r->root_name : r->name;
 }
 
-/* Have the directory at hand open. */
+/* Open the current directory again if it is deep. */
 static int open_deep(struct restorer *r, struct err *e)
 {
 	if (!r->deep.n)
@@ -120,7 +124,7 @@ static int end_dir(struct restorer *r, struct err *e)
 	return rc;
 }
 
-/* N bytes of the contents of the current file. */
+/* Take N bytes of the contents of the current file. */
 static int add_data(struct restorer *r, const void *data, size_t n, struct err *e)
 {
 	assert(n <= r->left_bytes);
@@ -158,7 +162,7 @@ static int start_file(struct restorer *r, const struct nar_event *ev, struct err
 		r->file_fd = restore_file_make(r->dir, name_of(r), ev->executable, e);
 		if (r->file_fd < 0)
 			return -1;
-		r->created = true; /* also where closing it, at once, fails */
+		r->created = true; /* now, because the end of an empty file may fail below */
 	}
 	return r->left_bytes ? 0 : add_data(r, "", 0, e);
 }
@@ -211,7 +215,7 @@ static int restorer_event(struct restorer *r, const struct nar_event *ev, struct
 	return ev->type == NAR_DIR_END ? end_dir(r, e) : make_entry(r, ev, e);
 }
 
-/* After the last event: the tree is complete and stays. */
+/* Wait until the tree is complete, and keep it. Call it after the last event. */
 static int restorer_keep(struct restorer *r, struct err *e)
 {
 	assert(r->dir == r->base && r->file_fd < 0);
@@ -246,12 +250,13 @@ struct copying {
 	struct restorer to;
 	struct nar_hashing d;
 	/*
-	 * Of a file with more than one name the first copy is linked, by its inode's number, into a
-	 * directory of ours beside the copy, for the others to be linked to.
+	 * For hard links: a directory beside the copy in which the first copy of each file with
+	 * several names is linked, under the device and inode numbers of the original. The file's
+	 * other names are linked to it.
 	 */
-	int links_fd; /* -1: there is none yet */
+	int links_fd; /* -1: not made yet */
 	char links_name[NAR_NAME_MAX + 1];
-	char number[48];
+	char number[48]; /* of the current file */
 };
 
 static void copying_done(struct copying *cp)
@@ -260,7 +265,7 @@ static void copying_done(struct copying *cp)
 
 	if (cp->links_fd >= 0) {
 		close(cp->links_fd);
-		/* It is where only we may enter, and goes with that at last. */
+		/* If that fails, the caller removes it with the directory of the copy. */
 		if (io_rmtree(cp->c->to_dirfd, cp->links_name, cp->links_name, &ignored) < 0)
 			err_clear(&ignored);
 	}
@@ -270,7 +275,7 @@ static void copying_done(struct copying *cp)
 }
 #define scoped_copying __attribute__((cleanup(copying_done)))
 
-/* The contents of the current file: read into the buffer that is hashed, and written from there. */
+/* Read the contents of the current file into the buffer that is hashed, and write them from it. */
 static int copy_contents(struct copying *cp, struct err *e)
 {
 	for (;;) {
@@ -290,7 +295,7 @@ static int copy_contents(struct copying *cp, struct err *e)
 	}
 }
 
-/* The same of a file that was copied under another name: what we have written is what counts. */
+/* Hash the contents of a file that was copied under another name before, by reading the copy FD. */
 static int hash_contents(struct copying *cp, int fd, const char *name, struct err *e)
 {
 	for (;;) {
@@ -316,7 +321,10 @@ static bool has_links(const struct copying *cp)
 	       cp->to.dir != cp->to.base;
 }
 
-/* 1: the current file is there under another name, and now under this one; 0: it is not. */
+/*
+ * Link the current file to its copy, if it was copied under another name before.
+ * Returns 1: linked, and hashed; 0: it has to be copied; -1: *E.
+ */
 static int link_again(struct copying *cp, struct nar_event *ev, struct err *e)
 {
 	const struct stat *orig = nar_walk_stat(cp->walk);
@@ -340,7 +348,10 @@ static int link_again(struct copying *cp, struct nar_event *ev, struct err *e)
 	return 1;
 }
 
-/* The first copy of a file that has other names. What cannot be linked is copied again. */
+/*
+ * Link the first copy of a file, which has other names, into links_fd. If it cannot be linked
+ * there, its other names become copies.
+ */
 static int note_link(struct copying *cp, const char *name, struct err *e)
 {
 	if (cp->links_fd < 0) {

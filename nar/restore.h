@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/restore.h: a NAR, or a tree, made into files.
+ * nar/restore.h: make files of a NAR, or of a copied tree.
  *
- * The root is DIRFD/NAME and must not exist; a symbolic link there counts as something that
- * exists. Everything below is created with O_EXCL, by the descriptor of its directory and without
- * following links, so nothing outside the root is reached, whatever others do to it meanwhile.
- * What is refused or fails leaves nothing: the root is removed again. WHAT is its path for
- * messages. Blocks of zeroes become holes.
+ * The root is DIRFD/NAME, and WHAT is its path for messages. It must not exist, not even as a
+ * symbolic link. Everything below is created with O_EXCL, by the descriptor of its directory and
+ * without following links. So nothing outside the root is reached, whatever other processes do to
+ * the tree meanwhile. On failure the root is removed again. Blocks of zeroes become holes.
  */
 #ifndef NAR_RESTORE_H
 #define NAR_RESTORE_H
@@ -21,13 +20,14 @@
 
 enum nar_restore_flags {
 	/*
-	 * As things look in a store: modes 0444 and 0555, times 1. Else as Nix restores: modes 0666
-	 * and 0777 without what umask takes, all execute bits for an executable, times now.
+	 * Modes and times as in a store: 0444 and 0555, and time 1. Without the flag, as Nix
+	 * restores: modes 0666 and 0777 less the umask, all execute bits for an executable, and the
+	 * current time.
 	 */
 	NAR_RESTORE_CANONICAL = 1 << 0,
 };
 
-/* Read R to its end. */
+/* Make files of the NAR that R reads, to its end. */
 int nar_restore(struct nar_reader *r, int dirfd, const char *name, const char *what, unsigned flags,
 		struct err *e) MUST_CHECK;
 
@@ -38,17 +38,17 @@ struct nar_copy {
 	const char *to_name, *to_what;
 	unsigned flags; /* of the copy: enum nar_restore_flags */
 	/*
-	 * Names of one file are those of one file in the copy, too. Its contents are written, and
-	 * read from the original, once; they are hashed as often as it has names.
+	 * Keep hard links: several names of one file are names of one file in the copy as well. Its
+	 * contents are read from the original and written once, but hashed for each name.
 	 */
 	bool keeps_links;
-	/* A file of another owner, when it is opened, is refused; owner_max 0: of anybody. */
+	/* Refuse a file that another user than these owns when it is opened; owner_max 0: any. */
 	uid_t owner_min, owner_max;
-	struct budget *budget; /* what it may take; NULL: no end */
-	unsigned depth_max;    /* NAR_DEPTH_MAX, which 0 means too, or NAR_DEPTH_ANY */
+	struct budget *budget; /* NULL: no limits */
+	unsigned depth_max;    /* NAR_DEPTH_MAX or NAR_DEPTH_ANY; 0: NAR_DEPTH_MAX */
 };
 /*
- * Copy a tree and hash and scan it in the same pass: the digest is that of the bytes which were
+ * Copy a tree, and hash and scan it in the same pass: *RET is the digest of the bytes that were
  * written. SCAN may be NULL.
  */
 int nar_copy(const struct nar_copy *c, struct refscan *scan, struct nar_digest *ret,

@@ -11,10 +11,13 @@
 
 #include "nar/base/banned.h"
 
-/* atime, mtime: as all store paths have them. */
+/* atime and mtime of every store path */
 static const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
 
-/* NAME in D; D itself, if NAME is "". The root goes by the name that its reader knows it by. */
+/*
+ * Append the path of NAME in D, or of D if NAME is "", for messages. The path of the root is
+ * `what`.
+ */
 static int add_path(struct buf *b, const struct restore_dir *d, const char *name, struct err *e)
 {
 	const struct restore_dir *dirs[NAR_DEPTH_ANY];
@@ -55,7 +58,7 @@ struct restore_dir *restore_dir_new(struct restore_dir *parent, int fd, const ch
 	atomic_init(&d->users, 1);
 	d->fd = fd;
 	if (parent) {
-		/* The root's name can be longer, and stands in `what` already. */
+		/* Not the root's name, which can be longer and is a part of `what`. */
 		if (parent->parent)
 			memcpy(d->name, name, strlen(name) + 1);
 		d->parent = restore_dir_ref(parent);
@@ -92,7 +95,7 @@ struct restore_dir *restore_dir_ref(struct restore_dir *d)
 	return d;
 }
 
-/* Modes exactly, whatever umask and default ACLs made of them. */
+/* Set mode and times of D, whatever umask and default ACLs made of its mode. */
 static int make_canonical(const struct restore_dir *d, struct err *e)
 {
 	if (fchmod(d->fd, 0555) < 0)
@@ -109,7 +112,7 @@ static int unref(struct restore_dir *d, bool keep, struct err *e)
 	while (d && atomic_fetch_sub(&d->users, 1) == 1) {
 		struct restore_dir *parent = d->parent;
 
-		if (parent) { /* else it is of somebody else */
+		if (parent) { /* without one, D is the caller's directory, not of the tree */
 			if (keep && rc == 0 && d->canonical)
 				rc = make_canonical(d, e);
 			if (!d->deep)
@@ -147,7 +150,7 @@ int restore_file_make(const struct restore_dir *d, const char *name, bool execut
 
 	if (fd < 0)
 		return failed(d, name, "creating", e);
-	/* Before the contents: a write changes the time, so the time is set after them. */
+	/* The mode before the contents; the times after them, because a write changes them. */
 	int rc = 0;
 	if (d->canonical)
 		rc = fchmod(fd, executable ? 0555 : 0444);
@@ -175,7 +178,7 @@ int restore_file_end(const struct restore_dir *d, const char *name, int fd, stru
 
 	if (d->canonical && futimens(fd, times) < 0)
 		return failed(d, name, "setting the times of", e);
-	/* A delayed write error shows only here. */
+	/* close(2) may report a delayed write error. */
 	if (close(TAKE(mine, -1)) < 0 && errno != EINTR)
 		return failed(d, name, "closing", e);
 	return 0;

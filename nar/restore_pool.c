@@ -10,18 +10,19 @@
 
 #include "nar/base/banned.h"
 
-#define SMALLS 16     /* of RESTORE_SMALL_BYTES: what waits to be written at most */
-#define THREADS_MAX 3 /* beside the reader, who is the next to have too much to do */
-#define ALONE 8       /* as many small files are not worth a thread */
+#define SMALLS 16     /* how many small files exist at a time, of RESTORE_SMALL_BYTES each */
+#define THREADS_MAX 3 /* with more of them, they wait for the reader */
+#define ALONE 8       /* the reader writes this many small files before threads are started */
 
 struct restore_pool {
 	struct restore_small smalls[SMALLS];
 	struct restore_small *empty[SMALLS], *waiting[SMALLS];
-	unsigned n_empty, n_waiting, first; /* waiting: a ring from `first` on */
-	unsigned asked, n_threads;
-	bool tried, stop;
+	unsigned n_empty, n_waiting, first; /* `waiting` is a ring that begins at `first` */
+	unsigned asked, n_threads; /* asked: small files that the reader wrote, up to ALONE */
+	bool tried;                /* start() was called */
+	bool stop;
 	atomic_bool failed;
-	struct err err; /* of the thread that failed first */
+	struct err err; /* of the first thread that failed */
 	pthread_t threads[THREADS_MAX];
 	pthread_mutex_t lock;
 	pthread_cond_t more; /* n_waiting has grown or stop is set */
@@ -51,7 +52,7 @@ static int write_small(const struct restore_small *s, struct err *e)
 	return restore_file_end(s->dir, s->name, fd, e);
 }
 
-/* Unlocked. Nothing more is written once something could not be. */
+/* Write S, or drop it if a file failed before. Call it without the lock. */
 static void take_care_of(struct restore_pool *p, struct restore_small *s)
 {
 	struct err e = ERR_INIT;
@@ -89,7 +90,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* One processor is for the reader. Fewer threads, or none, are only a matter of speed. */
+/*
+ * Start threads, and leave one processor to the reader. With fewer threads, or none, only slower.
+ */
 static void start(struct restore_pool *p)
 {
 	cpu_set_t cpus;
@@ -168,7 +171,7 @@ void restore_pool_free(struct restore_pool *p)
 
 	if (!p)
 		return;
-	atomic_store(&p->failed, true); /* the threads only drop what waits */
+	atomic_store(&p->failed, true); /* so that the threads drop the files that wait */
 	(void)!restore_pool_finish(p, &ignored);
 	for (unsigned i = 0; i < SMALLS; i++)
 		free(p->smalls[i].data);

@@ -11,7 +11,7 @@
 
 #include "nar/base/banned.h"
 
-/* One byte more than a file may have, which becomes the NUL at its end. */
+/* One byte more than a file may contain, for the NUL at its end. */
 #define BLOCK_BYTES (SECRETKEY_FILE_MAX + 1)
 
 static void wipe(char *const *block)
@@ -31,7 +31,7 @@ void secretkeys_done(struct secretkeys *keys)
 	*keys = (struct secretkeys)SECRETKEYS_INIT;
 }
 
-/* Read FD to its end into BLOCK, and take off the blanks there. */
+/* Read FD to its end into BLOCK, without the blanks at the end. */
 static int read_block(int fd, char *block, const char *file, struct err *e)
 {
 	ssize_t n = io_read(fd, block, BLOCK_BYTES, file, e);
@@ -44,7 +44,7 @@ static int read_block(int fd, char *block, const char *file, struct err *e)
 	block[n] = '\0';
 	while (n && strchr(" \t\r\n", block[n - 1]))
 		block[--n] = '\0';
-	/* What follows a NUL byte would be read by nobody. */
+	/* Bytes after a NUL would be ignored. */
 	if (strlen(block) != (size_t)n)
 		return err_set(e, ERR_INPUT, "in '%s': key is corrupt", file);
 	return 0;

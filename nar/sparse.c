@@ -10,7 +10,7 @@
 
 #include "nar/base/banned.h"
 
-/* What file systems allocate at least, but for those that allocate by the byte. */
+/* The smallest block that most file systems allocate. */
 #define BLOCK_BYTES 4096
 #define COPY_BYTES (256 << 10)
 
@@ -35,7 +35,11 @@ static int pwrite_all(int fd, const char *p, size_t n, uint64_t offset)
 	return 0;
 }
 
-/* How many of N bytes at P, which are at OFFSET of their file, are whole blocks of (no) zeroes. */
+/*
+ * Measure the blocks at the start of the N bytes at P that are all zeroes, or all not. P is at
+ * OFFSET of its file, and the first and last block may be cut.
+ * Returns their length; *RET_ZERO: they are zeroes.
+ */
 static size_t run_of(const char *p, size_t n, uint64_t offset, bool *ret_zero)
 {
 	size_t len = 0;
@@ -72,7 +76,7 @@ int64_t sparse_write(int fd, uint64_t offset, const void *data, size_t n, bool l
 	return written;
 }
 
-/* The bytes of IN from OFFSET to END. */
+/* Copy the bytes of IN from OFFSET to END, or to IN's end if it comes before. */
 static int copy_data(int in, int out, uint64_t offset, uint64_t end, char *buf, struct budget *b,
 		     const char *what, struct err *e)
 {
@@ -113,7 +117,7 @@ int sparse_copy(int in, int out, uint64_t size_bytes, struct budget *b, const ch
 			break;
 		if (data >= 0)
 			at = (uint64_t)data < size_bytes ? (uint64_t)data : size_bytes;
-		/* A file system without holes to tell of: all is read. */
+		/* If the file system does not tell where holes are, read everything. */
 		end = hole < 0 || (uint64_t)hole > size_bytes ? size_bytes : (uint64_t)hole;
 		if (copy_data(in, out, at, end, buf, b, what, e) < 0)
 			return -1;

@@ -9,7 +9,7 @@
 #include "nar/base/banned.h"
 
 #define STORE_HASH_BYTES 20
-/* The text that a path is the hash of: its references make it long. */
+/* Limit of the text whose hash is in a store path. References make it long. */
 #define FINGERPRINT_MAX (64 << 20)
 
 static bool is_name_byte(unsigned char c)
@@ -64,7 +64,7 @@ int storepath_check_base(const char *base, size_t len, struct err *e)
 	return 0;
 }
 
-/* The base name (with what follows it) of PATH, or NULL where it is not below STORE_DIR. */
+/* Return the part of PATH after STORE_DIR and '/'; NULL: PATH is not below STORE_DIR. */
 static const char *below_store(const char *path, const char *store_dir)
 {
 	size_t n = strlen(store_dir);
@@ -111,7 +111,7 @@ char *storepath_output_name(const char *drv_name, const char *output, struct err
 	return str_fmt(e, "%s-%s", drv_name, output);
 }
 
-/* The path whose hash part is the folded SHA-256 of FINGERPRINT. */
+/* Make the store path whose hash part is the folded SHA-256 of FINGERPRINT. */
 static char *path_of(const struct buf *fingerprint, const char *store_dir, const char *name,
 		     struct err *e)
 {
@@ -136,13 +136,13 @@ char *storepath_make(const char *type, const struct hash *inner, const char *sto
 	if (storepath_check_name(name, strlen(name), e) < 0)
 		return NULL;
 	hash_print(inner, HASH_BASE16, true, hex);
-	/* By pieces: TYPE holds all references and may be long. */
+	/* TYPE by itself, because it contains all references and may be long. */
 	if (buf_adds(&b, type, e) < 0 || buf_addf(&b, e, ":%s:%s:%s", hex, store_dir, name) < 0)
 		return NULL;
 	return path_of(&b, store_dir, name, e);
 }
 
-/* "source" or "text", then what it refers to. */
+/* Make a store path of type KIND ("source" or "text") followed by the references. */
 static char *make_with_refs(const char *kind, const struct hash *h, const struct strv *refs,
 			    bool self, const char *store_dir, const char *name, struct err *e)
 {
@@ -239,7 +239,7 @@ int storepath_ca_parse(const char *text, enum ca_method *ret_m, struct hash *ret
 		m = CA_GIT;
 		hash += 4;
 	}
-	/* The name of an algorithm comes first, and no SRI. */
+	/* The algorithm's name must come first; SRI is not allowed here. */
 	size_t n = strcspn(hash, ":-");
 	if (hash[n] != ':')
 		return err_set(

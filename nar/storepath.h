@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/storepath.h: the grammar and the arithmetic of store paths.
+ * nar/storepath.h: parse and compute store paths.
  *
- * A store path is `<store dir>/<32 nixbase32 digits>-<name>`; its base name is what follows the
- * store directory. Formats: Nix manual, "Store path specification"; texts of refusals as Nix's.
+ * A store path is `<store dir>/<32 nixbase32 digits>-<name>`; its base name is the part after
+ * `<store dir>/`. Formats: Nix manual, "Store path specification". The messages are Nix's.
  */
 #ifndef NAR_STOREPATH_H
 #define NAR_STOREPATH_H
@@ -17,9 +17,9 @@
 #define STORE_BASE_MAX (STORE_HASH_LEN + 1 + STORE_NAME_MAX)
 #define STORE_DIR_DEFAULT "/nix/store"
 
-/* Refuse a base name that is not `<hash>-<name>`, with Nix's words. */
+/* Refuse a base name that is not `<hash>-<name>`. */
 int storepath_check_base(const char *base, size_t len, struct err *e) MUST_CHECK;
-/* Refuse a name (what follows the hash) that Nix would. */
+/* Refuse a name (the part after the hash and '-') that Nix refuses. */
 int storepath_check_name(const char *name, size_t len, struct err *e) MUST_CHECK;
 /*
  * Refuse PATH unless it is exactly STORE_DIR + "/" + a valid base name ("path '%s' is not in the
@@ -28,37 +28,47 @@ int storepath_check_name(const char *name, size_t len, struct err *e) MUST_CHECK
 int storepath_check(const char *path, const char *store_dir, const char **ret_base,
 		    struct err *e) MUST_CHECK;
 /*
- * The store path that PATH lies in or is ("/nix/store/h-n/bin/x" -> "/nix/store/h-n"); the length
- * of that prefix, or 0 if PATH is not in the store.
+ * Find the store path that contains PATH or is PATH ("/nix/store/h-n/bin/x" -> "/nix/store/h-n").
+ * Returns the length of that prefix of PATH; 0: PATH is not in the store.
  */
 size_t storepath_prefix(const char *path, const char *store_dir);
-/* The name part of a path or a base name that is valid: what follows the hash and '-'. */
+/* Return the name of a valid store path or base name: the part after the hash and '-'. */
 const char *storepath_name(const char *path_or_base);
-/* "<drv name>" for output "out", else "<drv name>-<output>". Heap. */
+/* Return "<drv name>" for output "out", else "<drv name>-<output>", on the heap. NULL: *E. */
 char *storepath_output_name(const char *drv_name, const char *output, struct err *e) MUST_CHECK;
 
-/* makeStorePath: TYPE is "source", "output:out", "text:<refs>", ...; INNER a SHA-256. Heap. */
+/*
+ * Compute a store path (Nix: makeStorePath). TYPE is "source", "output:out", "text:<refs>", ...;
+ * INNER is a SHA-256 hash.
+ * Returns the path on the heap; NULL: *E.
+ */
 char *storepath_make(const char *type, const struct hash *inner, const char *store_dir,
 		     const char *name, struct err *e) MUST_CHECK;
 
 enum ca_method { CA_FLAT, CA_NAR, CA_TEXT, CA_GIT };
 /*
- * The path of content-addressed contents: fixed-output derivations, sources, text. REFS (sorted
- * full paths, may be NULL) and SELF count only where the method allows references: NAR with
- * SHA-256, and text. References elsewhere are refused with Nix's words, and so are git trees by
- * another algorithm than git's. Heap.
+ * Compute the store path of content-addressed contents: outputs of fixed-output derivations,
+ * sources, text. REFS are sorted full paths, or NULL; SELF tells whether the contents refer to
+ * their own path. Only NAR with SHA-256 allows both; text allows REFS. Other references are
+ * refused, and so is a git tree by another algorithm than SHA-1 and SHA-256.
+ * Returns the path on the heap; NULL: *E.
  */
 char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct strv *refs, bool self,
 			const char *store_dir, const char *name, struct err *e) MUST_CHECK;
 /*
- * "fixed:r:sha256:<nix32>", "fixed:md5:..", "fixed:git:sha1:..", "text:sha256:..": the ca field of
- * a path. Heap.
+ * Spell the `ca` field of a path: "fixed:r:sha256:<nix32>", "fixed:md5:..", "fixed:git:sha1:..",
+ * "text:sha256:..".
+ * Returns it on the heap; NULL: *E.
  */
 char *storepath_ca_text(enum ca_method m, const struct hash *h, struct err *e) MUST_CHECK;
-/* The same read back, with Nix's texts of refusals. */
+/* Parse the `ca` field of a path. */
 int storepath_ca_parse(const char *text, enum ca_method *ret_m, struct hash *ret_h,
 		       struct err *e) MUST_CHECK;
-/* "/" + nix32(sha256("nix-output:" + NAME)): what stands for an output before its path is known. */
+/*
+ * Compute the placeholder of OUTPUT, which a derivation contains before the output's path is known:
+ * "/" + nix32(sha256("nix-output:" + OUTPUT)).
+ * Returns it on the heap; NULL: *E.
+ */
 char *storepath_placeholder(const char *output, struct err *e) MUST_CHECK;
 
 #endif

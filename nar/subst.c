@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What could be the start of a match stays in the buffer until the rest is there: always the last
- * 31 bytes. What was replaced may be looked at again there, which finds nothing: the new bytes are
- * those of other hashes, or zeroes.
+ * The last 31 bytes stay in the buffer until more bytes come, because a match may begin in them.
+ * Bytes that were replaced may be searched once more. That finds nothing, because the new bytes are
+ * of other hashes, or zeroes.
  */
 #include "nar/subst.h"
 

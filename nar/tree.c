@@ -17,11 +17,12 @@
 #define NAMES_MAX_BYTES (256 << 20)
 #define LISTING_BYTES 32768
 
-/* The names in a directory. An entry is its d_type as a byte, its name and a NUL. */
+/* A directory that was entered. */
 struct level {
-	struct buf names;
-	uint32_t *at; /* n entries in names, sorted */
-	size_t n, cap, next;
+	struct buf names; /* for each entry: a byte of d_type, the name, a NUL */
+	uint32_t *at;     /* where in `names` each of the n entries begins, sorted by name */
+	size_t n, cap;
+	size_t next; /* index of the entry that tree_next() returns next */
 };
 
 struct tree {
@@ -29,7 +30,7 @@ struct tree {
 	struct level *levels;
 	size_t cap;
 	size_t depth; /* levels in use */
-	size_t used;  /* levels that were ever in use, whose memory is kept for the next */
+	size_t used;  /* levels that were ever in use, whose memory is kept for reuse */
 	struct dirstack dirs;
 	_Alignas(struct dirent64) char listing[LISTING_BYTES];
 };
@@ -55,7 +56,7 @@ struct tree *tree_new(const char *what, struct err *e)
 		err_memory(e);
 		return NULL;
 	}
-	/* Not calloc: most of it is a buffer. */
+	/* malloc, not calloc: most of *T is a buffer that needs no zeroes. */
 	t->levels = NULL;
 	t->cap = t->depth = t->used = 0;
 	t->dirs = (struct dirstack){.name_of = level_name, .ctx = t};
@@ -101,7 +102,7 @@ int tree_path(const struct tree *t, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* errno's, with VERB before the path of the entry that came last. */
+/* Set *E from errno, with VERB and the path of the last entry. */
 static int failed(const struct tree *t, const char *verb, struct err *e)
 {
 	int saved = errno;
@@ -119,7 +120,7 @@ static int compare(const void *a, const void *b, void *names)
 {
 	const char *base = names;
 
-	/* strcmp compares bytes as unsigned, shorter first, as a NAR wants it. */
+	/* strcmp compares bytes as unsigned, shorter first: the order of a NAR. */
 	return strcmp(base + *(const uint32_t *)a + 1, base + *(const uint32_t *)b + 1);
 }
 

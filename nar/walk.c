@@ -37,7 +37,7 @@ struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, uns
 		err_memory(e);
 		return NULL;
 	}
-	/* Not calloc: most of it is a buffer that a small tree never touches. */
+	/* malloc, not calloc: most of *W is a buffer that a small tree never touches. */
 	w->started = false;
 	w->file_fd = -1;
 	w->left_bytes = 0;
@@ -69,7 +69,7 @@ void nar_walk_free(struct nar_walk *w)
 	errno = saved;
 }
 
-/* The path of the entry that is being looked at, for messages. "" where memory is short. */
+/* Return the path of the current entry, for messages; "" if memory is short. */
 static const char *path_of(const struct nar_walk *w, struct buf *b)
 {
 	struct err ignored = ERR_INIT;
@@ -79,7 +79,7 @@ static const char *path_of(const struct nar_walk *w, struct buf *b)
 	return b->data;
 }
 
-/* An error about the current entry: errno's, with VERB before its path. */
+/* Set *E from errno, with VERB and the path of the current entry. */
 static int failed(const struct nar_walk *w, const char *verb, struct err *e)
 {
 	int saved = errno;
@@ -109,7 +109,7 @@ static int enter_dir(struct nar_walk *w, int dirfd, const char *name, struct err
 	return tree_enter(w->tree, fd, e) < 0 ? -1 : 1;
 }
 
-/* O_NONBLOCK: what was a file when it was listed may have become a FIFO. */
+/* Open the current file. O_NONBLOCK, because it may have become a FIFO since it was listed. */
 static int enter_file(struct nar_walk *w, int dirfd, const char *name, struct nar_event *ev,
 		      struct err *e)
 {
@@ -119,7 +119,7 @@ static int enter_file(struct nar_walk *w, int dirfd, const char *name, struct na
 	if (w->file_fd < 0)
 		return failed(w, "opening file", e);
 	if (fstat(w->file_fd, &st) < 0)
-		return failed(w, "getting attributes of", e);
+		return failed(w, "getting status of", e);
 	if (!S_ISREG(st.st_mode))
 		return refused(w, ERR_INPUT, "file", "has an unsupported type", e);
 	ev->type = NAR_FILE;
@@ -158,7 +158,7 @@ static int enter(struct nar_walk *w, int dirfd, const char *name, unsigned char 
 		struct stat st;
 
 		if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return failed(w, "getting attributes of", e);
+			return failed(w, "getting status of", e);
 		d_type = IFTODT(st.st_mode);
 	}
 	switch (d_type) {
@@ -218,7 +218,7 @@ ssize_t nar_walk_read(struct nar_walk *w, void *data, size_t n, struct err *e)
 		n = (size_t)w->left_bytes;
 	if (n == 0)
 		return 0;
-	/* One byte more than there should be shows, at no cost, that nothing was appended. */
+	/* Ask for one byte more than is left: it shows, at no cost, whether the file has grown. */
 	struct iovec parts[] = {{data, n}, {&more, 1}};
 	ssize_t got;
 	do {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/walk.h: a tree in the file system as the events of its NAR.
+ * nar/walk.h: walk a tree in the file system as the events of its NAR.
  *
  *	while ((rc = nar_walk_next(w, &ev, e)) > 0) {
  *		...
@@ -8,10 +8,10 @@
  *			nar_walk_read(w, ...) until ev.size_bytes have come
  *	}
  *
- * Contents are read where the caller wants them, so there is no NAR_DATA. Files are read with
- * read(2), never mapped: a mapped file can show foreign bytes (uprobes), and kills with SIGBUS when
- * it shrinks. Links are never followed, each entry is opened by its directory's descriptor.
- * Descriptors, memory and recursion: nar/tree.h.
+ * The caller says where contents are read to, so that there is no NAR_DATA. Files are read with
+ * read(2), never mapped: a mapped file can show foreign bytes (uprobes), and raises SIGBUS when it
+ * shrinks. Links are never followed; each entry is opened by its directory's descriptor.
+ * Descriptors, memory and recursion are as in nar/tree.h.
  */
 #ifndef NAR_WALK_H
 #define NAR_WALK_H
@@ -25,21 +25,25 @@
 struct nar_walk;
 
 /*
- * Of DIRFD/NAME, which stays the caller's; WHAT is that path for messages. Deeper than DEPTH_MAX is
- * refused: NAR_DEPTH_MAX, or NAR_DEPTH_ANY. NULL: *E.
+ * Start a walk of DIRFD/NAME, both of which must live as long as the walk. WHAT is the path for
+ * messages. A tree deeper than DEPTH_MAX (NAR_DEPTH_MAX or NAR_DEPTH_ANY) is refused. NULL: *E.
  */
 struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, unsigned depth_max,
 			      struct err *e) MUST_CHECK;
-/* 1: *EV filled, its bytes valid until the next call; 0: the end; -1: *E, the walk is over. */
+/*
+ * Go on to the next event.
+ * Returns 1: *EV, whose pointers are valid until the next call; 0: the end; -1: *E, and the walk is
+ * over.
+ */
 int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e) MUST_CHECK;
 /*
- * Read up to N bytes of the current file: their number (0 where the file was complete before), or
- * -1: *E. A file that is shorter or longer than it was is an error.
+ * Read up to N bytes of the current file. A file that has changed its size is an error.
+ * Returns how many were read; 0: the file was complete already; -1: *E.
  */
 ssize_t nar_walk_read(struct nar_walk *w, void *data, size_t n, struct err *e) MUST_CHECK;
-/* The current file as it was when it was opened, until the next event. */
+/* Return the status of the current file when it was opened; valid until the next event. */
 const struct stat *nar_walk_stat(const struct nar_walk *w);
-/* No more of the current file is wanted. */
+/* Skip the rest of the current file. */
 void nar_walk_skip(struct nar_walk *w);
 void nar_walk_free(struct nar_walk *w); /* NULL is fine */
 

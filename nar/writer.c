@@ -6,7 +6,7 @@
 
 #include "nar/base/banned.h"
 
-/* A string of the format whose length is a multiple of 8, or that brings its own padding. */
+/* A string of the NAR format. LEN is its length, as a byte; TEXT includes the padding. */
 #define S(len, text) len "\0\0\0\0\0\0\0" text
 #define OPEN S("\1", "(\0\0\0\0\0\0\0")
 #define CLOSE S("\1", ")\0\0\0\0\0\0\0")
@@ -24,7 +24,7 @@ static const char close_[] = CLOSE;
 
 #define PUT(w, array) put(w, array, sizeof(array) - 1)
 
-/* The most that one event adds: magic or entry, name, framing of a link, target, closings. */
+/* One event adds at most: magic or entry, name, framing of a link, target, closings. */
 static_assert(NAR_TARGET_MAX + NAR_NAME_MAX + 512 <= NAR_WRITER_MIN, "an event has to fit");
 
 void nar_writer_init(struct nar_writer *w, char *buf, size_t cap, nar_flush_fn *flush, void *ctx)
@@ -77,7 +77,7 @@ static int make_room(struct nar_writer *w, size_t n, struct err *e)
 	return 0;
 }
 
-/* The node is complete, and with it its entry in the directory around it. */
+/* End a node, and the entry that contains it. */
 static void put_node_end(struct nar_writer *w)
 {
 	PUT(w, close_);
@@ -87,7 +87,7 @@ static void put_node_end(struct nar_writer *w)
 		w->done = true;
 }
 
-/* Padding and end of a file, once its contents are complete. The room for it was made before. */
+/* Add the padding and the end of a file whose contents are complete. There is room for both. */
 static void end_file(struct nar_writer *w)
 {
 	put_zeros(w, w->pad_bytes);
@@ -173,7 +173,7 @@ int nar_writer_event(struct nar_writer *w, const struct nar_event *ev, struct er
 
 char *nar_writer_room(struct nar_writer *w, size_t *ret_n, struct err *e)
 {
-	/* What ends a file is kept free, so that it can always be added. */
+	/* Keep room for padding and end of the file, so that end_file() can always add them. */
 	const size_t end = 8 + 2 * sizeof close_;
 
 	if (!w->in_file) {

@@ -100,8 +100,8 @@ static void refuses_what_is_corrupt(void **state)
 		{PATH_ "FileHash: 0kbfzf4rkf5cjjwys9v5p06lxi196gl3mrjw2h6dk7sdb1ygqcb5\n",
 		 "corrupt at line 2: hash '0kbfzf4rkf5cjjwys9v5p06lxi196gl3mrjw2h6dk7sdb1ygqcb5' "
 		 "does"},
-		{PATH_ "URL: nar/a b\n", "bad URL at line 2"},
-		{PATH_ "URL: nar/a\r\n", "bad URL at line 2"},
+		{PATH_ "URL: nar/a b\n", "the URL is not printable ASCII at line 2"},
+		{PATH_ "URL: nar/a\r\n", "the URL is not printable ASCII at line 2"},
 		{"StorePath: /nix/store/69gd5pj9jqx2i4sqsplhg4s5svc9nd74-z.drv\r\n",
 		 "corrupt at line 1: path '69gd5pj9jqx2i4sqsplhg4s5svc9nd74-z.drv?' is not a "
 		 "valid"},
@@ -230,10 +230,12 @@ static void knows_what_a_cache_says_of_itself(void **state)
 	assert_ok(&e, cacheinfo_parse("", 0, &empty, &e));
 	assert_int_equal(empty.priority, 50);
 	assert_ok(&e, cacheinfo_check(&empty, "http://x", "/gnu/store", &e));
-	assert_err(&e, cacheinfo_parse("Priority: -1\n", 13, &none, &e), "bad Priority: '-1'");
-	assert_err(&e, cacheinfo_parse("StoreDir: x\n", 12, &none, &e), "bad StoreDir: 'x'");
+	assert_err(&e, cacheinfo_parse("Priority: -1\n", 13, &none, &e),
+		   "Priority is '-1' instead of a number of at most");
+	assert_err(&e, cacheinfo_parse("StoreDir: x\n", 12, &none, &e),
+		   "StoreDir is 'x' instead of an absolute path");
 	assert_err(&e, cacheinfo_parse("StoreDir: /a\nPriority: x\n", 25, &none, &e),
-		   "bad Priority");
+		   "Priority is 'x' instead of");
 }
 
 int main(int argc, char **argv)
