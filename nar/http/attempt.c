@@ -18,9 +18,9 @@
 #define NAR_BUFFER 131072L
 
 /*
- * libcurl goes on with a transfer whose callback has failed: what curl_easy_pause() delivers is
- * one call, and what the server has sent meanwhile is the next. So no callback does anything once
- * an error is set, and the error that was set first is the one that is reported.
+ * Tell whether a callback of T has failed. libcurl may call another one afterwards:
+ * curl_easy_pause() delivers the bytes that waited in one call, and those that arrived meanwhile in
+ * the next. So no callback does anything once an error is set, and the first error is reported.
  */
 static bool has_failed(const struct http_transfer *t)
 {
@@ -48,7 +48,7 @@ uint64_t http_range_start(const char *line, size_t len)
 	return start;
 }
 
-/* True where the LEN bytes at LINE are of header NAME; *RET is its value. */
+/* Tell whether the LEN bytes at LINE are a header NAME, and set *RET to its value. */
 static bool header_value(const char *line, size_t len, const char *name, struct bytes *ret)
 {
 	size_t n = strlen(name);
@@ -63,7 +63,7 @@ static bool header_value(const char *line, size_t len, const char *name, struct 
 	return true;
 }
 
-/* The value of member "sha-256" of LIST: "a=x, sha-256=y". */
+/* Find the value of member "sha-256" in LIST, which looks like "a=x, sha-256=y". */
 static bool find_sha256(struct bytes list, struct bytes *ret)
 {
 	static const char name[] = "sha-256=";
@@ -91,7 +91,7 @@ bool http_digest(const char *line, size_t len, unsigned char ret[32])
 	bool is;
 
 	if (header_value(line, len, "Repr-Digest", &v))
-		/* A sequence of bytes stands between colons. */
+		/* In this header, bytes stand between colons (RFC 8941, byte sequence). */
 		is = find_sha256(v, &v) && v.len > 2 && v.data[0] == ':' &&
 		     v.data[v.len - 1] == ':' &&
 		     base64_decode(v.data + 1, v.len - 2, sum, sizeof sum);
@@ -116,7 +116,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 		return 0;
 	t->alive_at_ms = (uint64_t)clock_now_ms();
 	if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) {
-		/* What was said is of another answer, before a redirect. */
+		/* A new answer begins: forget the headers of one that was a redirect. */
 		t->range_start = UINT64_MAX;
 		t->has_sha256 = false;
 	}
@@ -127,7 +127,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 	return n;
 }
 
-/* The first bytes of a good answer: where do they belong? */
+/* Find out, at the first bytes of a good answer, where in the file they belong. */
 static int check_start(struct http_transfer *t, struct err *e)
 {
 	t->checked = true;
@@ -140,13 +140,16 @@ static int check_start(struct http_transfer *t, struct err *e)
 		t->no_range = t->wrong_part = true;
 		return err_set(
 			e, ERR_SYSTEM,
-			"unable to download '%s': it sends another part than it was asked for",
+			"unable to download '%s': the server sent another part than asked for",
 			t->what);
 	}
 	return 0;
 }
 
-/* 1: all N bytes were dealt with; 0: not now. */
+/*
+ * Pass N bytes to data(), except those that it took before.
+ * Returns like data().
+ */
 static int take(struct http_transfer *t, const char *data, size_t n, struct err *e)
 {
 	size_t skip = n < t->skip_bytes ? n : (size_t)t->skip_bytes;
@@ -209,9 +212,10 @@ static size_t on_read(char *data, size_t size, size_t n, void *ctx)
 
 		if (got <= 0) {
 			if (got == 0)
-				err_set(&t->err, ERR_SYSTEM, "a file to be uploaded was cut");
+				err_set(&t->err, ERR_SYSTEM,
+					"unable to upload '%s': its file became shorter", t->what);
 			else
-				err_sys(&t->err, "reading a file to be uploaded");
+				err_sys(&t->err, "reading the file to upload to '%s'", t->what);
 			return CURL_READFUNC_ABORT;
 		}
 		n = (size_t)got;
@@ -220,7 +224,7 @@ static size_t on_read(char *data, size_t size, size_t n, void *ctx)
 	return n;
 }
 
-/* Back, for an authentication or a redirect. */
+/* Go back in the body: libcurl sends it again after an authentication or a redirect. */
 static int on_seek(void *ctx, curl_off_t offset, int whence)
 {
 	struct http_transfer *t = ctx;
@@ -239,7 +243,7 @@ static CURLcode set_schemes(CURL *curl, const char *url)
 	bool https = strncasecmp(url, "https:", 6) == 0;
 	CURLcode rc = curlcommon_set_schemes(curl, any, https ? secure : any);
 
-	/* Wait for the first connection: others may not be needed beside it. */
+	/* Wait for the first connection: with HTTP/2, further ones may not be needed. */
 	SET(CURLOPT_PIPEWAIT, https ? 1L : 0L);
 	return rc;
 }
@@ -250,7 +254,7 @@ static CURLcode set_limits(const struct http *h, const struct http_transfer *t, 
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)h->o.connect_timeout_ms);
 	SET(CURLOPT_MAXREDIRS, CURLCOMMON_REDIRECTS_MAX);
-	/* A byte now and then would otherwise hold it for ever. */
+	/* Without this, a server that sends a byte now and then holds the transfer for ever. */
 	if (t->is_short)
 		SET(CURLOPT_TIMEOUT_MS, (long)h->o.connect_timeout_ms + 2L * h->o.stall_timeout_ms);
 	else
@@ -265,10 +269,10 @@ static CURLcode set_get(struct http_transfer *t, CURL *curl)
 
 	if (t->method == HTTP_HEAD)
 		SET(CURLOPT_NOBODY, 1L);
-	/* The length of an encoded answer would say nothing of the file. */
+	/* Not for HEAD: the length of an encoded answer is not the length of the file. */
 	if (t->is_short && t->method == HTTP_GET)
 		SET(CURLOPT_ACCEPT_ENCODING, "");
-	/* Not CURLOPT_RESUME_FROM, with which an answer from the beginning is an error. */
+	/* With CURLOPT_RESUME_FROM, an answer from the beginning would be an error. */
 	if (t->offset) {
 		snprintf(range, sizeof range, "%" PRIu64 "-", t->offset);
 		SET(CURLOPT_RANGE, range);
@@ -278,7 +282,7 @@ static CURLcode set_get(struct http_transfer *t, CURL *curl)
 
 static CURLcode set_put(struct http_transfer *t, CURL *curl, struct err *e)
 {
-	/* No "Expect: 100-continue": who does not know it costs a second. */
+	/* No "Expect: 100-continue": a server that does not know it costs a second. */
 	struct curl_slist *headers = curl_slist_append(NULL, "Expect:"), *more;
 	scoped_free char *type = str_fmt(e, "Content-Type: %s", t->content_type);
 	CURLcode rc = CURLE_OK;
@@ -329,14 +333,14 @@ int http_easy_setup(struct http *h, struct http_transfer *t, CURL *curl, struct 
 {
 	CURLcode rc;
 
-	static_assert(sizeof t->text >= CURL_ERROR_SIZE, "libcurl writes so much there");
+	static_assert(sizeof t->text >= CURL_ERROR_SIZE, "libcurl's message does not fit");
 	t->text[0] = '\0';
 	t->status = 0;
 	t->dropped_bytes = 0;
 	t->paused = t->checked = t->wrong_part = false;
 	t->range_start = t->length_bytes = UINT64_MAX;
 	t->has_sha256 = false;
-	/* A part of something encoded could not be joined to the part before. */
+	/* A short answer may be encoded, and an encoded part cannot be joined to the one before. */
 	t->offset = t->no_range || t->is_short ? 0 : t->taken_bytes;
 	curl_easy_reset(curl);
 	rc = set_common(h, t, curl);
@@ -347,6 +351,6 @@ int http_easy_setup(struct http *h, struct http_transfer *t, CURL *curl, struct 
 	if (rc == CURLE_OK || err_is_set(e))
 		return err_is_set(e) ? -1 : 0;
 	return err_set(e, rc == CURLE_OUT_OF_MEMORY ? ERR_MEMORY : ERR_SYSTEM,
-		       "libcurl does not take '%s': %s (%d)", t->what, curl_easy_strerror(rc),
+		       "libcurl does not accept '%s': %s (%d)", t->what, curl_easy_strerror(rc),
 		       (int)rc);
 }

@@ -9,9 +9,9 @@
 #include "nar/base/banned.h"
 
 #define DELAY_MAX_MS 60000
-/* 429, where it does not say how long. */
+/* How much longer to wait after 429 (too many requests). */
 #define TOO_MANY_FACTOR 20
-/* All names of schemes together. */
+/* Limit of a list of schemes, as text. */
 #define SCHEMES_MAX 256
 
 /* ---- schemes ---- */
@@ -79,7 +79,7 @@ CURLcode curlcommon_set_schemes(CURL *curl, const char *const *first, const char
 
 /* ---- attempts ---- */
 
-/* As Nix has it (filetransfer.cc), and what is our own doing. */
+/* The list is Nix's (filetransfer.cc), and the failures that our own callbacks cause. */
 bool curlcommon_is_transient(CURLcode code, long status)
 {
 	if (status == 408 || status == 429)
@@ -119,7 +119,7 @@ unsigned curlcommon_delay_ms(unsigned retry_ms, uint64_t attempt, long status,
 
 	if (status == 429)
 		ms *= TOO_MANY_FACTOR;
-	/* Up to half more, so that not all come back at the same time. */
+	/* Up to half more, so that not all transfers try again at the same time. */
 	ms += ms * random / 512;
 	if (retry_after_s >= DELAY_MAX_MS / 1000)
 		return DELAY_MAX_MS;

@@ -13,7 +13,9 @@
 #include "nar/base/banned.h"
 
 #define NOTE_EVERY_MS 1000
-/* Who sends so much before each break gets on. */
+/*
+ * A transfer that took this many bytes since attempt 1 makes progress: attempts count from 1 again.
+ */
 #define PROGRESS_BYTES (1 << 20)
 #define TRUST_TEXT_MAX 512
 
@@ -89,9 +91,9 @@ void http_resume(struct http_transfer *t)
 	t->paused = false;
 	t->alive_at_ms = (uint64_t)clock_now_ms();
 	/*
-	 * Calls data(). libcurl reports a failure of data() here only, and the transfer goes on: it
-	 * is due at once then, by the error that is set. Other failures come again from
-	 * curl_multi_perform().
+	 * This calls data(). libcurl reports a failure of data() only here, and goes on with the
+	 * transfer; due_at_ms() then finds the error that is set. curl_multi_perform() reports
+	 * other failures again.
 	 */
 	(void)curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
@@ -134,10 +136,10 @@ int http_start(struct http *h, struct http_transfer *t, struct err *e)
 	return 0;
 }
 
-/* Was the answer what was asked for, whole? */
+/* Tell whether the answer was the one that was asked for, and complete. */
 static bool succeeded(const struct http_transfer *t, CURLcode code)
 {
-	/* All is there that was promised: how the connection ended is nothing to us. */
+	/* All expected bytes are there: it does not matter how the connection ended. */
 	if (t->method == HTTP_GET && t->expect_bytes && t->taken_bytes == t->expect_bytes)
 		return true;
 	if (code != CURLE_OK)
@@ -152,13 +154,15 @@ static bool succeeded(const struct http_transfer *t, CURLcode code)
 	}
 	if (t->status != 200 && t->status != 206)
 		return false;
-	/* A range that began, and no byte of it came: whether it is ours was not looked at. */
+	/*
+	 * No byte of the range came, so that check_start() did not see whether it is the right one.
+	 */
 	if (t->status == 206 && !t->checked)
 		return false;
 	return t->skip_bytes == 0 && t->taken_bytes >= t->expect_bytes;
 }
 
-/* Who is trusted is what to look at where a certificate is refused. */
+/* If CODE is a refused certificate, describe which certificates are trusted. */
 static void describe_trust(const struct http *h, CURLcode code, char ret[TRUST_TEXT_MAX])
 {
 	ret[0] = '\0';
@@ -168,14 +172,16 @@ static void describe_trust(const struct http *h, CURLcode code, char ret[TRUST_T
 			 h->o.ca_file ? "'" : "");
 }
 
+/* Set t->err for an attempt that ended with CODE. */
 static void describe(const struct http *h, struct http_transfer *t, CURLcode code)
 {
 	const char *verb = t->method == HTTP_PUT ? "upload" : "download";
 	char trust[TRUST_TEXT_MAX];
 
 	if (t->status && code == CURLE_OK && (t->status == 200 || t->status == 206))
-		err_set(&t->err, ERR_SYSTEM, "unable to %s '%s': it ends before its end", verb,
-			t->what);
+		err_set(&t->err, ERR_SYSTEM,
+			"unable to %s '%s': the response ended early, after %llu bytes", verb,
+			t->what, (unsigned long long)t->taken_bytes);
 	else if (t->status && (t->status >= 400 || code == CURLE_OK))
 		err_set(&t->err, ERR_SYSTEM, "unable to %s '%s': HTTP error %ld", verb, t->what,
 			t->status);
@@ -193,7 +199,7 @@ static void finish(struct http *h, struct http_transfer *t, enum http_result r)
 	t->done(t, r);
 }
 
-/* The attempt failed; *err is set. Is there another? */
+/* Plan the next attempt of T, whose attempt failed with t->err; end T if it was the last one. */
 static void retry(struct http *h, struct http_transfer *t, curl_off_t retry_after_s)
 {
 	uint64_t now = (uint64_t)clock_now_ms();
@@ -225,10 +231,10 @@ static bool is_missing(long status)
 	return status == 403 || status == 404 || status == 410;
 }
 
-/* May what failed with CODE be asked for again? Says from where, too. */
+/* Tell whether T, which failed with CODE, may be tried again, and set t->no_range for it. */
 static bool may_retry(struct http_transfer *t, CURLcode code)
 {
-	/* Nothing, or something else, where we would go on: from the beginning, then. */
+	/* Asked to resume, the server sent nothing or another part: start over without a range. */
 	if (t->offset && (t->wrong_part || t->status == 416 || t->status == 206))
 		t->no_range |= t->wrong_part || t->status == 416 || t->taken_bytes == t->offset;
 	return t->wrong_part || (t->offset && t->status == 416) ||
@@ -245,7 +251,7 @@ static void attempt_ended(struct http *h, struct http_transfer *t, CURLcode code
 	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	give_back_easy(h, t);
 	if (t->dropped_bytes > HTTP_DROPPED_MAX)
-		code = CURLE_HTTP_RETURNED_ERROR; /* we ended it ourselves */
+		code = CURLE_HTTP_RETURNED_ERROR; /* not CURLE_WRITE_ERROR: on_data() ended it */
 	if (err_is_set(&t->err) && !t->wrong_part) {
 		finish(h, t, HTTP_FAILED);
 		return;
@@ -269,19 +275,19 @@ static void attempt_ended(struct http *h, struct http_transfer *t, CURLcode code
 /* ---- the loop ---- */
 
 /*
- * When there is something to do for T, if nothing happens: begin the next attempt, or give up this
- * one. UINT64_MAX: never. libcurl has a limit of speed of its own, which looks at an average and is
- * some seconds late.
+ * Return when to call do_due() for T if nothing happens before; UINT64_MAX: never. libcurl's own
+ * limit of speed is not used: it looks at an average, and is some seconds late.
  */
 static uint64_t due_at_ms(const struct http *h, const struct http_transfer *t)
 {
 	if (t->again_at_ms)
 		return t->again_at_ms;
 	if (err_is_set(&t->err))
-		return 0; /* a callback refused what came */
+		return 0; /* a callback has failed */
 	return t->paused ? UINT64_MAX : t->alive_at_ms + h->o.stall_timeout_ms;
 }
 
+/* Begin the next attempt of T, or end the attempt that failed or stalls. */
 static void do_due(struct http *h, struct http_transfer *t)
 {
 	if (!t->again_at_ms && err_is_set(&t->err)) {
@@ -289,7 +295,7 @@ static void do_due(struct http *h, struct http_transfer *t)
 		return;
 	}
 	if (!t->again_at_ms) {
-		snprintf(t->text, sizeof t->text, "nothing came for %u ms", h->o.stall_timeout_ms);
+		snprintf(t->text, sizeof t->text, "no bytes for %u ms", h->o.stall_timeout_ms);
 		attempt_ended(h, t, CURLE_OPERATION_TIMEDOUT);
 		return;
 	}
@@ -297,7 +303,10 @@ static void do_due(struct http *h, struct http_transfer *t)
 		finish(h, t, HTTP_FAILED);
 }
 
-/* Do all that is due. The milliseconds until something is, at most WAIT_MS. */
+/*
+ * Call do_due() for all transfers for which it is time.
+ * Returns the milliseconds until it is time for another one, at most WAIT_MS.
+ */
 static unsigned do_all_due(struct http *h, unsigned wait_ms)
 {
 	uint64_t now = (uint64_t)clock_now_ms();
@@ -312,7 +321,7 @@ static unsigned do_all_due(struct http *h, unsigned wait_ms)
 			continue;
 		}
 		do_due(h, t);
-		/* done() may have changed the list; what was due is so no more. */
+		/* done() may have changed the list. T is not due any more, so this loop ends. */
 		t = h->first;
 	}
 	return wait_ms;

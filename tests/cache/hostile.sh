@@ -80,7 +80,7 @@ fails "a server that forbids" '1 paths are in no cache' narinfo-403 xz
 fails "a NAR that is not there" "does not exist in its binary cache" no-nar xz
 fails "one bit of a NAR is another" 'hash mismatch importing path' flipped none
 fails "one bit of a compressed NAR is another" 'mismatch|bad (xz|gzip) data' flipped gzip
-fails "a shorter file" 'unable to download .*ends before its end' short none
+fails "a shorter file" 'unable to download .*the response ended early' short none
 fails "a longer file" 'is longer than [0-9]+ bytes' long none
 fails "a shorter file, of no known size" 'mismatch importing path|bad xz data' short-unsaid xz
 fails "a longer file, of no known size" 'unpacks to more than|bad xz data' long-unsaid xz
@@ -90,7 +90,7 @@ fails "an endless compressed file, of no known size" 'is longer than|something f
   endless-unsaid gzip
 fails "a bomb" 'unpacks to more than' bomb gzip
 fails "a wrong FileHash" 'file hash mismatch importing path' filehash xz
-fails "a wrong FileSize" 'ends before its end' filesize xz
+fails "a wrong FileSize" 'the response ended early' filesize xz
 fails "a wrong NarHash" 'hash mismatch importing path' narhash xz --any-signature
 fails "a NarSize that is larger" 'size mismatch importing path' other-size none --any-signature
 fails "a NarSize that is smaller" 'unpacks to more than' smaller-size xz --any-signature

@@ -209,7 +209,7 @@ static void answers_without_an_end_have_one(void **state)
 		enum http_result get;
 		const char *text;
 	} cases[] = {
-		{"part", HTTP_FAILED, "sends another part"},
+		{"part", HTTP_FAILED, "sent another part"},
 		{"error", HTTP_FAILED, "HTTP error 500"},
 		{"missing", HTTP_MISSING, ""},
 		{"redirect", HTTP_FAILED, "unable to "},
