@@ -121,14 +121,14 @@ int cache_file_open(int dirfd, const char *shown, const char *name, int *ret_fd,
 
 	if (cache_url_check_name(name, e) < 0)
 		return -1;
-	/* Links are followed: the directory is its owner's, who may keep its NARs elsewhere. */
+	/* Follow links: the directory is trusted, and its owner may keep the NARs elsewhere. */
 	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, "opening '%s/%s'", shown, name);
 	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_INPUT, "'%s/%s' is not a file", shown, name);
+		return err_set(e, ERR_INPUT, "'%s/%s' is not a regular file", shown, name);
 	*ret_fd = TAKE(fd, -1);
 	return 1;
 }

@@ -49,7 +49,7 @@ bool bytepipe_write(struct bytepipe *p, const void *data, size_t n)
 	}
 	size_t at = (p->head + p->len) % p->cap;
 	pthread_mutex_unlock(&p->lock);
-	/* What is free is the writer's alone. */
+	/* Without the lock: only the writer touches the free part of the buffer. */
 	size_t first = n < p->cap - at ? n : p->cap - at;
 	memcpy(p->data + at, data, first);
 	memcpy(p->data, (const char *)data + first, n - first);
@@ -113,7 +113,7 @@ static ssize_t on_read(void *ctx, void *data, size_t n, struct err *e)
 	if (n > p->len)
 		n = p->len;
 	pthread_mutex_unlock(&p->lock);
-	/* What is there is the reader's alone. */
+	/* Without the lock: only the reader touches the filled part of the buffer. */
 	first = n < p->cap - at ? n : p->cap - at;
 	memcpy(data, p->data + at, first);
 	memcpy((char *)data + first, p->data, n - first);

@@ -9,7 +9,7 @@
 
 #include "nar/base/banned.h"
 
-/* A path on the way from the root, and how far its references were followed. */
+/* A path whose references are being followed: the next one is refs.items[next_ref]. */
 struct frame {
 	const struct cache_entry *entry;
 	size_t next_ref;
@@ -18,12 +18,12 @@ struct frame {
 struct walk {
 	const struct cache_set *set;
 	struct strv *ret, *missing;
-	uint8_t *seen; /* for each of the set's entries */
-	struct frame *stack;
+	uint8_t *seen;       /* for each of the set's entries: 1: visited */
+	struct frame *stack; /* the way from the current root to the current path */
 	size_t n, cap;
 };
 
-/* PATH is a part of the closure: missing, or one whose references are to be followed. */
+/* Add PATH, a part of the closure: to the missing ones, or to the stack. Only once each. */
 static int visit(struct walk *w, const char *path, struct err *e)
 {
 	const struct cache_entry *x = cache_entry_of(w->set, path);
@@ -40,6 +40,7 @@ static int visit(struct walk *w, const char *path, struct err *e)
 	return 0;
 }
 
+/* Follow the references of all paths on the stack. A path is done after its references. */
 static int walk(struct walk *w, struct err *e)
 {
 	while (w->n) {

@@ -14,10 +14,10 @@
 struct compress {
 	enum compression compression;
 	struct nar_sink to;
-	struct archive *archive; /* NULL for none */
+	struct archive *archive; /* NULL: COMPRESSION_NONE */
 	struct hash_ctx hash;
 	uint64_t out_bytes;
-	struct err to_err; /* what TO said, while libarchive unwinds */
+	struct err to_err; /* error of `to`, kept while libarchive returns */
 };
 
 static int send_out(struct compress *c, const void *data, size_t n, struct err *e)
@@ -39,6 +39,7 @@ static la_ssize_t on_write(struct archive *a, void *ctx, const void *data, size_
 	return (la_ssize_t)n;
 }
 
+/* Set *E to the error of `to`, or else to libarchive's. */
 static int failed(struct compress *c, struct err *e)
 {
 	const char *text = archive_error_string(c->archive);
@@ -48,7 +49,7 @@ static int failed(struct compress *c, struct err *e)
 		return -1;
 	}
 	return err_set(e, ERR_SYSTEM, "compressing with %s: %s", compression_name(c->compression),
-		       text ? text : "it failed");
+		       text ? text : "failed without a message");
 }
 
 static int set_number(struct compress *c, const char *option, unsigned value, struct err *e)
@@ -57,7 +58,7 @@ static int set_number(struct compress *c, const char *option, unsigned value, st
 
 	snprintf(text, sizeof text, "%u", value);
 	if (archive_write_set_filter_option(c->archive, NULL, option, text) != ARCHIVE_OK)
-		return err_set(e, ERR_INPUT, "compression '%s' does not take the %s %u",
+		return err_set(e, ERR_INPUT, "compression '%s' does not accept the %s %u",
 			       compression_name(c->compression),
 			       str_eq(option, "threads") ? "number of threads" : "level", value);
 	return 0;
@@ -74,7 +75,7 @@ static int open_archive(struct compress *c, const struct compress_options *o, st
 	if (archive_write_add_filter(c->archive, compression_filter(c->compression)) != ARCHIVE_OK)
 		return err_set(e, ERR_INPUT, "this libarchive does not support %s",
 			       compression_name(c->compression));
-	/* No padding to whole blocks at the end. */
+	/* Do not pad the output to whole blocks. */
 	if (archive_write_set_format_raw(c->archive) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(c->archive, 1) != ARCHIVE_OK)
 		return failed(c, e);
@@ -82,7 +83,7 @@ static int open_archive(struct compress *c, const struct compress_options *o, st
 		return -1;
 	if (threads && o->threads > 1 && set_number(c, "threads", o->threads, e) < 0)
 		return -1;
-	/* A time in the header would make each output another one. */
+	/* A time in the header would make each output different. */
 	if (c->compression == COMPRESSION_GZIP &&
 	    archive_write_set_filter_option(c->archive, NULL, "timestamp", NULL) != ARCHIVE_OK)
 		return failed(c, e);
@@ -118,7 +119,7 @@ void compress_free(struct compress *c)
 	if (!c)
 		return;
 	int saved = errno;
-	/* Freeing would otherwise send what it still holds. */
+	/* Without an error, archive_write_free() would send what it still holds. */
 	if (c->archive && !err_is_set(&c->to_err))
 		err_set(&c->to_err, ERR_STOPPED, "given up");
 	archive_write_free(c->archive);

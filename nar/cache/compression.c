@@ -9,7 +9,10 @@
 
 #include "nar/base/banned.h"
 
-/* Suffixes: nothing reads them, but a cache that Nix fills too then has one name for one file. */
+/*
+ * The suffixes are Nix's. No reader needs them, but in a cache that Nix writes to as well, equal
+ * files get equal names.
+ */
 static const struct {
 	const char *name, *suffix;
 	int filter;

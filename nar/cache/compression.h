@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/cache/compression.h: the compressions that NARs in binary caches come in, by their names.
+ * nar/cache/compression.h: the compressions of NARs in binary caches, and their names.
  *
- * All is done by libarchive inside the process. Nix offers more, which are refused by name: `br`,
- * which libarchive has not; `grzip`, `lrzip` and `lzop`, for which it starts programs; `lzip`, of
- * which it does not always see the end, `lzma` and `compress`, which no cache is known to use.
+ * libarchive compresses and decompresses inside the process. Nix knows more compressions, which are
+ * refused by name:
+ * - `br`: libarchive does not have it
+ * - `grzip`, `lrzip` and `lzop`: libarchive starts programs for them
+ * - `lzip`: libarchive does not always see the end
+ * - `lzma` and `compress`: no cache is known to use them
  */
 #ifndef NAR_CACHE_COMPRESSION_H
 #define NAR_CACHE_COMPRESSION_H
@@ -23,12 +26,15 @@ enum compression {
 	COMPRESSION_COUNT
 };
 
-/* By Nix's name, as a narinfo or `?compression=` has it; "" is none. Unknown: *E says what is. */
+/*
+ * Find a compression by Nix's name, as in a narinfo or in `?compression=`; "" means none. The
+ * message for another name lists the known ones.
+ */
 int compression_parse(const char *name, enum compression *ret, struct err *e) MUST_CHECK;
 const char *compression_name(enum compression c);
-/* What Nix puts behind ".nar": ".xz", ".zst", ".bz2", ...; for some it is "". */
+/* Return what Nix puts after ".nar" in a file's name: ".xz", ".zst", ".bz2", ...; for some "". */
 const char *compression_suffix(enum compression c);
-/* The number libarchive has for it. */
+/* Return libarchive's number for the compression. */
 int compression_filter(enum compression c);
 
 #endif

@@ -16,18 +16,21 @@
 struct decompress {
 	enum compression compression;
 	struct nar_source from;
-	struct archive *archive; /* NULL for none */
+	struct archive *archive; /* NULL: COMPRESSION_NONE */
 	uint64_t max_bytes;
 	uint64_t in_bytes, out_bytes;
-	const char *block; /* decompressed, and not yet given to a reader */
+	const char *block; /* block_n decompressed bytes that were not yet read */
 	size_t block_n;
 	bool started, from_ended;
-	bool ended;          /* or broken: nothing comes any more */
-	struct err from_err; /* what FROM said, while libarchive unwinds */
+	bool ended;          /* at the end, or failed: no more bytes come */
+	struct err from_err; /* error of `from`, kept while libarchive returns */
 	char in[IN_BYTES];
 };
 
-/* 0: the end, for libarchive too. */
+/*
+ * Read more of `from` into `in`.
+ * Returns the number of bytes; 0: the end; -1: *E.
+ */
 static ssize_t read_in(struct decompress *d, struct err *e)
 {
 	ssize_t n = d->from_ended ? 0 : d->from.read(d->from.ctx, d->in, sizeof d->in, e);
@@ -53,7 +56,7 @@ static la_ssize_t on_read(struct archive *a, void *ctx, const void **ret)
 	return n;
 }
 
-/* What libarchive says, or what our own source said behind it. */
+/* Set *E to the error of `from`, or else to libarchive's. */
 static int failed(struct decompress *d, struct err *e)
 {
 	const char *text = archive_error_string(d->archive);
@@ -63,14 +66,14 @@ static int failed(struct decompress *d, struct err *e)
 		*e = d->from_err;
 		return -1;
 	}
-	/* A file that was cut: its words for the end are not the same for all filters. */
+	/* For a file that was cut, libarchive's message depends on the filter. */
 	return err_set(e, ERR_INPUT, "bad %s data: %s", compression_name(d->compression),
 		       text ? text : "decompression failed");
 }
 
 /*
- * archive_read_append_filter(), which would do without bidding, crashes with some of them in
- * libarchive 3.6.
+ * With these, libarchive chooses the filter by the first bytes. archive_read_append_filter() would
+ * set it, but crashes with some filters in libarchive 3.6.
  */
 static int (*const supports[COMPRESSION_COUNT])(struct archive *) = {
 	[COMPRESSION_XZ] = archive_read_support_filter_xz,
@@ -85,7 +88,7 @@ static int open_archive(struct decompress *d, struct err *e)
 	d->archive = archive_read_new();
 	if (!d->archive)
 		return err_memory(e);
-	/* A warning means that libarchive would start a program for it. */
+	/* ARCHIVE_WARN means that libarchive would start a program to decompress. */
 	if (supports[d->compression](d->archive) != ARCHIVE_OK)
 		return err_set(e, ERR_INPUT, "this libarchive does not support %s",
 			       compression_name(d->compression));
@@ -120,7 +123,10 @@ void decompress_free(struct decompress *d)
 	errno = saved;
 }
 
-/* Reads the first bytes of FROM, so not before somebody wants some. */
+/*
+ * Open the stream. This reads the first bytes of `from`, so it is called at the first read only.
+ * Returns 1; 0: the stream contains no bytes; -1: *E.
+ */
 static int start(struct decompress *d, struct err *e)
 {
 	struct archive_entry *entry;
@@ -132,8 +138,9 @@ static int start(struct decompress *d, struct err *e)
 	if (rc == ARCHIVE_EOF)
 		return 0;
 	/*
-	 * Filters bid by the first bytes: data that is of none comes as it is, and what is packed
-	 * twice would be unpacked twice. The last filter is the one that reads from us.
+	 * There must be two filters: the wanted one, and the one that reads from on_read(). One:
+	 * the first bytes are not of this compression, and libarchive would pass them on as they
+	 * are. Three: they are compressed twice, and libarchive would decompress both.
 	 */
 	if (rc == ARCHIVE_OK && archive_filter_count(d->archive) != 2)
 		return err_set(e, ERR_INPUT, "bad %s data: it is %s",
@@ -143,12 +150,15 @@ static int start(struct decompress *d, struct err *e)
 	return rc == ARCHIVE_OK ? 1 : failed(d, e);
 }
 
-/* The filter is through: has it read all that there is? */
+/*
+ * Check, at the end of the filter's stream, that `from` ends as well.
+ * Returns 0; -1: *E.
+ */
 static int end(struct decompress *d, struct err *e)
 {
 	int64_t used = archive_filter_bytes(d->archive, -1);
 
-	/* Where a stream may end, some filters take an error of the source for the end. */
+	/* If a stream may end here, some filters take an error of the source for its end. */
 	if (err_is_set(&d->from_err))
 		return failed(d, e);
 	d->ended = true;
@@ -207,7 +217,7 @@ int decompress_block(struct decompress *d, const void **ret_data, size_t *ret_n,
 	}
 	if (*ret_n > d->max_bytes - d->out_bytes) {
 		d->ended = true;
-		return err_set(e, ERR_LIMIT, "it unpacks to more than %" PRIu64 " bytes",
+		return err_set(e, ERR_LIMIT, "the file unpacks to more than %" PRIu64 " bytes",
 			       d->max_bytes);
 	}
 	d->out_bytes += *ret_n;

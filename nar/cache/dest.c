@@ -27,13 +27,13 @@ struct cache_dest {
 	struct cache_url url;
 	int dirfd; /* of a file: cache, or -1 */
 	struct http *http;
-	bool global;
+	bool global; /* libcurl's global state is initialised */
 };
 
 struct cache_upload {
 	struct cache_dest *dest;
 	int fd;
-	char name[TEMPORARY_MAX]; /* in the cache's directory; "": it has none */
+	char name[TEMPORARY_MAX]; /* temporary name in the cache's directory; "": none */
 };
 
 /* ---- HTTP, one transfer at a time ---- */
@@ -60,7 +60,10 @@ static void on_done(struct http_transfer *t, enum http_result r)
 	c->result = r;
 }
 
-/* 1: done; 0: it is not there; -1: *E. */
+/*
+ * Run the transfer of file NAME.
+ * Returns 1: done; 0: there is no such file; -1: *E.
+ */
 static int call(struct cache_dest *d, const char *name, struct call *c, struct err *e)
 {
 	scoped_free char *url = NULL, *shown = NULL;
@@ -90,7 +93,7 @@ static int call(struct cache_dest *d, const char *name, struct call *c, struct e
 	return c->result == HTTP_OK;
 }
 
-/* As Nix says of what it uploads. */
+/* Return the Content-Type that Nix gives a file of this name when it uploads one. */
 static const char *type_of(const char *name)
 {
 	return str_ends(name, ".narinfo")                        ? "text/x-nix-narinfo"
@@ -130,9 +133,10 @@ static int temporary_name(char name[TEMPORARY_MAX], struct err *e)
 }
 
 /*
- * A new file in DIRFD (SHOWN for messages), without a name where the file system can do that: then
- * nothing of it is left, whoever is killed. Else NAME is one that nobody takes for a file of a
- * cache.
+ * Create a file in DIRFD, whose path for messages is SHOWN. If the file system supports it, the
+ * file has no name (NAME is ""), and nothing is left of it if this process is killed. Else NAME is
+ * a temporary name that no file of a cache has.
+ * Returns the descriptor; -1: *E.
  */
 static int new_temporary(int dirfd, const char *shown, char name[TEMPORARY_MAX], struct err *e)
 {
@@ -154,7 +158,7 @@ static int new_temporary(int dirfd, const char *shown, char name[TEMPORARY_MAX],
 	return err_sys(e, "creating a temporary file in '%s'", shown);
 }
 
-/* For what is sent from it, and needs no name. */
+/* Create a file without a name in TMPDIR, to be uploaded from there. */
 static int new_nameless(struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -171,7 +175,10 @@ static int new_nameless(struct err *e)
 	return fd;
 }
 
-/* Give FD, which has none, a NAME of a temporary file; others may be replaced by rename(2) only. */
+/*
+ * Give FD, a file without a name, a temporary name. linkat(2) cannot give it its final name, which
+ * may exist: only rename(2) replaces a file.
+ */
 static int give_name(struct cache_dest *d, int fd, char name[TEMPORARY_MAX], struct err *e)
 {
 	char self[32];
@@ -191,7 +198,7 @@ static int give_name(struct cache_dest *d, int fd, char name[TEMPORARY_MAX], str
 	return -1;
 }
 
-/* Give the temporary file its name; directories on the way are made. */
+/* Rename the temporary file to NAME, and create the directories in NAME. */
 static int publish_file(struct cache_dest *d, const char *temporary, const char *name,
 			struct err *e)
 {
@@ -235,7 +242,7 @@ int cache_upload_commit(struct cache_upload *u, const char *name, struct err *e)
 		return -1;
 	if (!u->dest->url.is_file) {
 		if (fstat(u->fd, &st) < 0)
-			return err_sys(e, "looking at a temporary file");
+			return err_sys(e, "getting status of the file to upload as '%s'", name);
 		return put_http(u->dest, name, NULL, u->fd, (uint64_t)st.st_size, e);
 	}
 	if (!u->name[0] && give_name(u->dest, u->fd, u->name, e) < 0)
@@ -263,6 +270,7 @@ void cache_upload_free(struct cache_upload *u)
 
 /* ---- the cache ---- */
 
+/* Do cache_dest_compare() for a file: cache. */
 static int compare_file(struct cache_dest *d, const char *name, uint64_t size_bytes,
 			const struct hash *sha256, struct err *e)
 {
@@ -277,7 +285,7 @@ static int compare_file(struct cache_dest *d, const char *name, uint64_t size_by
 	if (rc <= 0)
 		return rc < 0 ? -1 : CACHE_NONE;
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, "looking at '%s/%s'", d->url.shown, name);
+		return err_sys(e, "getting status of '%s/%s'", d->url.shown, name);
 	if ((uint64_t)st.st_size != size_bytes)
 		return CACHE_DAMAGED;
 	if (!sha256)
@@ -360,7 +368,7 @@ const char *cache_dest_param(const struct cache_dest *d, const char *name)
 	return cache_url_param(&d->url, name);
 }
 
-/* The length of what IS and WHOLE have in common at their beginning. */
+/* Return how many bytes at the start of IS and of WHOLE are equal. */
 static size_t common(const struct buf *is, const struct buf *whole)
 {
 	size_t n = 0;
@@ -371,9 +379,9 @@ static size_t common(const struct buf *is, const struct buf *whole)
 }
 
 /*
- * Whether IS is what is left of WHOLE after an upload was cut off: its beginning, perhaps with
- * bytes behind it that never reached the disk and are read as zeros. Not another cache's, be that
- * damaged or not; and without its line feed, WHOLE is as good.
+ * Tell whether IS is the rest of an upload of WHOLE that was cut off: the start of WHOLE, perhaps
+ * followed by zeroes for bytes that never reached the disk. A text of another store directory, even
+ * a damaged one, is not; nor is WHOLE without its line feed, which is complete enough.
  */
 static bool is_cut(const struct buf *is, const struct buf *whole)
 {
@@ -386,14 +394,14 @@ static bool is_cut(const struct buf *is, const struct buf *whole)
 	return n == is->len;
 }
 
-/* Make B, whose last line was cut off, end with the line before that. */
+/* Remove the last line of B, which was cut off and has no line feed. */
 static void drop_last_line(struct buf *b)
 {
 	while (b->len && b->data[b->len - 1] != '\n')
 		b->data[--b->len] = '\0';
 }
 
-/* Is B, what the cache's nix-cache-info contains, of our store directory? */
+/* Check that B, the contents of nix-cache-info, is valid and of our store directory. */
 static int check_text(struct cache_dest *d, const struct buf *b, struct err *e)
 {
 	scoped_cacheinfo struct cacheinfo info = {0};
@@ -403,14 +411,14 @@ static int check_text(struct cache_dest *d, const struct buf *b, struct err *e)
 	return cacheinfo_check(&info, d->url.shown, d->o.store_dir, e);
 }
 
-/* Is it a cache of our store directory? Make it one where it is none yet. */
+/* Check that the cache is of our store directory. Write nix-cache-info if it is missing or cut. */
 static int check_info(struct cache_dest *d, struct err *e)
 {
 	static const char name[] = "nix-cache-info";
 	scoped_buf struct buf b = BUF_INIT(CACHEINFO_MAX_BYTES), ours = BUF_INIT(PATH_MAX + 64);
 	int rc = cache_dest_get(d, name, &b, e);
 
-	/* No more than Nix writes. */
+	/* Nix writes no more than this line. */
 	if (rc < 0 || buf_addf(&ours, e, "StoreDir: %s\n", d->o.store_dir) < 0)
 		return -1;
 	if (rc == 0)
@@ -423,7 +431,7 @@ static int check_info(struct cache_dest *d, struct err *e)
 		return 0;
 	if (common(&b, &ours) < ours.len || b.data[b.len - 1] == '\n')
 		return -1;
-	/* Of our store directory, and with more lines, of which the last was cut off. */
+	/* It is of our store directory and contains more lines, of which the last was cut off. */
 	err_clear(e);
 	drop_last_line(&b);
 	if (check_text(d, &b, e) < 0)

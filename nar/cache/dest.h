@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/cache/dest.h: a binary cache that is written to.
+ * nar/cache/dest.h: write to a binary cache.
  */
 #ifndef NAR_CACHE_DEST_H
 #define NAR_CACHE_DEST_H
@@ -12,39 +12,42 @@
 struct cache_dest;
 
 /*
- * Open a cache for writing: `file://` (the directory is made) or HTTP, by PUT. A nix-cache-info is
- * written where there is none, and where an upload of one was cut off. Of O, what concerns
- * signatures, caches and NARs does not count. NULL: *E.
+ * Open a cache for writing: `file://`, whose directory is created, or HTTP, by PUT. Writes
+ * nix-cache-info if there is none, or if an upload of it was cut off. In O, trusted, any_signature,
+ * nars and paths_max are not used. NULL: *E.
  */
 struct cache_dest *cache_dest_open(const char *url, const struct cache_options *o,
 				   struct err *e) MUST_CHECK;
 const char *cache_dest_url(const struct cache_dest *d); /* without a password and parameters */
-/* The value of a parameter of its URL ("compression", "secret-key", ...), decoded; NULL: none. */
+/* Return a parameter of the URL ("compression", "secret-key", ...), decoded; NULL: none. */
 const char *cache_dest_param(const struct cache_dest *d, const char *name);
 
-/* A file that should be in the cache, compared with what is there. */
+/* How the file in the cache compares with the file that should be there. */
 enum cache_likeness {
 	CACHE_NONE,    /* there is no such file */
-	CACHE_DAMAGED, /* it has another size or hash: an upload was cut off, or a disk failed */
-	CACHE_UNSAID,  /* it is there, and the server says neither its size nor its hash */
-	CACHE_SAME,    /* its size is right, and so is its hash where the server says one */
+	CACHE_DAMAGED, /* its size or hash is wrong: an upload was cut off, or a disk failed */
+	CACHE_UNSAID,  /* it exists, but the server gives neither its size nor its hash */
+	CACHE_SAME,    /* its size is right, and its hash is right or not known */
 };
 /*
- * Compare file NAME, relative to the cache's URL, with its size and, where that is known, its
- * SHA-256 (else NULL). Of `file:` the contents are hashed; of HTTP the headers of an answer to
- * HEAD count. Returns an enum cache_likeness; -1: *E.
+ * Compare file NAME, relative to the cache's URL, with the size and the SHA-256 (or NULL) that it
+ * should have. In a `file:` cache the contents are hashed; with HTTP the answer to HEAD is used.
+ * Returns an enum cache_likeness; -1: *E.
  */
 int cache_dest_compare(struct cache_dest *d, const char *name, uint64_t size_bytes,
 		       const struct hash *sha256, struct err *e) MUST_CHECK;
-/* Read a small file, of at most B's maximum. Returns 1; 0: there is none of this name; -1: *E. */
+/*
+ * Append the contents of a small file, up to B's maximum, to B.
+ * Returns 1; 0: there is no file of this name; -1: *E.
+ */
 int cache_dest_get(struct cache_dest *d, const char *name, struct buf *b, struct err *e) MUST_CHECK;
-/* Make or replace a file: whole, or not at all. */
+/* Create or replace a file: completely, or not at all. */
 int cache_dest_put(struct cache_dest *d, const char *name, const void *data, size_t n,
 		   struct err *e) MUST_CHECK;
 /*
- * A power cut leaves no file of a file: cache cut, as contents are on the disk before they get
- * their name. After this call, files that have their name by now keep it, too: to be called before
- * a file that tells of others is put.
+ * Write the names of all files that were put into a `file:` cache to the disk. The contents are
+ * written before a file gets its name, so that no power cut leaves a cut file. Call this before
+ * putting a file that refers to others, so that none of these is missing after a power cut.
  */
 int cache_dest_settle(struct cache_dest *d, struct err *e) MUST_CHECK;
 void cache_dest_free(struct cache_dest *d); /* NULL is fine */
@@ -56,21 +59,22 @@ static inline void scope_cache_dest(struct cache_dest **d)
 #define scoped_cache_dest __attribute__((cleanup(scope_cache_dest), unused))
 
 /*
- * The same for a large file, whose name may depend on its contents:
+ * Put a large file, whose name may depend on its contents:
  *
  *	u = cache_upload_new(d, e);
  *	... write to cache_upload_fd(u) ...
  *	cache_upload_commit(u, name, e);
  *
- * It is written to the cache's own directory, or for HTTP to one in TMPDIR; where the file system
- * can do that, to a file without a name, of which nothing is left if this process is killed.
+ * The file is written to the cache's own directory, or for HTTP to TMPDIR. If the file system
+ * supports it, the file has no name until it is committed. Nothing is left of it then if this
+ * process is killed.
  */
 struct cache_upload;
 
 struct cache_upload *cache_upload_new(struct cache_dest *d, struct err *e) MUST_CHECK;
-int cache_upload_fd(const struct cache_upload *u); /* stays the upload's */
+int cache_upload_fd(const struct cache_upload *u); /* the upload closes it */
 int cache_upload_commit(struct cache_upload *u, const char *name, struct err *e) MUST_CHECK;
-/* Removes what was not committed. NULL is fine. */
+/* Free U, and remove its file if it was not committed. NULL is fine. */
 void cache_upload_free(struct cache_upload *u);
 
 static inline void scope_cache_upload(struct cache_upload **u)

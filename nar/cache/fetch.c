@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * NARs. The caller's thread gives items to workers, drives all transfers and fills the workers'
- * pipes. A worker pulls: its consumer reads from the verifier, that from the decompressor, that
- * from the pipe. A transfer whose pipe is full is paused, so that memory has a bound; one that
- * breaks and goes on elsewhere in the file is the same stream of bytes to the worker.
+ * Theory of operation: cache_fetch()
  *
- * Who touches what: `state` under the lock, the item and `err` by the worker while it is RUNNING,
- * else by the caller's thread, which alone touches the transfer.
+ * The caller's thread gives items to workers, drives all transfers and fills the workers' pipes. A
+ * worker is a thread that calls consume(), which reads from the verifier, which reads from the
+ * decompressor, which reads from the pipe. A transfer whose pipe is full is paused, so that memory
+ * is bounded. A transfer that breaks and is resumed is one stream of bytes to the worker.
+ *
+ * `state` is protected by the lock. While a worker is RUNNING, it alone touches its item, except
+ * file_bytes, which is atomic, and its `err`; else the caller's thread does. Only the caller's
+ * thread touches the transfer.
  */
 #include "nar/cache/cache.h"
 
@@ -27,33 +30,33 @@
 struct worker {
 	struct fetch *fetch;
 	pthread_t thread;
-	bool started; /* the thread */
+	bool started; /* `thread` exists */
 	enum { IDLE, RUNNING, FINISHED, QUIT } state;
 	struct cache_item *item;
 	struct bytepipe pipe;
 	struct http_transfer t;
-	bool asked; /* for the file of this item */
+	bool asked; /* ask() was called for this item */
 	char *url, *shown;
-	int fd; /* of a file: cache's file */
+	int fd; /* the file, in a file: cache; -1: the file comes by the pipe */
 	struct err err;
-	bool source_failed; /* not the consumer */
+	bool source_failed; /* the cache failed, not the consumer */
 };
 
 struct fetch {
 	struct cache_set *set;
 	struct cache_item **queue; /* the items of this pass, the largest first */
-	size_t n, head, n_done;
-	uint64_t bytes_done; /* of the items that have ended */
+	size_t n, head, n_done;    /* of the queue; the next item; items done in all passes */
+	uint64_t bytes_done;       /* of the items that are done */
 	struct worker *workers;
 	size_t n_workers;
-	struct cache_item **failed; /* for another cache */
+	struct cache_item **failed; /* items to be tried at another cache, in the next pass */
 	struct err *failed_errs;
 	size_t n_failed;
-	const struct cache_item **active;
+	const struct cache_item **active; /* for progress() */
 	pthread_mutex_t lock;
-	pthread_cond_t more;
-	bool stop; /* atomic: workers are to fail */
-	struct err err;
+	pthread_cond_t more; /* the state of a worker has changed */
+	bool stop;           /* atomic: workers must fail */
+	struct err err;      /* why the whole fetch fails */
 };
 
 static uint64_t file_bytes_of(const struct cache_item *item)
@@ -94,8 +97,8 @@ static ssize_t on_file_read(void *ctx, void *data, size_t n, struct err *e)
 }
 
 /*
- * The consumer did not like what it read. Is that what the cache promised? If not, it is the
- * cache's fault, and another one may do better.
+ * Read the rest of a NAR that the consumer refused, so that it is verified. If it is not the NAR
+ * that the narinfo describes, the cache failed, not the consumer, and another cache may help.
  */
 static void look_for_fault(const struct nar_source *nar)
 {
@@ -207,7 +210,7 @@ static void on_done(struct http_transfer *t, enum http_result r)
 	bytepipe_end(&w->pipe, r == HTTP_OK ? NULL : &t->err);
 }
 
-/* The worker wants bytes. */
+/* Start the transfer of the file that W wants to read. */
 static void ask(struct worker *w)
 {
 	const struct narinfo *n = &w->item->info->info;
@@ -238,7 +241,7 @@ static void ask(struct worker *w)
 
 /* ---- giving and taking items ---- */
 
-/* 1: W has something to do; 0: its item has failed at once, for another cache; -1: *E. */
+/* Open the file of W's item if its cache is a file: cache. */
 static int open_source(struct worker *w, struct err *e)
 {
 	const struct cache_info *info = w->item->info;
@@ -253,7 +256,7 @@ static int open_source(struct worker *w, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-/* Another cache than that of ITEM may have it. */
+/* Tell whether a cache after the one of ITEM can be asked. */
 static bool has_other(const struct fetch *f, const struct cache_item *item)
 {
 	for (size_t i = item->info->cache + 1; i < f->set->n_caches; i++)
@@ -262,6 +265,7 @@ static bool has_other(const struct fetch *f, const struct cache_item *item)
 	return false;
 }
 
+/* End the whole fetch because of WHY: no more items, and the workers' reads fail. */
 static void stop(struct fetch *f, const struct err *why)
 {
 	const struct err stopped = {ERR_STOPPED, 0, "stopped"};
@@ -276,7 +280,7 @@ static void stop(struct fetch *f, const struct err *why)
 	}
 }
 
-/* W's item has ended: take it from W. */
+/* Take W's item, which has ended, from W: done, to be tried at another cache, or a failure. */
 static void take_result(struct worker *w)
 {
 	struct fetch *f = w->fetch;
@@ -315,7 +319,7 @@ static void give_item(struct worker *w)
 	set_state(w, RUNNING);
 }
 
-/* Look after W. Is it at work? */
+/* Do all that W needs: a new item, its transfer. Returns true if W has work. */
 static bool serve(struct worker *w)
 {
 	struct fetch *f = w->fetch;
@@ -329,7 +333,7 @@ static bool serve(struct worker *w)
 		give_item(w);
 		state = state_of(w);
 	}
-	/* FINISHED: a short one has ended already, and is for the next time. */
+	/* FINISHED: the new item has ended already; the next call takes its result. */
 	if (state != RUNNING)
 		return state == FINISHED;
 	if (w->fd < 0 && !w->asked && !f->stop && bytepipe_begun(&w->pipe))
@@ -358,7 +362,7 @@ static int tell(struct fetch *f, bool now, struct err *e)
 	return cache_tell(f->set, now, e);
 }
 
-/* Consume all that is in the queue. */
+/* Fetch all items in the queue, and have them consumed. */
 static void run(struct fetch *f)
 {
 	struct err why = ERR_INIT;
@@ -369,7 +373,7 @@ static void run(struct fetch *f)
 
 		for (size_t i = 0; i < f->n_workers; i++)
 			busy |= serve(&f->workers[i]);
-		/* When it is told to stop: once. */
+		/* Not after stop(): progress() is not asked again. */
 		if (!f->stop && tell(f, f->n_done != before, &why) < 0) {
 			stop(f, &why);
 			err_clear(&why);
@@ -385,7 +389,10 @@ static void run(struct fetch *f)
 
 /* ---- another cache ---- */
 
-/* Put what failed, and another cache has too, into the queue again. */
+/*
+ * Fill the queue with the items that failed, each with the narinfo of another cache. An item that
+ * no other cache has is an error.
+ */
 static int find_others(struct fetch *f, struct err *e)
 {
 	scoped_free struct cache_entry **entries =
@@ -446,7 +453,7 @@ static int begin(struct fetch *f, struct cache_item *items, size_t n, struct err
 		p->bytes += file_bytes_of(&items[i]);
 		f->queue[f->n++] = &items[i];
 	}
-	/* The longest work must not be what begins last. */
+	/* The largest first, so that the longest work does not begin last. */
 	qsort(f->queue, f->n, sizeof *f->queue, larger_first);
 	while (f->n_workers < n && f->n_workers < f->set->o.nars) {
 		struct worker *w = &f->workers[f->n_workers++];

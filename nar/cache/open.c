@@ -20,14 +20,14 @@ const char *cache_trouble(const struct cache_set *s)
 	return err_is_set(&s->trouble) ? s->trouble.msg : NULL;
 }
 
-/* nix-cache-info of one cache, while it comes. */
+/* The transfer of one cache's nix-cache-info. */
 struct opening {
 	struct http_transfer t;
 	struct cache *cache;
 	struct buf body;
 	char *url, *shown;
 	enum http_result result;
-	size_t *running;
+	size_t *running; /* how many transfers of the set still run */
 };
 
 static int on_info_data(struct http_transfer *t, const void *data, size_t n, struct err *e)
@@ -124,7 +124,7 @@ static int read_infos(struct cache_set *s, struct opening *openings, struct err 
 	return 0;
 }
 
-/* Also where caches of the same priority stay in their order. */
+/* Sort the caches by priority, stably: caches of equal priority keep their order. */
 static void sort_caches(struct cache_set *s)
 {
 	for (size_t i = 1; i < s->n_caches; i++) {
@@ -148,7 +148,9 @@ static int init_cache(struct cache *c, const char *url, struct err *e)
 		return -1;
 	text = cache_url_param(&c->url, "priority");
 	if (text && !num_parse_u64(text, strlen(text), 1000000, &n))
-		return err_set(e, ERR_INPUT, "binary cache '%s' has a bad priority: '%s'",
+		return err_set(e, ERR_INPUT,
+			       "binary cache '%s': priority is '%s' instead of a number of at most "
+			       "1000000",
 			       c->url.shown, text);
 	if (text)
 		c->priority = (unsigned)n;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Narinfos. A query is a list of entries that grows while answers come, as those of a closure name
- * more; its head is asked for as long as there are slots. So the time that it takes is that of the
- * longest way through the references, whatever their number.
+ * Theory of operation: cache_query()
  *
- * An entry is asked of one cache after the other until one has it.
+ * A query is a queue of entries (store paths). It grows while answers arrive, because the narinfos
+ * of a closure name more paths. As long as a slot is free, the next entry is asked for. So a query
+ * takes as many round trips as the longest chain of references is long, whatever the number of
+ * paths.
+ *
+ * For each entry, the caches are asked one after the other until one has it.
  */
 #include "nar/cache/cache.h"
 
@@ -19,7 +22,7 @@
 
 struct query;
 
-/* One narinfo on its way. */
+/* The transfer of one narinfo. */
 struct slot {
 	struct http_transfer t;
 	struct query *query;
@@ -31,12 +34,13 @@ struct slot {
 struct query {
 	struct cache_set *set;
 	unsigned flags;
-	bool again; /* only the same NAR, from another cache */
+	bool again; /* cache_query_again(): accept only narinfos of the same NAR */
 	struct cache_entry **queue;
-	size_t n, cap, head, answered;
+	size_t n, cap, head; /* of the queue; queue[head] is asked for next */
+	size_t answered;
 	struct slot *slots; /* CACHE_SLOTS of them */
-	size_t n_busy;
-	struct err err; /* what ends the query */
+	size_t n_busy;      /* slots in use */
+	struct err err;     /* why the query ends early */
 };
 
 /* ---- entries ---- */
@@ -45,12 +49,13 @@ static size_t bucket_of(const struct cache_set *s, const char *hash)
 {
 	size_t h = 0;
 
-	/* The hash part is one already. */
+	/* 13 digits are 65 bits of the hash part, which is random already. */
 	for (int i = 0; i < 13; i++)
 		h = h * 31 + (unsigned char)hash[i];
 	return h & (s->n_buckets - 1);
 }
 
+/* Find the entry of the path with this base name. */
 static struct cache_entry *find(const struct cache_set *s, const char *base)
 {
 	if (!s->n_buckets)
@@ -95,7 +100,7 @@ static struct cache_entry *add(struct cache_set *s, const char *base, struct err
 	struct cache_entry *x;
 
 	if (s->n_entries >= s->o.paths_max) {
-		err_set(e, ERR_LIMIT, "caches are asked for more than %u store paths",
+		err_set(e, ERR_LIMIT, "binary caches are asked for more than %u store paths",
 			s->o.paths_max);
 		return NULL;
 	}
@@ -150,8 +155,9 @@ const struct cache_info *cache_find(const struct cache_set *s, const char *path)
 	return &x->found->public;
 }
 
-/* ---- the list of a query ---- */
+/* ---- the queue of a query ---- */
 
+/* Add X to the queue, unless the query contains it already. */
 static int want_entry(struct query *q, struct cache_entry *x, struct err *e)
 {
 	if (x->query == q->set->queries)
@@ -172,13 +178,13 @@ static int want(struct query *q, const char *base, struct err *e)
 	return x ? want_entry(q, x, e) : -1;
 }
 
-/* Is what refers to BASE reason to ask for that? */
+/* Tell whether the query also asks for BASE, to which a narinfo refers. */
 static bool follows(const struct query *q, const char *base)
 {
 	return q->flags & CACHE_CLOSURE || (q->flags & CACHE_DERIVATIONS && str_ends(base, ".drv"));
 }
 
-/* An entry has its answer. */
+/* Note that X has its final answer, and add its references to the queue. */
 static int answered(struct query *q, struct cache_entry *x, struct err *e)
 {
 	q->answered++;
@@ -194,7 +200,10 @@ static int answered(struct query *q, struct cache_entry *x, struct err *e)
 
 /* ---- answers ---- */
 
-/* 1: it is; 0: it is not, which is noted; -1: *E. */
+/*
+ * Check whether narinfo N of cache C can be trusted. *RET_CA: only because of its CA field.
+ * Returns 1: it can; 0: it cannot, which is noted; -1: *E.
+ */
 static int is_trusted(struct query *q, const struct cache *c, const struct narinfo *n, bool *ret_ca,
 		      struct err *e)
 {
@@ -216,12 +225,16 @@ static int is_trusted(struct query *q, const struct cache *c, const struct narin
 	return rc;
 }
 
-/* Another cache's word for the same path: does it mean the same NAR? */
+/* Tell whether two caches' narinfos of a path describe the same NAR. */
 static bool is_same(const struct narinfo *a, const struct narinfo *b)
 {
 	return a->nar_size_bytes == b->nar_size_bytes && hash_equal(&a->nar_hash, &b->nar_hash);
 }
 
+/*
+ * Make N, from cache C, the newest answer of X.
+ * Returns 1; -1: *E.
+ */
 static int keep(struct query *q, struct cache_entry *x, const struct cache *c, struct narinfo *n,
 		bool by_ca, struct err *e)
 {
@@ -239,7 +252,10 @@ static int keep(struct query *q, struct cache_entry *x, const struct cache *c, s
 	return 1;
 }
 
-/* The narinfo of X that C has. 1: it is taken; 0: it is no use, which is noted; -1: *E. */
+/*
+ * Parse and check BODY, the narinfo of X in cache C. WHAT is its URL for messages.
+ * Returns 1: it is the newest answer of X; 0: it cannot be used, which is noted; -1: *E.
+ */
 static int accept(struct query *q, struct cache_entry *x, const struct cache *c,
 		  const struct buf *body, const char *what, struct err *e)
 {
@@ -257,7 +273,8 @@ static int accept(struct query *q, struct cache_entry *x, const struct cache *c,
 		return 0;
 	}
 	if (!str_eq(n.store_path, x->path)) {
-		cache_note(&q->set->o, "'%s' is of '%s', not of '%s'", what, n.store_path, x->path);
+		cache_note(&q->set->o, "narinfo '%s' describes '%s' instead of '%s'", what,
+			   n.store_path, x->path);
 		return 0;
 	}
 	if (q->again && x->found && !is_same(&n, &x->found->public.info))
@@ -278,9 +295,7 @@ static void slot_clear(struct query *q, struct slot *s)
 	q->n_busy--;
 }
 
-/*
- * Cache number CACHE is not asked any more: what waits for its answer is asked of the next one.
- */
+/* Ask the next caches for all entries that wait for cache number CACHE, which has failed. */
 static void leave_cache(struct query *q, size_t cache)
 {
 	for (size_t i = 0; i < CACHE_SLOTS && !err_is_set(&q->err); i++) {
@@ -293,7 +308,7 @@ static void leave_cache(struct query *q, size_t cache)
 	}
 }
 
-/* X could not be asked for. STATUS is 0 where there was no answer at all. */
+/* Note that X's cache failed to answer with WHY, which is cleared. STATUS 0: no answer at all. */
 static void failed(struct query *q, const struct cache_entry *x, long status, struct err *why)
 {
 	struct cache *c = &q->set->caches[x->cache];
@@ -317,7 +332,7 @@ static void on_done(struct http_transfer *t, enum http_result r)
 	struct cache *c = &q->set->caches[cache];
 	int rc = 0;
 
-	/* Answers that came together with the one that ended the query. */
+	/* The query has ended already; this answer came in the same step. */
 	if (err_is_set(&q->err)) {
 		slot_clear(q, s);
 		return;
@@ -396,7 +411,7 @@ static int ask_file(struct query *q, struct cache_entry *x, const struct cache *
 	return rc ? accept(q, x, c, &body, what, e) : 0;
 }
 
-/* Ask the cache that is X's turn, or the next that can be asked. There is a free slot. */
+/* Ask cache number x->cache, or the next one that can be asked, for X. There is a free slot. */
 static void ask(struct query *q, struct cache_entry *x)
 {
 	struct cache_set *s = q->set;
@@ -424,6 +439,7 @@ static void ask(struct query *q, struct cache_entry *x)
 	(void)answered(q, x, &q->err);
 }
 
+/* Ask for the next entry of the queue, unless its answer is known. */
 static int next(struct query *q, struct err *e)
 {
 	struct cache_entry *x = q->queue[q->head++];
@@ -463,7 +479,7 @@ static int finish(struct query *q, int rc)
 	for (size_t i = 0; q->slots && i < CACHE_SLOTS; i++)
 		if (q->slots[i].entry)
 			slot_clear(q, &q->slots[i]);
-	/* What was not answered is not known. */
+	/* An entry without an answer is asked for anew by a later query. */
 	for (size_t i = 0; i < q->n; i++)
 		if (q->queue[i]->state == ENTRY_ASKED)
 			q->queue[i]->state = ENTRY_NEW;

@@ -25,15 +25,15 @@ void cache_url_done(struct cache_url *u)
 	*u = (struct cache_url){0};
 }
 
-/* Not with TEXT in it: there may be a password in that. */
+/* Set *E without showing the URL, which may contain a password. */
 static int bad(const char *why, struct err *e)
 {
-	return err_set(e, ERR_INPUT,
-		       "the URL of a binary cache %s; it is file:///dir, http://.. or https://..",
-		       why);
+	return err_set(
+		e, ERR_INPUT,
+		"the URL of a binary cache %s; expected file:///dir, http://.. or https://..", why);
 }
 
-/* The LEN bytes at S with their %xx taken off. */
+/* Return the LEN bytes at S with each %xx decoded, on the heap. NULL: *E. */
 static char *decode(const char *s, size_t len, struct err *e)
 {
 	scoped_free char *ret = str_ndup(s, len, e);
@@ -46,7 +46,7 @@ static char *decode(const char *s, size_t len, struct err *e)
 
 		if (c == '%') {
 			if (len - i < 3 || !base16_decode(s + i + 1, 2, &c, 1) || c == 0) {
-				bad("has a bad '%' in it", e);
+				bad("contains '%00', or a '%' without two hexadecimal digits", e);
 				return NULL;
 			}
 			i += 2;
@@ -96,7 +96,7 @@ static int parse_file(struct cache_url *u, struct err *e)
 	if (str_starts(path, "localhost/"))
 		path += strlen("localhost");
 	if (*path != '/')
-		return bad(*path ? "of the scheme file: has a host in it" : "has no directory", e);
+		return bad(*path ? "names a host after 'file:'" : "names no directory", e);
 	u->dir = decode(path, strlen(path), e);
 	if (!u->dir)
 		return -1;
@@ -135,13 +135,13 @@ static int parse(const char *text, struct cache_url *u, struct err *e)
 	size_t len = strcspn(text, "?");
 
 	if (strchr(text, '#'))
-		return bad("has a '#' in it", e);
+		return bad("contains a '#'", e);
 	for (const char *p = text; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 0x7f)
-			return bad("has a blank or a control byte in it", e);
+			return bad("contains a blank or a control byte", e);
 	u->is_file = strncasecmp(text, "file://", 7) == 0;
 	if (!u->is_file && !cache_url_is_absolute(text))
-		return bad("is of no scheme that is known", e);
+		return bad("is of an unknown scheme", e);
 	if (text[len] == '?' && parse_params(u, text + len + 1, e) < 0)
 		return -1;
 	while (len && text[len - 1] == '/' && len > strlen("file:///"))
@@ -175,8 +175,11 @@ int cache_url_check_name(const char *name, struct err *e)
 
 		if (len == 0 || (len == 1 && p[0] == '.') ||
 		    (len == 2 && p[0] == '.' && p[1] == '.'))
-			return err_set(e, ERR_INPUT, "'%s' is no name of a file of a binary cache",
-				       name);
+			return err_set(
+				e, ERR_INPUT,
+				"'%s' is no name of a file of a binary cache: it contains an "
+				"empty part, '.' or '..'",
+				name);
 		p += len;
 		if (!*p)
 			return 0;

@@ -13,23 +13,24 @@
 #include "nar/base/banned.h"
 
 /*
- * Where the contents of a NAR of one file begin: after magic, "(", "type", "regular", and
- * "contents" with their length, or "executable" and "" before these.
+ * Offsets in the NAR of a single file: TAG_AT, of the tag after magic, "(", "type" and "regular";
+ * FLAT_AT, of the contents if this tag is "contents"; FLAT_EXECUTABLE_AT, of the contents if it is
+ * "executable".
  */
 #define TAG_AT 72
 #define FLAT_AT 96
 #define FLAT_EXECUTABLE_AT 128
 
-/* The hash of what a CA field is about. */
+/* Computes the hash that a CA field declares, of the NAR or of the single file in it. */
 struct ca_hash {
-	bool wanted, flat;
+	bool wanted;
+	bool flat; /* of a file's contents; the members from `head` on are for this */
 	struct hash want;
 	struct hash_ctx ctx;
-	/* flat: */
-	unsigned char head[FLAT_EXECUTABLE_AT];
+	unsigned char head[FLAT_EXECUTABLE_AT]; /* the NAR's bytes before the contents */
 	size_t head_n, head_need;
-	uint64_t left_bytes;
-	bool is_file; /* the head is that of a NAR of one file */
+	uint64_t left_bytes; /* of the contents */
+	bool is_file;        /* the head is that of a NAR of a single file */
 };
 
 struct nar_verify {
@@ -37,10 +38,10 @@ struct nar_verify {
 	struct nar_source file;
 	struct decompress *d;
 	struct hash_ctx nar_hash, file_hash;
-	bool hash_file; /* not where it is the same as nar_hash */
+	bool hash_file; /* compute file_hash: there is a FileHash that is not nar_hash anyway */
 	uint64_t nar_bytes, file_bytes;
 	struct ca_hash ca;
-	const char *block; /* checked, and not yet read */
+	const char *block; /* block_n bytes that are hashed, and not yet read */
 	size_t block_n;
 	bool begun, ended;
 	struct err err;
@@ -86,7 +87,10 @@ static uint64_t u64_at(const unsigned char *p)
 	return v;
 }
 
-/* What of the head came. The reader of the NAR looks at the rest of its form. */
+/*
+ * Parse the head, or ask for the longer one of an executable file. The reader of the NAR checks the
+ * rest of its format.
+ */
 static void ca_head(struct ca_hash *c)
 {
 	if (c->head_need == FLAT_AT && memcmp(c->head + TAG_AT + 8, "executab", 8) == 0) {
@@ -169,7 +173,7 @@ static int check_end(struct nar_verify *v, struct err *e)
 	if (!v->ca.wanted)
 		return 0;
 	if (v->ca.flat && (!v->ca.is_file || v->ca.left_bytes))
-		return err_set(e, ERR_INPUT, "path '%s' is not the file that its CA field is of",
+		return err_set(e, ERR_INPUT, "path '%s' is not a single file, as its CA field says",
 			       n->store_path);
 	return check_hash(n, "ca hash", &v->ca.ctx, &v->ca.want, e);
 }
@@ -178,7 +182,7 @@ static int check_end(struct nar_verify *v, struct err *e)
 
 uint64_t nar_verify_file_max(const struct narinfo *n)
 {
-	/* Compressions make nothing larger by more than a hundredth, and their heads. */
+	/* No compression makes a file larger by more than a hundredth and its headers. */
 	return n->file_size_bytes ? n->file_size_bytes
 				  : n->nar_size_bytes + n->nar_size_bytes / 16 + 65536;
 }
@@ -244,7 +248,10 @@ void nar_verify_free(struct nar_verify *v)
 	free(v);
 }
 
-/* The next block, hashed. 1, 0 at the end, -1. */
+/*
+ * Unpack and hash the next block.
+ * Returns 1; 0: the end, and all was right; -1: *E.
+ */
 static int next(struct nar_verify *v, struct err *e)
 {
 	const void *data;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nar/cache/verify.h: the NAR that a narinfo promises, out of the (compressed) file that it names.
+ * nar/cache/verify.h: unpack the file that a narinfo names, and verify that it is the NAR that the
+ * narinfo describes.
  *
  *	v = nar_verify_new(&info, by_ca, &file, e);
  *	struct nar_source nar = nar_verify_source(v);
  *
- * The source unpacks, and checks while it does: it ends only where FileSize, FileHash, NarSize and
- * NarHash were right. What came before is not to be believed where it ends with an error. Neither
- * more than FileSize bytes are taken nor more than NarSize given.
+ * The source ends (read gives 0) only if FileSize, FileHash, NarSize and NarHash are right. Do not
+ * use what was read before if it ends with an error. At most FileSize bytes are read, and at most
+ * NarSize bytes are given.
  */
 #ifndef NAR_CACHE_VERIFY_H
 #define NAR_CACHE_VERIFY_H
@@ -19,24 +20,24 @@
 struct nar_verify;
 
 /*
- * N has to live as long; FILE is copied. BY_CA: also compare the hash of the CA field, which is one
- * that nar_verify_knows_ca(). NULL: *E.
+ * Make a verifier of FILE by N, which must live as long; FILE is copied. BY_CA: also compare the
+ * hash of the CA field, for which nar_verify_knows_ca() must be true. NULL: *E.
  */
 struct nar_verify *nar_verify_new(const struct narinfo *n, bool by_ca,
 				  const struct nar_source *file, struct err *e) MUST_CHECK;
 struct nar_source nar_verify_source(struct nar_verify *v);
-/* Why the source failed; NULL: it did not. */
+/* Return why the source failed; NULL: it did not. */
 const struct err *nar_verify_error(const struct nar_verify *v);
-bool nar_verify_ended(const struct nar_verify *v); /* all was right */
-bool nar_verify_begun(const struct nar_verify *v); /* somebody read from it */
+bool nar_verify_ended(const struct nar_verify *v); /* read to its end, and all was right */
+bool nar_verify_begun(const struct nar_verify *v); /* read at least once */
 void nar_verify_free(struct nar_verify *v);        /* NULL is fine */
 
 /*
- * Can the hash in its CA field be compared while the NAR streams by? Not that of a NAR which holds
- * its own path, and not that of a git tree, which is no hash of a stream.
+ * Tell whether the hash in N's CA field can be compared while the NAR is read. Not if the path
+ * refers to itself, nor for a git tree, whose hash is not that of a stream of bytes.
  */
 bool nar_verify_knows_ca(const struct narinfo *n);
-/* The most that the file of N may have. */
+/* Return the largest size that the file of N may have. */
 uint64_t nar_verify_file_max(const struct narinfo *n);
 
 static inline void scope_nar_verify(struct nar_verify **v)

@@ -180,7 +180,7 @@ static void takes_levels_and_threads(void **state)
 	struct compress_options bad = {COMPRESSION_XZ, 10, 0};
 	struct nar_sink none = {NULL, NULL};
 	assert_null(compress_new(&bad, &none, &e));
-	assert_err(&e, -1, "does not take the level 10");
+	assert_err(&e, -1, "does not accept the level 10");
 }
 
 static void goes_on_through_members(void **state)
