@@ -53,8 +53,7 @@ static int flush_to_sink(void *ctx, char **buf, size_t n, struct err *e)
 	return sink->write(sink->ctx, *buf, n, e);
 }
 
-int nar_dump(int dirfd, const char *name, const char *what, unsigned depth_max,
-	     const struct nar_sink *sink, struct err *e)
+int nar_dump(const struct nar_tree *t, const struct nar_sink *sink, struct err *e)
 {
 	scoped_free char *buf = malloc(DUMP_BUF_BYTES);
 	struct nar_sink s = *sink;
@@ -62,7 +61,7 @@ int nar_dump(int dirfd, const char *name, const char *what, unsigned depth_max,
 
 	if (!buf)
 		return err_memory(e);
-	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, depth_max, e);
+	scoped_nar_walk struct nar_walk *walk = nar_walk_new(t, e);
 	if (!walk)
 		return -1;
 	nar_writer_init(&w, buf, DUMP_BUF_BYTES, flush_to_sink, &s);
@@ -118,22 +117,21 @@ void nar_hashing_done(struct nar_hashing *d)
 	d->hasher = NULL;
 }
 
-int nar_hash(int dirfd, const char *name, const char *what, unsigned depth_max, enum hash_algo a,
-	     struct refscan *scan, struct hash *ret, uint64_t *ret_size_bytes, struct err *e)
+int nar_hash(const struct nar_tree *t, enum hash_algo a, struct refscan *scan, struct hash *ret,
+	     uint64_t *ret_size_bytes, struct err *e)
 {
 	__attribute__((cleanup(nar_hashing_done))) struct nar_hashing d = {.hasher = NULL};
-	scoped_nar_walk struct nar_walk *walk = nar_walk_new(dirfd, name, what, depth_max, e);
+	scoped_nar_walk struct nar_walk *walk = nar_walk_new(t, e);
 
 	if (!walk || nar_hashing_init(&d, a, scan, e) < 0 || write_tree(walk, &d.w, e) < 0)
 		return -1;
 	return nar_hashing_finish(&d, ret, ret_size_bytes, e);
 }
 
-int nar_digest(int dirfd, const char *name, const char *what, unsigned depth_max,
-	       struct refscan *scan, struct nar_digest *ret, struct err *e)
+int nar_digest(const struct nar_tree *t, struct refscan *scan, struct nar_digest *ret,
+	       struct err *e)
 {
-	return nar_hash(dirfd, name, what, depth_max, HASH_SHA256, scan, &ret->sha256,
-			&ret->size_bytes, e);
+	return nar_hash(t, HASH_SHA256, scan, &ret->sha256, &ret->size_bytes, e);
 }
 
 static void scope_hasher(struct hasher **h)
@@ -141,42 +139,40 @@ static void scope_hasher(struct hasher **h)
 	hasher_free(*h);
 }
 
-static int open_flat(int dirfd, const char *name, const char *what, struct err *e)
+static int open_flat(const struct nar_tree *t, struct err *e)
 {
-	scoped_fd int fd =
-		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	scoped_fd int fd = openat(t->dirfd, t->name,
+				  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	if (fd < 0 && errno == ELOOP)
-		return err_set(e, ERR_INPUT, "'%s' is not a regular file", what);
+		return err_set(e, ERR_INPUT, "'%s' is not a regular file", t->what);
 	if (fd < 0)
-		return err_sys(e, "opening file '%s'", what);
+		return err_sys(e, "opening file '%s'", t->what);
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, "getting status of '%s'", what);
+		return err_sys(e, "getting status of '%s'", t->what);
 	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_INPUT, "'%s' is not a regular file", what);
+		return err_set(e, ERR_INPUT, "'%s' is not a regular file", t->what);
 	return TAKE(fd, -1);
 }
 
-int nar_dump_flat(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
-		  struct err *e)
+int nar_dump_flat(const struct nar_tree *t, const struct nar_sink *sink, struct err *e)
 {
-	scoped_fd int fd = open_flat(dirfd, name, what, e);
+	scoped_fd int fd = open_flat(t, e);
 	scoped_free char *buf = fd < 0 ? NULL : mem_bytes(HASHER_BUF_BYTES, e);
 	ssize_t n;
 
 	if (!buf)
 		return -1;
-	while ((n = io_read(fd, buf, HASHER_BUF_BYTES, what, e)) > 0)
+	while ((n = io_read(fd, buf, HASHER_BUF_BYTES, t->what, e)) > 0)
 		if (sink->write(sink->ctx, buf, (size_t)n, e) < 0)
 			return -1;
 	return n < 0 ? -1 : 0;
 }
 
-int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
-		  struct err *e)
+int nar_hash_flat(const struct nar_tree *t, enum hash_algo a, struct hash *ret, struct err *e)
 {
-	scoped_fd int fd = open_flat(dirfd, name, what, e);
+	scoped_fd int fd = open_flat(t, e);
 	ssize_t n;
 
 	if (fd < 0)
@@ -185,7 +181,7 @@ int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo 
 	if (!h)
 		return -1;
 	for (char *buf = hasher_first(h);;) {
-		n = io_read(fd, buf, HASHER_BUF_BYTES, what, e);
+		n = io_read(fd, buf, HASHER_BUF_BYTES, t->what, e);
 		if (n < 0)
 			return -1;
 		if (n < HASHER_BUF_BYTES)

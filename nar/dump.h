@@ -3,11 +3,10 @@
  * nar/dump.h: write a file system tree as a NAR, hash it and scan it, in constant memory.
  *
  * The NAR is byte for byte that of `nix-store --dump`. nar/walk.h reads the tree. Symbolic links
- * are never followed. Refused are entries that change kind or size while they are read, entries
- * that are neither file, directory nor link ("file '%s' has an unsupported type"), and nesting
- * deeper than DEPTH_MAX (NAR_DEPTH_MAX or NAR_DEPTH_ANY). No recursion.
- *
- * DIRFD/NAME is the root of the tree, which may be a file or a link; WHAT is its path for messages.
+ * are never followed. No recursion. Refused are:
+ * - entries that change kind or size while they are read
+ * - entries that are neither file, directory nor link: "file '%s' has an unsupported type"
+ * - trees deeper than their depth_max
  */
 #ifndef NAR_DUMP_H
 #define NAR_DUMP_H
@@ -21,8 +20,7 @@
 #include "nar/refscan.h"
 
 /* Send the NAR to SINK, in pieces of up to 256 KiB. */
-int nar_dump(int dirfd, const char *name, const char *what, unsigned depth_max,
-	     const struct nar_sink *sink, struct err *e) MUST_CHECK;
+int nar_dump(const struct nar_tree *t, const struct nar_sink *sink, struct err *e) MUST_CHECK;
 
 struct nar_digest {
 	struct hash sha256;
@@ -34,23 +32,21 @@ struct nar_digest {
  * SCAN may be NULL; it is not reset before. A large tree is hashed in a thread of its own while
  * this one reads; a small tree starts no thread.
  */
-int nar_digest(int dirfd, const char *name, const char *what, unsigned depth_max,
-	       struct refscan *scan, struct nar_digest *ret, struct err *e) MUST_CHECK;
+int nar_digest(const struct nar_tree *t, struct refscan *scan, struct nar_digest *ret,
+	       struct err *e) MUST_CHECK;
 /* Like nar_digest(), with algorithm A. RET_SIZE_BYTES may be NULL. */
-int nar_hash(int dirfd, const char *name, const char *what, unsigned depth_max, enum hash_algo a,
-	     struct refscan *scan, struct hash *ret, uint64_t *ret_size_bytes,
-	     struct err *e) MUST_CHECK;
+int nar_hash(const struct nar_tree *t, enum hash_algo a, struct refscan *scan, struct hash *ret,
+	     uint64_t *ret_size_bytes, struct err *e) MUST_CHECK;
 /*
- * Send the bare contents of a regular file, not its NAR, to SINK. Anything else is refused: "'%s'
- * is not a regular file".
+ * Send the bare contents of T, which is a regular file, to SINK; not its NAR. Anything else is
+ * refused: "'%s' is not a regular file".
  */
-int nar_dump_flat(int dirfd, const char *name, const char *what, const struct nar_sink *sink,
-		  struct err *e) MUST_CHECK;
+int nar_dump_flat(const struct nar_tree *t, const struct nar_sink *sink, struct err *e) MUST_CHECK;
 /*
- * Hash the bare contents of a regular file, not its NAR: the hash that a flat fixed output
- * declares. Refuses like nar_dump_flat().
+ * Hash the bare contents of T, which is a regular file; not its NAR. A flat fixed output declares
+ * this hash. Refuses like nar_dump_flat().
  */
-int nar_hash_flat(int dirfd, const char *name, const char *what, enum hash_algo a, struct hash *ret,
+int nar_hash_flat(const struct nar_tree *t, enum hash_algo a, struct hash *ret,
 		  struct err *e) MUST_CHECK;
 
 #endif

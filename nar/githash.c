@@ -245,10 +245,9 @@ static int hash_contents(struct githash *g, struct nar_walk *w, char *buf, struc
 	return n < 0 ? -1 : 0;
 }
 
-int githash_tree(int dirfd, const char *name, const char *what, unsigned depth_max,
-		 enum hash_algo a, struct hash *ret, struct err *e)
+int githash_tree(const struct nar_tree *t, enum hash_algo a, struct hash *ret, struct err *e)
 {
-	scoped_nar_walk struct nar_walk *w = nar_walk_new(dirfd, name, what, depth_max, e);
+	scoped_nar_walk struct nar_walk *w = nar_walk_new(t, e);
 	scoped_githash struct githash *g = w ? githash_new(a, e) : NULL;
 	scoped_free char *buf = g ? mem_bytes(READ_BYTES, e) : NULL;
 	struct nar_event ev;

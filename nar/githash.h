@@ -44,9 +44,9 @@ int githash_data(struct githash *g, const void *data, size_t n, struct err *e) M
 const struct hash *githash_root(const struct githash *g);
 void githash_free(struct githash *g); /* NULL is fine */
 
-/* Compute git's hash of the tree DIRFD/NAME, whose path for messages is WHAT (nar/walk.h). */
-int githash_tree(int dirfd, const char *name, const char *what, unsigned depth_max,
-		 enum hash_algo a, struct hash *ret, struct err *e) MUST_CHECK;
+/* Compute git's hash of T. */
+int githash_tree(const struct nar_tree *t, enum hash_algo a, struct hash *ret,
+		 struct err *e) MUST_CHECK;
 /* Compute git's hash of the tree in a NAR, which is read to its end. */
 int githash_nar(struct nar_reader *r, enum hash_algo a, struct hash *ret, struct err *e) MUST_CHECK;
 

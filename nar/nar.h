@@ -34,4 +34,12 @@ struct nar_event {
 	bool executable;     /* NAR_FILE */
 };
 
+/* A tree in the file system. Its root is dirfd/name, which may also be a file or a link. */
+struct nar_tree {
+	int dirfd;
+	const char *name;
+	const char *what;   /* path of the root, for messages */
+	unsigned depth_max; /* refuse a deeper tree; 0: NAR_DEPTH_MAX */
+};
+
 #endif

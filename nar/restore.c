@@ -373,7 +373,7 @@ static int copy_file(struct copying *cp, struct nar_event *ev, struct err *e)
 
 	if (c->owner_max && (owner < c->owner_min || owner > c->owner_max))
 		return err_set(e, ERR_BUILD, "invalid ownership on file '%s' in '%s'", ev->name,
-			       c->from_what);
+			       c->from.what);
 	if (open_deep(&cp->to, e) < 0)
 		return -1;
 	const int linked = link_again(cp, ev, e);
@@ -409,8 +409,7 @@ int nar_copy(const struct nar_copy *c, struct refscan *scan, struct nar_digest *
 {
 	scoped_copying struct copying cp = {
 		.c = c,
-		.walk = nar_walk_new(c->from_dirfd, c->from_name, c->from_what,
-				     c->depth_max ? c->depth_max : NAR_DEPTH_MAX, e),
+		.walk = nar_walk_new(&c->from, e),
 		.to.file_fd = -1,
 		.links_fd = -1,
 	};

@@ -32,8 +32,7 @@ int nar_restore(struct nar_reader *r, int dirfd, const char *name, const char *w
 		struct err *e) MUST_CHECK;
 
 struct nar_copy {
-	int from_dirfd;
-	const char *from_name, *from_what;
+	struct nar_tree from;
 	int to_dirfd;
 	const char *to_name, *to_what;
 	unsigned flags; /* of the copy: enum nar_restore_flags */
@@ -45,7 +44,6 @@ struct nar_copy {
 	/* Refuse a file that another user than these owns when it is opened; owner_max 0: any. */
 	uid_t owner_min, owner_max;
 	struct budget *budget; /* NULL: no limits */
-	unsigned depth_max;    /* NAR_DEPTH_MAX or NAR_DEPTH_ANY; 0: NAR_DEPTH_MAX */
 };
 /*
  * Copy a tree, and hash and scan it in the same pass: *RET is the digest of the bytes that were

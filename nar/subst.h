@@ -4,7 +4,7 @@
  *
  *	scoped_subst struct subst s = SUBST_INIT;
  *	subst_init(&s, &to, e); subst_add(&s, from, into, e);
- *	nar_dump(.., &(struct nar_sink){subst_write, &s}, e); subst_end(&s, e);
+ *	nar_dump(&tree, &(struct nar_sink){subst_write, &s}, e); subst_end(&s, e);
  *
  * A hash part and what replaces it have 32 bytes each, so that no other byte moves. Hash parts are
  * found at any place, also across the ends of the pieces that are written.

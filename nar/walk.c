@@ -18,8 +18,7 @@
 
 struct nar_walk {
 	struct tree *tree;
-	const char *root_name;
-	int root_dirfd;
+	const struct nar_tree *root;
 	unsigned depth_max;
 	bool started;
 	int file_fd; /* the current file, or -1 */
@@ -28,8 +27,7 @@ struct nar_walk {
 	char target[NAR_TARGET_MAX + 1];
 };
 
-struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, unsigned depth_max,
-			      struct err *e)
+struct nar_walk *nar_walk_new(const struct nar_tree *t, struct err *e)
 {
 	struct nar_walk *w = malloc(sizeof *w);
 
@@ -41,10 +39,9 @@ struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, uns
 	w->started = false;
 	w->file_fd = -1;
 	w->left_bytes = 0;
-	w->root_dirfd = dirfd;
-	w->root_name = name;
-	w->depth_max = depth_max;
-	w->tree = tree_new(what, e);
+	w->root = t;
+	w->depth_max = t->depth_max ? t->depth_max : NAR_DEPTH_MAX;
+	w->tree = tree_new(t->what, e);
 	if (!w->tree) {
 		free(w);
 		return NULL;
@@ -181,7 +178,7 @@ int nar_walk_next(struct nar_walk *w, struct nar_event *ev, struct err *e)
 	*ev = (struct nar_event){.name = ""};
 	if (!w->started) {
 		w->started = true;
-		return enter(w, w->root_dirfd, w->root_name, DT_UNKNOWN, ev, e);
+		return enter(w, w->root->dirfd, w->root->name, DT_UNKNOWN, ev, e);
 	}
 	if (tree_depth(w->tree) == 0)
 		return 0;

@@ -24,12 +24,8 @@
 
 struct nar_walk;
 
-/*
- * Start a walk of DIRFD/NAME, both of which must live as long as the walk. WHAT is the path for
- * messages. A tree deeper than DEPTH_MAX (NAR_DEPTH_MAX or NAR_DEPTH_ANY) is refused. NULL: *E.
- */
-struct nar_walk *nar_walk_new(int dirfd, const char *name, const char *what, unsigned depth_max,
-			      struct err *e) MUST_CHECK;
+/* Start a walk of T. *T and its descriptor must live as long as the walk. NULL: *E. */
+struct nar_walk *nar_walk_new(const struct nar_tree *t, struct err *e) MUST_CHECK;
 /*
  * Go on to the next event.
  * Returns 1: *EV, whose pointers are valid until the next call; 0: the end; -1: *E, and the walk is

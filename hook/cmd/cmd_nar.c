@@ -47,9 +47,8 @@ int cmd_nar_dump(int argc, char **argv, struct err *e)
 		return CMD_USAGE;
 	}
 	strip_slashes(c.args[0]);
-	if (nar_dump(AT_FDCWD, c.args[0], c.args[0], NAR_DEPTH_MAX, &sink, e) < 0)
-		return -1;
-	return CMD_OK;
+	const struct nar_tree tree = {AT_FDCWD, c.args[0], c.args[0], NAR_DEPTH_MAX};
+	return nar_dump(&tree, &sink, e) < 0 ? -1 : CMD_OK;
 }
 
 int cmd_nar_restore(int argc, char **argv, struct err *e)
@@ -178,8 +177,9 @@ static int hash_path(char *path, const struct hash_options *o, struct err *e)
 	if (format < 0 || (o->scan && read_needles(o->scan, scan, &lines, e) < 0))
 		return -1;
 	strip_slashes(path);
-	int rc = o->flat ? nar_hash_flat(AT_FDCWD, path, path, algo, &h, e)
-			 : nar_hash(AT_FDCWD, path, path, NAR_DEPTH_MAX, algo, scan, &h, NULL, e);
+	const struct nar_tree tree = {AT_FDCWD, path, path, NAR_DEPTH_MAX};
+	int rc = o->flat ? nar_hash_flat(&tree, algo, &h, e)
+			 : nar_hash(&tree, algo, scan, &h, NULL, e);
 	if (rc < 0)
 		return -1;
 	hash_print(&h, (enum hash_format)format, false, text);

@@ -363,11 +363,11 @@ static int verify(const struct input_cache *c, const char *name, const struct ha
 {
 	scoped_fd int fd =
 		openat(c->entries_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct nar_tree contents = {fd, INPUT_CACHE_CONTENTS, name, NAR_DEPTH_ANY};
 	struct err ignored = ERR_INIT;
 	struct nar_digest is;
 
-	if (fd < 0 ||
-	    nar_digest(fd, INPUT_CACHE_CONTENTS, name, NAR_DEPTH_ANY, NULL, &is, &ignored) < 0 ||
+	if (fd < 0 || nar_digest(&contents, NULL, &is, &ignored) < 0 ||
 	    !hash_equal(&is.sha256, sha256))
 		return 0;
 	/* If the link cannot be removed, the contents are compared again. */

@@ -264,14 +264,11 @@ static int copy_from_store(const struct input_cache_item *item, int dirfd, const
 {
 	const struct plan *p = item->ctx;
 	const struct nar_copy c = {
-		.from_dirfd = p->store_fd,
-		.from_name = str_base(item->what),
-		.from_what = item->what,
+		.from = {p->store_fd, str_base(item->what), item->what, NAR_DEPTH_ANY},
 		.to_dirfd = dirfd,
 		.to_name = name,
 		.to_what = to,
 		.flags = NAR_RESTORE_CANONICAL,
-		.depth_max = NAR_DEPTH_ANY,
 	};
 
 	return nar_copy(&c, NULL, ret, e);

@@ -186,6 +186,7 @@ static int tee_write(void *ctx, const void *data, size_t n, struct err *e)
 
 static int dump(const struct batch *b, struct leaving *l, int fd, struct err *e)
 {
+	const struct nar_tree tree = {b->store_fd, l->base, l->path, NAR_DEPTH_MAX};
 	const struct io_file out = {fd, "the output"};
 	const struct nar_sink file = io_sink(&out);
 	scoped_compress struct compress *c = compress_new(&b->p->compress, &file, e);
@@ -197,7 +198,7 @@ static int dump(const struct batch *b, struct leaving *l, int fd, struct err *e)
 	if (!c || hash_start(&tee.hash, HASH_SHA256, e) < 0)
 		return -1;
 	tee.to = compress_sink(c);
-	rc = nar_dump(b->store_fd, l->base, l->path, NAR_DEPTH_MAX, &sink, e);
+	rc = nar_dump(&tree, &sink, e);
 	if (rc == 0)
 		rc = compress_finish(c, &l->narinfo.file_hash, &l->narinfo.file_size_bytes, e);
 	if (rc == 0)

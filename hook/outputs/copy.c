@@ -99,9 +99,7 @@ int outputs_copy(struct outputs *o, struct output *out, const struct outputs_job
 	if (!to)
 		return -1;
 	const struct nar_copy copy = {
-		.from_dirfd = out->dirfd,
-		.from_name = out->base,
-		.from_what = out->what,
+		.from = output_tree(out),
 		.to_dirfd = o->copies_fd,
 		.to_name = out->base,
 		.to_what = to,
@@ -111,7 +109,6 @@ int outputs_copy(struct outputs *o, struct output *out, const struct outputs_job
 		.owner_min = u ? u->uid : 0,
 		.owner_max = u ? u->uid + (u->count ? u->count - 1 : 0) : 0,
 		.budget = job->budget,
-		.depth_max = out->depth_max,
 	};
 	if (job->budget && budget_fit_disk(job->budget, o->copies_fd, o->copies_path, e) < 0)
 		return -1;

@@ -28,20 +28,20 @@ int fixed_check_kind(const struct output *out, const char *quote, struct err *e)
 
 int output_content_hash(const struct output *out, struct hash *ret, struct err *e)
 {
+	const struct nar_tree tree = output_tree(out);
 	enum hash_algo algo = out->decl->algo;
 
 	switch (out->decl->method) {
 	case CA_FLAT:
 	case CA_TEXT:
-		return nar_hash_flat(out->dirfd, out->base, out->what, algo, ret, e);
+		return nar_hash_flat(&tree, algo, ret, e);
 	case CA_GIT:
-		return githash_tree(out->dirfd, out->base, out->what, out->depth_max, algo, ret, e);
+		return githash_tree(&tree, algo, ret, e);
 	case CA_NAR:
 		break;
 	}
 	if (algo != HASH_SHA256)
-		return nar_hash(out->dirfd, out->base, out->what, out->depth_max, algo, NULL, ret,
-				NULL, e);
+		return nar_hash(&tree, algo, NULL, ret, NULL, e);
 	*ret = out->digest.sha256;
 	return 0;
 }

@@ -168,9 +168,9 @@ static int hash_hits(const struct subst *s, struct hash_ctx *c, struct err *e)
 
 static int dump(const struct output *out, const struct nar_sink *sink, struct err *e)
 {
-	if (out->decl->method == CA_NAR)
-		return nar_dump(out->dirfd, out->base, out->what, out->depth_max, sink, e);
-	return nar_dump_flat(out->dirfd, out->base, out->what, sink, e);
+	const struct nar_tree tree = output_tree(out);
+
+	return (out->decl->method == CA_NAR ? nar_dump : nar_dump_flat)(&tree, sink, e);
 }
 
 static int hash_rewritten(const struct outputs *o, const struct output *out,
@@ -196,10 +196,10 @@ static int write_rewritten(const struct outputs *o, const struct output *out,
 	scoped_subst struct subst s = SUBST_INIT;
 	const struct io_file to = {fd, "a rewritten output"};
 	const struct nar_sink file = io_sink(&to), sink = {subst_write, &s};
+	const struct nar_tree tree = output_tree(out);
 
 	if (subst_init(&s, &file, e) < 0 || add_pairs(o, out, final_base, &s, e) < 0 ||
-	    nar_dump(out->dirfd, out->base, out->what, out->depth_max, &sink, e) < 0 ||
-	    subst_end(&s, e) < 0)
+	    nar_dump(&tree, &sink, e) < 0 || subst_end(&s, e) < 0)
 		return -1;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(e, "rewinding a rewritten output");
@@ -256,8 +256,8 @@ static int rewrite_files(struct outputs *o, struct output *out, const struct out
 	    nar_restore(r, o->copies_fd, final_base, final_base, NAR_RESTORE_CANONICAL, e) < 0)
 		return err_wrap(e, "rewriting output '%s'", out->decl->name);
 	out->dirfd = o->copies_fd;
-	return nar_digest(out->dirfd, final_base, final_base, out->depth_max, NULL, &out->digest,
-			  e);
+	const struct nar_tree tree = {out->dirfd, final_base, final_base, out->depth_max};
+	return nar_digest(&tree, NULL, &out->digest, e);
 }
 
 /* Give the files of OUT their final name, and their final contents if these differ. */

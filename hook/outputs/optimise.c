@@ -74,11 +74,12 @@ static int replace(const struct optimise *o, const char *key, const struct entry
 static int optimise_file(const struct optimise *o, const struct entry *en, bool *ret_changed,
 			 struct err *e)
 {
+	const struct nar_tree file = {en->dirfd, en->name, en->what, 1};
 	char key[HASH_TEXT_MAX];
 	struct stat there;
 	struct hash h;
 
-	if (nar_hash(en->dirfd, en->name, en->what, 1, HASH_SHA256, NULL, &h, NULL, e) < 0)
+	if (nar_hash(&file, HASH_SHA256, NULL, &h, NULL, e) < 0)
 		return -1;
 	hash_print(&h, HASH_NIX32, false, key);
 	for (unsigned n = 0; n < TRIES_MAX; n++) {

@@ -57,6 +57,12 @@ struct outputs {
 void outputs_done(struct outputs *o);
 #define scoped_outputs __attribute__((cleanup(outputs_done)))
 
+/* Return where OUT lies now, to be dumped or hashed. */
+static inline struct nar_tree output_tree(const struct output *out)
+{
+	return (struct nar_tree){out->dirfd, out->base, out->what, out->depth_max};
+}
+
 /* Return the output of PATH (a made-up path until float_finalise()), or NULL. */
 struct output *outputs_find(const struct outputs *o, const char *path);
 

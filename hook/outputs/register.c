@@ -151,7 +151,8 @@ static int take_out(struct outputs *o, struct output *out, const struct outputs_
 		return -1;
 	if (copied)
 		return outputs_copy(o, out, job, scan, e);
-	return nar_digest(out->dirfd, out->base, out->what, out->depth_max, scan, &out->digest, e);
+	const struct nar_tree tree = output_tree(out);
+	return nar_digest(&tree, scan, &out->digest, e);
 }
 
 static int take_all(struct outputs *o, const struct outputs_job *job, struct refscan *scan,

@@ -5,7 +5,7 @@
  *
  *	c = compress_new(&o, &to, e);
  *	struct nar_sink sink = compress_sink(c);
- *	nar_dump(dirfd, name, what, &sink, e);
+ *	nar_dump(&tree, &sink, e);
  *	compress_finish(c, &file_hash, &file_size, e);
  *
  * libarchive's filters compress, in its raw format. Equal input, options and versions of the

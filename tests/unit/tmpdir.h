@@ -20,6 +20,11 @@
 static char dir[] = "/tmp/nih-unit.XXXXXX";
 static int dirfd_ = -1;
 
+/* The tree NAME in the directory, for nar_dump() and others. WHAT is its path in messages. */
+#define NAR_TREE_AT(name, what) (&(struct nar_tree){dirfd_, name, what, NAR_DEPTH_MAX})
+#define NAR_TREE(name) NAR_TREE_AT(name, name)
+#define NAR_TREE_DEEP(name) (&(struct nar_tree){dirfd_, name, name, NAR_DEPTH_ANY})
+
 static int setup(void **state)
 {
 	struct err e = ERR_INIT;

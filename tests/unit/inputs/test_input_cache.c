@@ -87,7 +87,7 @@ static int fill(const struct input_cache_item *item, int dirfd, const char *name
 {
 	const struct source *s = item->ctx;
 	const char *from = in_dir(s->from);
-	const struct nar_copy c = {AT_FDCWD, from, from, dirfd, name, to, NAR_RESTORE_CANONICAL};
+	const struct nar_copy c = {{AT_FDCWD, from, from}, dirfd, name, to, NAR_RESTORE_CANONICAL};
 
 	if (nar_copy(&c, NULL, ret, e) < 0)
 		return -1;
@@ -103,7 +103,8 @@ static void source_init(struct source *s, const char *from)
 	struct err e = ERR_INIT;
 	struct nar_digest d;
 
-	assert_ok(&e, nar_digest(AT_FDCWD, in_dir(from), from, NAR_DEPTH_MAX, NULL, &d, &e));
+	assert_ok(&e, nar_digest(&(struct nar_tree){AT_FDCWD, in_dir(from), from, NAR_DEPTH_MAX},
+				 NULL, &d, &e));
 	*s = (struct source){{from, d.sha256, d.size_bytes, fill, s}, from, -1, 0};
 }
 
@@ -207,7 +208,8 @@ static void has_trees_files_and_links_as_a_store_has_them(void **state)
 		assert_int_equal(lstat(path, &st), 0);
 		assert_int_equal(st.st_mode, modes[i]);
 		assert_int_equal(st.st_mtim.tv_sec, 1);
-		assert_ok(&e, nar_digest(AT_FDCWD, path, path, NAR_DEPTH_MAX, NULL, &is, &e));
+		assert_ok(&e, nar_digest(&(struct nar_tree){AT_FDCWD, path, path, NAR_DEPTH_MAX},
+					 NULL, &is, &e));
 		assert_true(hash_equal(&is.sha256, &s[i].item.sha256));
 	}
 }
@@ -305,7 +307,8 @@ static void makes_a_damaged_entry_anew(void **state)
 		scoped_free char *path = path_of(c, &s);
 		spoil[i](path);
 		get(c, &s);
-		assert_ok(&e, nar_digest(AT_FDCWD, path, path, NAR_DEPTH_MAX, NULL, &is, &e));
+		assert_ok(&e, nar_digest(&(struct nar_tree){AT_FDCWD, path, path, NAR_DEPTH_MAX},
+					 NULL, &is, &e));
 		assert_true(hash_equal(&is.sha256, &s.item.sha256));
 	}
 }
@@ -346,7 +349,8 @@ static struct nar_digest digest_of(const char *path)
 	struct err e = ERR_INIT;
 	struct nar_digest is;
 
-	assert_ok(&e, nar_digest(AT_FDCWD, path, path, NAR_DEPTH_MAX, NULL, &is, &e));
+	assert_ok(&e, nar_digest(&(struct nar_tree){AT_FDCWD, path, path, NAR_DEPTH_MAX}, NULL, &is,
+				 &e));
 	return is;
 }
 

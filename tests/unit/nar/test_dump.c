@@ -23,7 +23,7 @@ static void dump(const char *name, struct buf *ret)
 	struct err e = ERR_INIT;
 	struct nar_sink sink = {add, ret};
 
-	assert_ok(&e, nar_dump(dirfd_, name, name, NAR_DEPTH_MAX, &sink, &e));
+	assert_ok(&e, nar_dump(NAR_TREE(name), &sink, &e));
 }
 
 /* The hash of a dump is what nar_digest() says of the tree. */
@@ -36,7 +36,7 @@ static void check_digest(const char *name)
 
 	dump(name, &b);
 	assert_ok(&e, hash_bytes(HASH_SHA256, b.data, b.len, &h, &e));
-	assert_ok(&e, nar_digest(dirfd_, name, name, NAR_DEPTH_MAX, NULL, &d, &e));
+	assert_ok(&e, nar_digest(NAR_TREE(name), NULL, &d, &e));
 	assert_true(hash_equal(&h, &d.sha256));
 	assert_int_equal(d.size_bytes, b.len);
 }
@@ -150,7 +150,7 @@ static void finds_references_while_it_hashes(void **state)
 	close(fd);
 	assert_int_equal(symlinkat(hashes[2], dirfd_, "refs/b"), 0);
 	assert_int_equal(mkdirat(dirfd_, "refs/292w8yzv5nn7nhdpxcs8b7vby2p27s09-x", 0755), 0);
-	assert_ok(&e, nar_digest(dirfd_, "refs", "refs", NAR_DEPTH_MAX, s, &d, &e));
+	assert_ok(&e, nar_digest(NAR_TREE("refs"), s, &d, &e));
 	assert_false(refscan_found(s, 0));
 	assert_true(refscan_found(s, 1));
 	assert_true(refscan_found(s, 2));
@@ -166,12 +166,11 @@ static void refuses_other_kinds_of_files(void **state)
 
 	assert_int_equal(mkdirat(dirfd_, "kinds", 0755), 0);
 	assert_int_equal(mkfifoat(dirfd_, "kinds/fifo", 0644), 0);
-	assert_err(&e, nar_digest(dirfd_, "kinds", "kinds", NAR_DEPTH_MAX, NULL, &d, &e),
+	assert_err(&e, nar_digest(NAR_TREE("kinds"), NULL, &d, &e),
 		   "file 'kinds/fifo' has an unsupported type");
-	assert_err(&e, nar_digest(dirfd_, "kinds/fifo", "F", NAR_DEPTH_MAX, NULL, &d, &e),
+	assert_err(&e, nar_digest(NAR_TREE_AT("kinds/fifo", "F"), NULL, &d, &e),
 		   "file 'F' has an unsupported type");
-	assert_err(&e, nar_digest(dirfd_, "nothing", "N", NAR_DEPTH_MAX, NULL, &d, &e),
-		   "'N': No such file");
+	assert_err(&e, nar_digest(NAR_TREE_AT("nothing", "N"), NULL, &d, &e), "'N': No such file");
 }
 
 static void refuses_deeper_nesting_than_nix_reads(void **state)
@@ -189,7 +188,7 @@ static void refuses_deeper_nesting_than_nix_reads(void **state)
 	}
 	check_digest("deep");
 	assert_int_equal(symlinkat("x", fd, "l"), 0);
-	assert_err(&e, nar_digest(dirfd_, "deep", "deep", NAR_DEPTH_MAX, NULL, &d, &e),
+	assert_err(&e, nar_digest(NAR_TREE("deep"), NULL, &d, &e),
 		   "d/l' exceeds maximum NAR directory depth of 64");
 	close(fd);
 }
@@ -208,10 +207,11 @@ static void sends_contents_alone(void **state)
 
 	make_big_file("flatsent", HASHER_BUF_BYTES + 1);
 	assert_ok(&e, io_read_file(dirfd_, "flatsent", &want, &e));
-	assert_ok(&e, nar_dump_flat(dirfd_, "flatsent", "flatsent", &to, &e));
+	assert_ok(&e, nar_dump_flat(NAR_TREE("flatsent"), &to, &e));
 	assert_int_equal(b.len, want.len);
 	assert_memory_equal(b.data, want.data, b.len);
-	assert_err(&e, nar_dump_flat(dirfd_, ".", "dot", &to, &e), "'dot' is not a regular file");
+	assert_err(&e, nar_dump_flat(NAR_TREE_AT(".", "dot"), &to, &e),
+		   "'dot' is not a regular file");
 	assert_int_equal(unlinkat(dirfd_, "flatsent", 0), 0);
 }
 
@@ -222,13 +222,13 @@ static void hashes_contents_alone(void **state)
 	struct hash h;
 
 	make_file("flat", 0644, "abc");
-	assert_ok(&e, nar_hash_flat(dirfd_, "flat", "flat", HASH_MD5, &h, &e));
+	assert_ok(&e, nar_hash_flat(NAR_TREE("flat"), HASH_MD5, &h, &e));
 	hash_print(&h, HASH_BASE16, false, text);
 	assert_string_equal(text, "900150983cd24fb0d6963f7d28e17f72");
 	assert_int_equal(symlinkat("flat", dirfd_, "flatlink"), 0);
-	assert_err(&e, nar_hash_flat(dirfd_, "flatlink", "flatlink", HASH_MD5, &h, &e),
+	assert_err(&e, nar_hash_flat(NAR_TREE("flatlink"), HASH_MD5, &h, &e),
 		   "'flatlink' is not a regular file");
-	assert_err(&e, nar_hash_flat(dirfd_, ".", "dot", HASH_MD5, &h, &e),
+	assert_err(&e, nar_hash_flat(NAR_TREE_AT(".", "dot"), HASH_MD5, &h, &e),
 		   "'dot' is not a regular file");
 	for (size_t n = HASHER_BUF_BYTES - 1; n <= HASHER_BUF_BYTES + 1; n++) {
 		scoped_buf struct buf b = BUF_INIT(1 << 20);
@@ -238,7 +238,7 @@ static void hashes_contents_alone(void **state)
 		assert_ok(&e, io_read_file(dirfd_, "flatbig", &b, &e));
 		assert_int_equal(b.len, n);
 		assert_ok(&e, hash_bytes(HASH_SHA512, b.data, b.len, &want, &e));
-		assert_ok(&e, nar_hash_flat(dirfd_, "flatbig", "flatbig", HASH_SHA512, &h, &e));
+		assert_ok(&e, nar_hash_flat(NAR_TREE("flatbig"), HASH_SHA512, &h, &e));
 		assert_true(hash_equal(&h, &want));
 		assert_int_equal(unlinkat(dirfd_, "flatbig", 0), 0);
 	}

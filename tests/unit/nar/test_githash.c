@@ -45,7 +45,7 @@ static void hash_nar(const char *name, enum hash_algo a, struct hash *ret)
 	scoped_buf struct buf nar = BUF_INIT(16 << 20);
 	struct nar_sink sink = {append, &nar};
 
-	assert_ok(&e, nar_dump(dirfd_, name, name, NAR_DEPTH_MAX, &sink, &e));
+	assert_ok(&e, nar_dump(NAR_TREE(name), &sink, &e));
 	struct bytes left = {nar.data, nar.len};
 	struct nar_source source = {from_buf, &left};
 	scoped_nar_reader struct nar_reader *r = nar_reader_new_source(&source, NULL, &e);
@@ -59,7 +59,7 @@ static void check_hash(const char *name, enum hash_algo a, const char *want)
 	char text[HASH_TEXT_MAX];
 	struct hash h;
 
-	assert_ok(&e, githash_tree(dirfd_, name, name, NAR_DEPTH_MAX, a, &h, &e));
+	assert_ok(&e, githash_tree(NAR_TREE(name), a, &h, &e));
 	hash_print(&h, HASH_BASE16, false, text);
 	assert_string_equal(text, want);
 	hash_nar(name, a, &h);
@@ -177,11 +177,11 @@ static void nesting_has_the_limit_of_nars(void **state)
 		close(fd);
 		fd = next;
 	}
-	assert_ok(&e, githash_tree(dirfd_, "deep", "deep", NAR_DEPTH_MAX, HASH_SHA1, &h, &e));
+	assert_ok(&e, githash_tree(NAR_TREE("deep"), HASH_SHA1, &h, &e));
 	hash_nar("deep", HASH_SHA1, &nar);
 	assert_true(hash_equal(&h, &nar));
 	assert_int_equal(symlinkat("x", fd, "l"), 0);
-	assert_err(&e, githash_tree(dirfd_, "deep", "deep", NAR_DEPTH_MAX, HASH_SHA1, &h, &e),
+	assert_err(&e, githash_tree(NAR_TREE("deep"), HASH_SHA1, &h, &e),
 		   "d/l' exceeds maximum NAR directory depth of 64");
 	close(fd);
 }
@@ -193,10 +193,9 @@ static void refuses_what_is_no_tree(void **state)
 
 	make_dir("fifos");
 	assert_int_equal(mkfifoat(dirfd_, "fifos/p", 0644), 0);
-	assert_err(&e, githash_tree(dirfd_, "fifos", "fifos", NAR_DEPTH_MAX, HASH_SHA1, &h, &e),
+	assert_err(&e, githash_tree(NAR_TREE("fifos"), HASH_SHA1, &h, &e),
 		   "file 'fifos/p' has an unsupported type");
-	assert_err(&e, githash_tree(dirfd_, "missing", "missing", NAR_DEPTH_MAX, HASH_SHA1, &h, &e),
-		   "'missing'");
+	assert_err(&e, githash_tree(NAR_TREE("missing"), HASH_SHA1, &h, &e), "'missing'");
 }
 
 int main(int argc, char **argv)

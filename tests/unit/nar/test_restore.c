@@ -73,7 +73,7 @@ static void check_dump(const char *name, const char *words)
 	struct nar_sink sink = {add, &got};
 
 	nar_words(&want, words);
-	assert_ok(&e, nar_dump(dirfd_, name, name, NAR_DEPTH_MAX, &sink, &e));
+	assert_ok(&e, nar_dump(NAR_TREE(name), &sink, &e));
 	assert_int_equal(got.len, want.len);
 	assert_memory_equal(got.data, want.data, want.len);
 }
@@ -244,14 +244,14 @@ static void copies_and_hashes_in_one_pass(void **state)
 	memcpy(big + 2000000, "4q0pg5zpfmznxscq3avycvf9xdvx50n3", 32);
 	assert_ok(&e, restore(TREE, "from", 0, &e));
 	assert_ok(&e, io_write_file(dirfd_, "from/big", 0600, big, 3000000, &e));
-	assert_ok(&e, nar_digest(dirfd_, "from", "from", NAR_DEPTH_MAX, NULL, &want, &e));
-	struct nar_copy c = {dirfd_, "from", "from", dirfd_, "to", "to", NAR_RESTORE_CANONICAL};
+	assert_ok(&e, nar_digest(NAR_TREE("from"), NULL, &want, &e));
+	struct nar_copy c = {*NAR_TREE("from"), dirfd_, "to", "to", NAR_RESTORE_CANONICAL};
 	assert_ok(&e, nar_copy(&c, s, &got, &e));
 	assert_true(hash_equal(&want.sha256, &got.sha256));
 	assert_int_equal(want.size_bytes, got.size_bytes);
 	assert_true(refscan_found(s, 0));
 	assert_false(refscan_found(s, 1));
-	assert_ok(&e, nar_digest(dirfd_, "to", "to", NAR_DEPTH_MAX, NULL, &got, &e));
+	assert_ok(&e, nar_digest(NAR_TREE("to"), NULL, &got, &e));
 	assert_true(hash_equal(&want.sha256, &got.sha256));
 	assert_int_equal(mode_of("to/big"), 0444);
 	assert_err(&e, nar_copy(&c, NULL, &got, &e), "path 'to' already exists");
@@ -266,10 +266,10 @@ static void leaves_nothing_of_a_copy_that_fails(void **state)
 
 	assert_ok(&e, restore(TREE, "bad", 0, &e));
 	assert_int_equal(mkfifoat(dirfd_, "bad/zz", 0644), 0);
-	struct nar_copy c = {dirfd_, "bad", "bad", dirfd_, "badcopy", "badcopy", 0};
+	struct nar_copy c = {*NAR_TREE("bad"), dirfd_, "badcopy", "badcopy", 0};
 	assert_err(&e, nar_copy(&c, NULL, &got, &e), "file 'bad/zz' has an unsupported type");
 	assert_false(exists("badcopy"));
-	c.from_name = "nothing";
+	c.from.name = "nothing";
 	assert_err(&e, nar_copy(&c, NULL, &got, &e), "No such file");
 	assert_false(exists("badcopy"));
 }
@@ -295,8 +295,7 @@ static void a_copy_has_the_holes_and_links_of_its_tree(void **state)
 	struct err e = ERR_INIT;
 	struct nar_digest want, got;
 	struct budget b = BUDGET_INIT;
-	struct nar_copy c = {
-		dirfd_, "links", "links", dirfd_, "links2", "links2", NAR_RESTORE_CANONICAL};
+	struct nar_copy c = {*NAR_TREE("links"), dirfd_, "links2", "links2", NAR_RESTORE_CANONICAL};
 	struct stat st, again;
 
 	make_links_and_holes("links");
@@ -304,9 +303,9 @@ static void a_copy_has_the_holes_and_links_of_its_tree(void **state)
 	c.keeps_links = true;
 	c.budget = &b;
 	assert_ok(&e, nar_copy(&c, NULL, &got, &e));
-	assert_ok(&e, nar_digest(dirfd_, "links2", "links2", NAR_DEPTH_MAX, NULL, &want, &e));
+	assert_ok(&e, nar_digest(NAR_TREE("links2"), NULL, &want, &e));
 	assert_true(hash_equal(&got.sha256, &want.sha256));
-	assert_ok(&e, nar_digest(dirfd_, "links", "links", NAR_DEPTH_MAX, NULL, &want, &e));
+	assert_ok(&e, nar_digest(NAR_TREE("links"), NULL, &want, &e));
 	assert_true(hash_equal(&got.sha256, &want.sha256));
 	assert_int_equal(got.size_bytes, want.size_bytes);
 	assert_int_equal(fstatat(dirfd_, "links2/a", &st, 0), 0);
@@ -325,7 +324,7 @@ static void a_copy_takes_no_more_than_it_may(void **state)
 	struct err e = ERR_INIT;
 	struct nar_digest got;
 	struct budget b = BUDGET_INIT;
-	struct nar_copy c = {dirfd_, "much", "much", dirfd_, "much2", "much2", 0};
+	struct nar_copy c = {*NAR_TREE("much"), dirfd_, "much2", "much2", 0};
 
 	make_links_and_holes("much");
 	c.budget = &b;
@@ -382,18 +381,17 @@ static void copies_and_restores_what_is_deeper_than_nars_of_others(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	const struct rlimit few = {(rlim_t)fd + 64 + 4 * 16 + 20, old.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	assert_ok(&e, nar_digest(dirfd_, "abyss", "abyss", NAR_DEPTH_ANY, NULL, &want, &e));
-	struct nar_copy c = {
-		dirfd_, "abyss", "abyss", dirfd_, "copy", "copy", NAR_RESTORE_CANONICAL};
+	assert_ok(&e, nar_digest(NAR_TREE_DEEP("abyss"), NULL, &want, &e));
+	struct nar_copy c = {*NAR_TREE("abyss"), dirfd_, "copy", "copy", NAR_RESTORE_CANONICAL};
 	assert_err(&e, nar_copy(&c, NULL, &got, &e), "exceeds maximum NAR directory depth of 64");
 	assert_false(exists("copy"));
-	c.depth_max = NAR_DEPTH_ANY;
+	c.from.depth_max = NAR_DEPTH_ANY;
 	assert_ok(&e, nar_copy(&c, NULL, &got, &e));
 	assert_true(hash_equal(&want.sha256, &got.sha256));
-	assert_ok(&e, nar_digest(dirfd_, "copy", "copy", NAR_DEPTH_ANY, NULL, &got, &e));
+	assert_ok(&e, nar_digest(NAR_TREE_DEEP("copy"), NULL, &got, &e));
 	assert_true(hash_equal(&want.sha256, &got.sha256));
 
-	assert_ok(&e, nar_dump(dirfd_, "copy", "copy", NAR_DEPTH_ANY, &sink, &e));
+	assert_ok(&e, nar_dump(NAR_TREE_DEEP("copy"), &sink, &e));
 	lseek(fd, 0, SEEK_SET);
 	struct nar_reader *r = nar_reader_new(fd, NULL, &e);
 	assert_err(&e, nar_restore(r, dirfd_, "again", "again", 0, &e),
@@ -404,14 +402,14 @@ static void copies_and_restores_what_is_deeper_than_nars_of_others(void **state)
 	r = nar_reader_new(fd, &any, &e);
 	assert_ok(&e, nar_restore(r, dirfd_, "again", "again", NAR_RESTORE_CANONICAL, &e));
 	nar_reader_free(r);
-	assert_ok(&e, nar_digest(dirfd_, "again", "again", NAR_DEPTH_ANY, NULL, &got, &e));
+	assert_ok(&e, nar_digest(NAR_TREE_DEEP("again"), NULL, &got, &e));
 	assert_true(hash_equal(&want.sha256, &got.sha256));
 
 	lseek(fd, 0, SEEK_SET);
 	r = nar_reader_new(fd, &any, &e);
 	assert_ok(&e, githash_nar(r, HASH_SHA1, &nar, &e));
 	nar_reader_free(r);
-	assert_ok(&e, githash_tree(dirfd_, "again", "again", NAR_DEPTH_ANY, HASH_SHA1, &tree, &e));
+	assert_ok(&e, githash_tree(NAR_TREE_DEEP("again"), HASH_SHA1, &tree, &e));
 	assert_true(hash_equal(&tree, &nar));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	fclose(f);

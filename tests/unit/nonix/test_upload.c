@@ -54,7 +54,8 @@ static struct nar_digest make(const char *path, const char *contents)
 	assert_ok(&e, fd);
 	unlinkat(fd, str_base(path), 0);
 	assert_ok(&e, io_write_file(fd, str_base(path), 0444, contents, strlen(contents), &e));
-	assert_ok(&e, nar_digest(fd, str_base(path), path, NAR_DEPTH_MAX, NULL, &d, &e));
+	assert_ok(&e, nar_digest(&(struct nar_tree){fd, str_base(path), path, NAR_DEPTH_MAX}, NULL,
+				 &d, &e));
 	return d;
 }
 
