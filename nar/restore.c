@@ -32,11 +32,11 @@ struct restorer {
 	char *root_name, *what;
 	bool created; /* the root was created */
 	bool keep;    /* the root is complete, and stays */
-	/* The current file: `small` collects its contents, or they are written to file_fd. */
+	/* The current file: `small` collects its contents, or they are written to `file`. */
 	struct restore_small *small;
-	int file_fd;
-	bool alone; /* the reader writes the next file itself */
-	uint64_t size_bytes, left_bytes;
+	struct restore_file file;
+	bool alone;                  /* the reader writes the next file itself */
+	uint64_t left_bytes;         /* of the contents of the current file */
 	uint64_t written_bytes;      /* of all files */
 	char name[NAR_NAME_MAX + 1]; /* of the last entry */
 };
@@ -54,7 +54,7 @@ static const char *deep_name(void *ctx, size_t level)
 static int restorer_init(struct restorer *r, int dirfd, const char *name, const char *what,
 			 unsigned flags, struct err *e)
 {
-	*r = (struct restorer){.root_dirfd = dirfd, .file_fd = -1};
+	*r = (struct restorer){.root_dirfd = dirfd, .file.fd = -1};
 	r->deep = (struct dirstack){.name_of = deep_name, .ctx = r};
 	r->root_name = str_dup(name, e);
 	if (r->root_name)
@@ -77,8 +77,8 @@ static void restorer_done(struct restorer *r)
 	struct err ignored = ERR_INIT;
 	int saved = errno;
 
-	if (r->file_fd >= 0)
-		close(r->file_fd);
+	if (r->file.fd >= 0)
+		close(r->file.fd);
 	restore_pool_free(r->pool);
 	while (r->dir != r->base) {
 		struct restore_dir *parent = r->dir->parent;
@@ -128,7 +128,6 @@ static int end_dir(struct restorer *r, struct err *e)
 static int add_data(struct restorer *r, const void *data, size_t n, struct err *e)
 {
 	assert(n <= r->left_bytes);
-	const uint64_t offset = r->size_bytes - r->left_bytes;
 	r->left_bytes -= n;
 	if (r->small) {
 		r->written_bytes += n;
@@ -138,19 +137,16 @@ static int add_data(struct restorer *r, const void *data, size_t n, struct err *
 			restore_pool_put(r->pool, TAKE(r->small, NULL));
 		return 0;
 	}
-	const int64_t written = restore_file_write(r->dir, name_of(r), r->file_fd, offset, data, n,
-						   !r->left_bytes, e);
+	const int64_t written = restore_file_write(&r->file, data, n, e);
 	if (written < 0)
 		return -1;
 	r->written_bytes += (uint64_t)written;
-	if (r->left_bytes)
-		return 0;
-	return restore_file_end(r->dir, name_of(r), TAKE(r->file_fd, -1), e);
+	return r->left_bytes ? 0 : restore_file_end(&r->file, e);
 }
 
 static int start_file(struct restorer *r, const struct nar_event *ev, struct err *e)
 {
-	r->size_bytes = r->left_bytes = ev->size_bytes;
+	r->left_bytes = ev->size_bytes;
 	r->small = NULL;
 	if (r->dir != r->base && !r->alone && !r->deep.n && ev->size_bytes <= RESTORE_SMALL_BYTES)
 		r->small = restore_pool_small(r->pool);
@@ -159,8 +155,9 @@ static int start_file(struct restorer *r, const struct nar_event *ev, struct err
 		r->small->executable = ev->executable;
 		memcpy(r->small->name, r->name, sizeof r->name);
 	} else {
-		r->file_fd = restore_file_make(r->dir, name_of(r), ev->executable, e);
-		if (r->file_fd < 0)
+		r->file = (struct restore_file){
+			.dir = r->dir, .name = name_of(r), .fd = -1, .size_bytes = ev->size_bytes};
+		if (restore_file_make(&r->file, ev->executable, e) < 0)
 			return -1;
 		r->created = true; /* now, because the end of an empty file may fail below */
 	}
@@ -194,7 +191,7 @@ static int make_entry(struct restorer *r, const struct nar_event *ev, struct err
 {
 	size_t len = strlen(ev->name);
 
-	assert(r->file_fd < 0 && !r->small);
+	assert(r->file.fd < 0 && !r->small);
 	assert(len < sizeof r->name && !strchr(ev->name, '/') && !len == (r->dir == r->base));
 	memcpy(r->name, ev->name, len + 1);
 	int rc = ev->type == NAR_DIR    ? start_dir(r, e)
@@ -218,7 +215,7 @@ static int restorer_event(struct restorer *r, const struct nar_event *ev, struct
 /* Wait until the tree is complete, and keep it. Call it after the last event. */
 static int restorer_keep(struct restorer *r, struct err *e)
 {
-	assert(r->dir == r->base && r->file_fd < 0);
+	assert(r->dir == r->base && r->file.fd < 0);
 	if (restore_pool_finish(r->pool, e) < 0)
 		return -1;
 	r->keep = true;
@@ -230,7 +227,7 @@ static int restorer_keep(struct restorer *r, struct err *e)
 int nar_restore(struct nar_reader *r, int dirfd, const char *name, const char *what, unsigned flags,
 		struct err *e)
 {
-	scoped_restorer struct restorer to = {.file_fd = -1};
+	scoped_restorer struct restorer to = {.file.fd = -1};
 	struct nar_event ev;
 	int rc;
 
@@ -410,7 +407,7 @@ int nar_copy(const struct nar_copy *c, struct refscan *scan, struct nar_digest *
 	scoped_copying struct copying cp = {
 		.c = c,
 		.walk = nar_walk_new(&c->from, e),
-		.to.file_fd = -1,
+		.to.file.fd = -1,
 		.links_fd = -1,
 	};
 

@@ -143,13 +143,15 @@ static int set_executable(int fd)
 	return fstat(fd, &st) < 0 ? -1 : fchmod(fd, (st.st_mode & 07777) | 0111);
 }
 
-int restore_file_make(const struct restore_dir *d, const char *name, bool executable, struct err *e)
+int restore_file_make(struct restore_file *f, bool executable, struct err *e)
 {
-	scoped_fd int fd = openat(d->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				  d->canonical ? 0600 : 0666);
+	const struct restore_dir *d = f->dir;
+	scoped_fd int fd =
+		openat(d->fd, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		       d->canonical ? 0600 : 0666);
 
 	if (fd < 0)
-		return failed(d, name, "creating", e);
+		return failed(d, f->name, "creating", e);
 	/* The mode before the contents; the times after them, because a write changes them. */
 	int rc = 0;
 	if (d->canonical)
@@ -157,30 +159,33 @@ int restore_file_make(const struct restore_dir *d, const char *name, bool execut
 	else if (executable)
 		rc = set_executable(fd);
 	if (rc < 0) {
-		failed(d, name, "setting the mode of", e);
-		unlinkat(d->fd, name, 0);
+		failed(d, f->name, "setting the mode of", e);
+		unlinkat(d->fd, f->name, 0);
 		return -1;
 	}
-	return TAKE(fd, -1);
+	f->fd = TAKE(fd, -1);
+	f->offset = 0;
+	return 0;
 }
 
-int64_t restore_file_write(const struct restore_dir *d, const char *name, int fd, uint64_t offset,
-			   const void *data, size_t n, bool last, struct err *e)
+int64_t restore_file_write(struct restore_file *f, const void *data, size_t n, struct err *e)
 {
-	const int64_t written = sparse_write(fd, offset, data, n, last);
+	const bool last = f->offset + n == f->size_bytes;
+	const int64_t written = sparse_write(f->fd, f->offset, data, n, last);
 
-	return written < 0 ? failed(d, name, "writing to", e) : written;
+	f->offset += n;
+	return written < 0 ? failed(f->dir, f->name, "writing to", e) : written;
 }
 
-int restore_file_end(const struct restore_dir *d, const char *name, int fd, struct err *e)
+int restore_file_end(struct restore_file *f, struct err *e)
 {
-	scoped_fd int mine = fd;
+	scoped_fd int fd = TAKE(f->fd, -1);
 
-	if (d->canonical && futimens(fd, times) < 0)
-		return failed(d, name, "setting the times of", e);
+	if (f->dir->canonical && futimens(fd, times) < 0)
+		return failed(f->dir, f->name, "setting the times of", e);
 	/* close(2) may report a delayed write error. */
-	if (close(TAKE(mine, -1)) < 0 && errno != EINTR)
-		return failed(d, name, "closing", e);
+	if (close(TAKE(fd, -1)) < 0 && errno != EINTR)
+		return failed(f->dir, f->name, "closing", e);
 	return 0;
 }
 

@@ -53,22 +53,24 @@ int restore_dir_end(struct restore_dir *d, struct err *e) MUST_CHECK;
 /* Like restore_dir_end(), for a tree that will be removed: sets no mode and times. NULL is fine. */
 void restore_dir_drop(struct restore_dir *d);
 
+/* A file that is being written. */
+struct restore_file {
+	const struct restore_dir *dir;
+	const char *name;            /* in dir */
+	int fd;                      /* -1: not open */
+	uint64_t size_bytes, offset; /* in all; where the next bytes go */
+};
+
+/* Create F, with dir, name and size_bytes set, and open it. */
+int restore_file_make(struct restore_file *f, bool executable, struct err *e) MUST_CHECK;
 /*
- * Create file NAME in D.
- * Returns its descriptor; -1: *E.
- */
-int restore_file_make(const struct restore_dir *d, const char *name, bool executable,
-		      struct err *e) MUST_CHECK;
-/*
- * Write the N bytes at OFFSET of a file, from its start to its end; LAST: the file ends with them.
- * Blocks of zeroes become holes. NAME is for messages.
+ * Write the next N bytes of F. Blocks of zeroes become holes.
  * Returns how many bytes were written; -1: *E.
  */
-int64_t restore_file_write(const struct restore_dir *d, const char *name, int fd, uint64_t offset,
-			   const void *data, size_t n, bool last, struct err *e) MUST_CHECK;
-/* End a file that is written: set its times and close FD, which is closed on failure as well. */
-int restore_file_end(const struct restore_dir *d, const char *name, int fd,
-		     struct err *e) MUST_CHECK;
+int64_t restore_file_write(struct restore_file *f, const void *data, size_t n,
+			   struct err *e) MUST_CHECK;
+/* End F, all of which is written: set its times and close it. It is closed on failure as well. */
+int restore_file_end(struct restore_file *f, struct err *e) MUST_CHECK;
 int restore_link(const struct restore_dir *d, const char *name, const char *target,
 		 struct err *e) MUST_CHECK;
 

@@ -41,15 +41,15 @@ struct restore_pool *restore_pool_new(struct err *e)
 
 static int write_small(const struct restore_small *s, struct err *e)
 {
-	int fd = restore_file_make(s->dir, s->name, s->executable, e);
+	struct restore_file f = {.dir = s->dir, .name = s->name, .fd = -1, .size_bytes = s->len};
 
-	if (fd < 0)
+	if (restore_file_make(&f, s->executable, e) < 0)
 		return -1;
-	if (restore_file_write(s->dir, s->name, fd, 0, s->data, s->len, true, e) < 0) {
-		close(fd);
+	if (restore_file_write(&f, s->data, s->len, e) < 0) {
+		close(f.fd);
 		return -1;
 	}
-	return restore_file_end(s->dir, s->name, fd, e);
+	return restore_file_end(&f, e);
 }
 
 /* Write S, or drop it if a file failed before. Call it without the lock. */
