@@ -76,26 +76,33 @@ int64_t sparse_write(int fd, uint64_t offset, const void *data, size_t n, bool l
 	return written;
 }
 
-/* Copy the bytes of IN from OFFSET to END, or to IN's end if it comes before. */
-static int copy_data(int in, int out, uint64_t offset, uint64_t end, char *buf, struct budget *b,
-		     const char *what, struct err *e)
+/* The copying of one file to another. */
+struct copying {
+	int in, out;
+	char *buf; /* of COPY_BYTES */
+	struct budget *budget;
+	const char *what; /* path of `in`, for messages */
+};
+
+/* Copy the bytes from OFFSET to END, or to the end of the file if it comes before. */
+static int copy_data(const struct copying *c, uint64_t offset, uint64_t end, struct err *e)
 {
 	while (offset < end) {
 		const size_t want = end - offset < COPY_BYTES ? (size_t)(end - offset) : COPY_BYTES;
 
-		if (budget_check(b, e) < 0)
+		if (budget_check(c->budget, e) < 0)
 			return -1;
-		const ssize_t n = pread(in, buf, want, (off_t)offset);
+		const ssize_t n = pread(c->in, c->buf, want, (off_t)offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, "reading '%s'", what);
+			return err_sys(e, "reading '%s'", c->what);
 		if (n == 0)
 			return 0;
-		const int64_t written = sparse_write(out, offset, buf, (size_t)n, false);
+		const int64_t written = sparse_write(c->out, offset, c->buf, (size_t)n, false);
 		if (written < 0)
-			return err_sys(e, "writing a copy of '%s'", what);
-		if (budget_spend(b, (uint64_t)written, e) < 0)
+			return err_sys(e, "writing a copy of '%s'", c->what);
+		if (budget_spend(c->budget, (uint64_t)written, e) < 0)
 			return -1;
 		offset += (uint64_t)n;
 	}
@@ -106,6 +113,7 @@ int sparse_copy(int in, int out, uint64_t size_bytes, struct budget *b, const ch
 		struct err *e)
 {
 	scoped_free char *buf = mem_bytes(COPY_BYTES, e);
+	const struct copying c = {in, out, buf, b, what};
 
 	if (!buf)
 		return -1;
@@ -119,7 +127,7 @@ int sparse_copy(int in, int out, uint64_t size_bytes, struct budget *b, const ch
 			at = (uint64_t)data < size_bytes ? (uint64_t)data : size_bytes;
 		/* If the file system does not tell where holes are, read everything. */
 		end = hole < 0 || (uint64_t)hole > size_bytes ? size_bytes : (uint64_t)hole;
-		if (copy_data(in, out, at, end, buf, b, what, e) < 0)
+		if (copy_data(&c, at, end, e) < 0)
 			return -1;
 	}
 	if (ftruncate(out, (off_t)size_bytes) < 0)
