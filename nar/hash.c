@@ -276,10 +276,12 @@ static bool prefix_parse(const char *text, size_t len, enum hash_algo *ret_algo,
 	return false;
 }
 
-/* Read the digits that follow the prefix. WHOLE is the text for messages. */
-static int digits_parse(struct bytes whole, const char *text, size_t len, bool sri,
-			enum hash_algo a, struct hash *ret, struct err *e)
+/* Read DIGITS, which follow the prefix. WHOLE is the text for messages. */
+static int digits_parse(struct bytes whole, struct bytes digits, bool sri, enum hash_algo a,
+			struct hash *ret, struct err *e)
 {
+	const char *text = digits.data;
+	const size_t len = digits.len;
 	struct hash h = {.algo = a};
 	size_t n = hash_size_bytes(a);
 	const char *what;
@@ -319,11 +321,11 @@ int hash_parse(const char *text, size_t len, enum hash_algo a, struct hash *ret,
 	bool sri;
 
 	if (!prefix_parse(text, len, &named, &skip, &sri))
-		return digits_parse(whole, text, len, false, a, ret, e);
+		return digits_parse(whole, (struct bytes){text, len}, false, a, ret, e);
 	if (named != a)
 		return err_set(e, ERR_INPUT, "hash '%.*s' should have type '%s'", (int)whole.len,
 			       whole.data, hash_algo_name(a));
-	return digits_parse(whole, text + skip, len - skip, sri, a, ret, e);
+	return digits_parse(whole, (struct bytes){text + skip, len - skip}, sri, a, ret, e);
 }
 
 int hash_parse_any(const char *text, size_t len, struct hash *ret, struct err *e)
@@ -338,7 +340,7 @@ int hash_parse_any(const char *text, size_t len, struct hash *ret, struct err *e
 			       "hash '%.*s' does not name one of " HASH_ALGO_NAMES
 			       " before its digits",
 			       (int)whole.len, whole.data);
-	return digits_parse(whole, text + skip, len - skip, sri, named, ret, e);
+	return digits_parse(whole, (struct bytes){text + skip, len - skip}, sri, named, ret, e);
 }
 
 bool hash_equal(const struct hash *a, const struct hash *b)
