@@ -337,15 +337,13 @@ int narinfo_check_ca(const struct narinfo *n, struct err *e)
 	scoped_strv struct strv others = STRV_INIT;
 	const char *base = str_base(n->store_path);
 	struct err why = ERR_INIT;
-	enum ca_method m;
-	bool self = false;
-	struct hash h;
+	struct ca_contents c = {.refs = &others};
 
-	if (!n->ca || storepath_ca_parse(n->ca, &m, &h, &why) < 0)
+	if (!n->ca || storepath_ca_parse(n->ca, &c.method, &c.hash, &why) < 0)
 		return 0;
 	for (size_t i = 0; i < n->refs.n; i++) {
 		if (str_eq(n->refs.items[i], base))
-			self = true;
+			c.self = true;
 		else if (strv_addf(&others, e, "%.*s%s", dir_len(n), n->store_path,
 				   n->refs.items[i]) < 0)
 			return -1;
@@ -353,8 +351,7 @@ int narinfo_check_ca(const struct narinfo *n, struct err *e)
 	scoped_free char *dir = str_ndup(n->store_path, (size_t)dir_len(n) - 1, e);
 	if (!dir)
 		return -1;
-	scoped_free char *path =
-		storepath_make_ca(m, &h, &others, self, dir, storepath_name(base), &why);
+	scoped_free char *path = storepath_make_ca(&c, dir, storepath_name(base), &why);
 	/*
 	 * ERR_INPUT: the method does not allow these references, so that the CA field is wrong.
 	 * Other errors are no verdict.

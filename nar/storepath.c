@@ -142,20 +142,20 @@ char *storepath_make(const char *type, const struct hash *inner, const char *sto
 	return path_of(&b, store_dir, name, e);
 }
 
-/* Make a store path of type KIND ("source" or "text") followed by the references. */
-static char *make_with_refs(const char *kind, const struct hash *h, const struct strv *refs,
-			    bool self, const char *store_dir, const char *name, struct err *e)
+/* Make the store path of C, whose type is "source" or "text" followed by the references. */
+static char *make_with_refs(const struct ca_contents *c, const char *store_dir, const char *name,
+			    struct err *e)
 {
 	scoped_buf struct buf type = BUF_INIT(FINGERPRINT_MAX);
 
-	if (buf_adds(&type, kind, e) < 0)
+	if (buf_adds(&type, c->method == CA_TEXT ? "text" : "source", e) < 0)
 		return NULL;
-	for (size_t i = 0; refs && i < refs->n; i++)
-		if (buf_addc(&type, ':', e) < 0 || buf_adds(&type, refs->items[i], e) < 0)
+	for (size_t i = 0; c->refs && i < c->refs->n; i++)
+		if (buf_addc(&type, ':', e) < 0 || buf_adds(&type, c->refs->items[i], e) < 0)
 			return NULL;
-	if (self && buf_adds(&type, ":self", e) < 0)
+	if (c->self && buf_adds(&type, ":self", e) < 0)
 		return NULL;
-	return storepath_make(type.data, h, store_dir, name, e);
+	return storepath_make(type.data, &c->hash, store_dir, name, e);
 }
 
 static const char *method_prefix(enum ca_method m)
@@ -163,9 +163,11 @@ static const char *method_prefix(enum ca_method m)
 	return m == CA_NAR ? "r:" : m == CA_GIT ? "git:" : "";
 }
 
-char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct strv *refs, bool self,
-			const char *store_dir, const char *name, struct err *e)
+char *storepath_make_ca(const struct ca_contents *c, const char *store_dir, const char *name,
+			struct err *e)
 {
+	const enum ca_method m = c->method;
+	const struct hash *h = &c->hash;
 	char hex[HASH_TEXT_MAX];
 	struct hash inner;
 
@@ -174,12 +176,12 @@ char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct str
 			hash_algo_name(h->algo));
 		return NULL;
 	}
-	if (m == CA_TEXT && self) {
+	if (m == CA_TEXT && c->self) {
 		err_set(e, ERR_INPUT, "self-reference not allowed with text hashing");
 		return NULL;
 	}
 	if (m == CA_TEXT)
-		return make_with_refs("text", h, refs, false, store_dir, name, e);
+		return make_with_refs(c, store_dir, name, e);
 	if (m == CA_GIT && h->algo != HASH_SHA1 && h->algo != HASH_SHA256) {
 		err_set(e, ERR_INPUT,
 			"Git file ingestion must use SHA-1 or SHA-256 hash, but instead using: %s",
@@ -187,8 +189,8 @@ char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct str
 		return NULL;
 	}
 	if (m == CA_NAR && h->algo == HASH_SHA256)
-		return make_with_refs("source", h, refs, self, store_dir, name, e);
-	if (self || (refs && refs->n)) {
+		return make_with_refs(c, store_dir, name, e);
+	if (c->self || (c->refs && c->refs->n)) {
 		err_set(e, ERR_INPUT,
 			"fixed output derivation '%s' is not allowed to refer to other store "
 			"paths.\nYou may need to use the 'unsafeDiscardReferences' derivation "

@@ -46,15 +46,20 @@ char *storepath_make(const char *type, const struct hash *inner, const char *sto
 		     const char *name, struct err *e) MUST_CHECK;
 
 enum ca_method { CA_FLAT, CA_NAR, CA_TEXT, CA_GIT };
+/* Content-addressed contents: of a fixed or floating output, a source, a text. */
+struct ca_contents {
+	enum ca_method method;
+	struct hash hash;
+	const struct strv *refs; /* full paths, sorted; NULL: none */
+	bool self;               /* the contents refer to their own path */
+};
 /*
- * Compute the store path of content-addressed contents: outputs of fixed-output derivations,
- * sources, text. REFS are sorted full paths, or NULL; SELF tells whether the contents refer to
- * their own path. Only NAR with SHA-256 allows both; text allows REFS. Other references are
- * refused, and so is a git tree by another algorithm than SHA-1 and SHA-256.
+ * Compute the store path of C. Only NAR with SHA-256 allows both refs and self; text allows refs.
+ * Other references are refused, and so is a git tree by another algorithm than SHA-1 and SHA-256.
  * Returns the path on the heap; NULL: *E.
  */
-char *storepath_make_ca(enum ca_method m, const struct hash *h, const struct strv *refs, bool self,
-			const char *store_dir, const char *name, struct err *e) MUST_CHECK;
+char *storepath_make_ca(const struct ca_contents *c, const char *store_dir, const char *name,
+			struct err *e) MUST_CHECK;
 /*
  * Spell the `ca` field of a path: "fixed:r:sha256:<nix32>", "fixed:md5:..", "fixed:git:sha1:..",
  * "text:sha256:..".

@@ -74,7 +74,8 @@ static int check_fixed(const struct drv *d, struct drv_output *o, const char *st
 	name = storepath_output_name(d->name, o->name, e);
 	if (!name)
 		return -1;
-	o->path = storepath_make_ca(o->method, &o->hash, NULL, false, store_dir, name, e);
+	const struct ca_contents c = {.method = o->method, .hash = o->hash};
+	o->path = storepath_make_ca(&c, store_dir, name, e);
 	if (!o->path)
 		return -1;
 	if (!str_eq(o->path, o->path_text))

@@ -32,12 +32,12 @@ static char *text_path(const struct drv *d, const void *text, size_t len, const 
 {
 	scoped_strv struct strv refs = STRV_INIT;
 	scoped_free char *name = str_fmt(e, "%s.drv", d->name);
-	struct hash h;
+	struct ca_contents c = {.method = CA_TEXT, .refs = &refs};
 
-	if (!name || hash_bytes(HASH_SHA256, text, len, &h, e) < 0 ||
+	if (!name || hash_bytes(HASH_SHA256, text, len, &c.hash, e) < 0 ||
 	    list_references(d, &refs, e) < 0)
 		return NULL;
-	return storepath_make_ca(CA_TEXT, &h, &refs, false, store_dir, name, e);
+	return storepath_make_ca(&c, store_dir, name, e);
 }
 
 char *drv_text_path(const struct drv *d, const char *store_dir, struct err *e)
@@ -76,12 +76,11 @@ static int hash_as_nar(const void *text, size_t len, struct hash *ret, struct er
 static int is_added(const struct drv *d, enum ca_method method, const void *text, size_t len,
 		    const char *store_dir, struct err *e)
 {
-	struct hash h;
-	int rc = method == CA_NAR ? hash_as_nar(text, len, &h, e)
-				  : hash_bytes(HASH_SHA256, text, len, &h, e);
+	struct ca_contents c = {.method = method};
+	int rc = method == CA_NAR ? hash_as_nar(text, len, &c.hash, e)
+				  : hash_bytes(HASH_SHA256, text, len, &c.hash, e);
 	scoped_free char *name = rc < 0 ? NULL : str_fmt(e, "%s.drv", d->name);
-	scoped_free char *path =
-		name ? storepath_make_ca(method, &h, NULL, false, store_dir, name, e) : NULL;
+	scoped_free char *path = name ? storepath_make_ca(&c, store_dir, name, e) : NULL;
 
 	if (!path)
 		return -1;

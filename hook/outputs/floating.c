@@ -277,24 +277,23 @@ static int finalise(struct outputs *o, struct output *out, const struct outputs_
 		    struct err *e)
 {
 	scoped_strv struct strv refs = STRV_INIT;
-	bool self = false, rewritten = needs_rewriting(o, out);
-	struct hash h;
+	struct ca_contents c = {.method = out->decl->method, .refs = &refs};
+	bool rewritten = needs_rewriting(o, out);
 
-	if (final_refs(o, out, &refs, &self, e) < 0 ||
-	    content_hash(o, out, job, rewritten, &h, e) < 0)
+	if (final_refs(o, out, &refs, &c.self, e) < 0 ||
+	    content_hash(o, out, job, rewritten, &c.hash, e) < 0)
 		return -1;
-	out->final = storepath_make_ca(out->decl->method, &h, &refs, self, job->store->dir,
-				       storepath_name(out->base), e);
+	out->final = storepath_make_ca(&c, job->store->dir, storepath_name(out->base), e);
 	if (!out->final || place(o, out, job, out->final, rewritten, e) < 0)
 		return -1;
-	if (self && strv_add(&refs, out->final, e) < 0)
+	if (c.self && strv_add(&refs, out->final, e) < 0)
 		return -1;
 	strv_sort(&refs);
 	strv_done(&out->refs);
 	out->refs = TAKE(refs, ((struct strv)STRV_INIT));
 	out->path = out->final;
 	out->base = str_base(out->final);
-	out->ca = storepath_ca_text(out->decl->method, &h, e);
+	out->ca = storepath_ca_text(c.method, &c.hash, e);
 	return out->ca ? 0 : -1;
 }
 

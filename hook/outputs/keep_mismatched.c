@@ -47,8 +47,9 @@ static int keep_locked(struct outputs *o, struct output *out, const char *path,
 static int keep(struct outputs *o, struct output *out, const struct outputs_job *job, struct err *e)
 {
 	const struct store *st = job->store;
-	scoped_free char *path = storepath_make_ca(out->decl->method, &out->actual, NULL, false,
-						   st->dir, storepath_name(out->base), e);
+	const struct ca_contents c = {.method = out->decl->method, .hash = out->actual};
+	scoped_free char *path = storepath_make_ca(&c, st->dir, storepath_name(out->base), e);
+
 	if (!path)
 		return -1;
 	scoped_free char *real = store_real_path(st, path, e);

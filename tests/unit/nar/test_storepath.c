@@ -89,7 +89,8 @@ static void check_ca(enum ca_method m, const char *hash, const char *name, const
 	struct hash h;
 
 	assert_ok(&e, hash_parse_any(hash, strlen(hash), &h, &e));
-	scoped_free char *path = storepath_make_ca(m, &h, NULL, false, STORE_DIR_DEFAULT, name, &e);
+	scoped_free char *path =
+		storepath_make_ca(&(struct ca_contents){m, h}, STORE_DIR_DEFAULT, name, &e);
 	assert_non_null(path);
 	assert_string_equal(path, want);
 }
@@ -120,28 +121,35 @@ static void computes_text_paths_with_references(void **state)
 	assert_ok(&e, strv_add(&refs, "/nix/store/" H "-a", &e));
 	assert_ok(&e, strv_add(&refs, "/nix/store/" H "-b", &e));
 	scoped_free char *text =
-		storepath_make_ca(CA_TEXT, &h, &refs, false, "/nix/store", "t", &e);
+		storepath_make_ca(&(struct ca_contents){CA_TEXT, h, &refs}, "/nix/store", "t", &e);
 	scoped_free char *plain = storepath_make("text:/nix/store/" H "-a:/nix/store/" H "-b", &h,
 						 "/nix/store", "t", &e);
 	assert_string_equal(text, plain);
-	scoped_free char *src = storepath_make_ca(CA_NAR, &h, &refs, true, "/nix/store", "t", &e);
+	scoped_free char *src = storepath_make_ca(&(struct ca_contents){CA_NAR, h, &refs, true},
+						  "/nix/store", "t", &e);
 	scoped_free char *src2 = storepath_make("source:/nix/store/" H "-a:/nix/store/" H "-b:self",
 						&h, "/nix/store", "t", &e);
 	assert_string_equal(src, src2);
-	assert_null(storepath_make_ca(CA_FLAT, &h, &refs, false, "/nix/store", "t", &e));
+	assert_null(
+		storepath_make_ca(&(struct ca_contents){CA_FLAT, h, &refs}, "/nix/store", "t", &e));
 	assert_err(&e, -1, "fixed output derivation 't' is not allowed to refer to other store");
-	assert_null(storepath_make_ca(CA_TEXT, &h, &refs, true, "/nix/store", "t", &e));
+	assert_null(storepath_make_ca(&(struct ca_contents){CA_TEXT, h, &refs, true}, "/nix/store",
+				      "t", &e));
 	assert_err(&e, -1, "self-reference not allowed with text hashing");
-	assert_null(storepath_make_ca(CA_GIT, &h, &refs, false, "/nix/store", "t", &e));
+	assert_null(
+		storepath_make_ca(&(struct ca_contents){CA_GIT, h, &refs}, "/nix/store", "t", &e));
 	assert_err(&e, -1, "fixed output derivation 't' is not allowed to refer to other store");
-	assert_null(storepath_make_ca(CA_GIT, &h, NULL, true, "/nix/store", "t", &e));
+	assert_null(storepath_make_ca(&(struct ca_contents){CA_GIT, h, NULL, true}, "/nix/store",
+				      "t", &e));
 	assert_err(&e, -1, "fixed output derivation 't' is not allowed to refer to other store");
 	assert_ok(&e, hash_bytes(HASH_MD5, "hello", 5, &inner, &e));
-	assert_null(storepath_make_ca(CA_GIT, &inner, NULL, true, "/nix/store", "t", &e));
+	assert_null(storepath_make_ca(&(struct ca_contents){CA_GIT, inner, NULL, true},
+				      "/nix/store", "t", &e));
 	assert_err(&e, -1,
 		   "Git file ingestion must use SHA-1 or SHA-256 hash, but instead "
 		   "using: md5");
-	assert_null(storepath_make_ca(CA_TEXT, &inner, NULL, false, "/nix/store", "t", &e));
+	assert_null(
+		storepath_make_ca(&(struct ca_contents){CA_TEXT, inner}, "/nix/store", "t", &e));
 	assert_err(&e, -1, "text must be hashed with sha256");
 	assert_null(storepath_make("text", &h, "/nix/store", "a/b", &e));
 	assert_err(&e, -1, "illegal character '/'");

@@ -214,7 +214,7 @@ static void what_the_caches_lack_of_an_old_build_is_not_looked_into(void **state
 	struct hash h;
 	assert_ok(&e, hash_parse(hex, strlen(hex), HASH_SHA256, &h, &e));
 	scoped_free char *out =
-		storepath_make_ca(CA_FLAT, &h, NULL, false, "/nix/store", "had", &e);
+		storepath_make_ca(&(struct ca_contents){CA_FLAT, h}, "/nix/store", "had", &e);
 	assert_non_null(out);
 	assert_ok(&e,
 		  strv_addf(&world.texts, &e,

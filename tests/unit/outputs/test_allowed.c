@@ -227,7 +227,7 @@ static void says_which_hash_a_fixed_output_should_have_had(void **state)
 	assert_refused(&f, text);
 	/* What was built is kept as what it is: the flat file of nothing, of that name. */
 	scoped_free char *path =
-		storepath_make_ca(CA_FLAT, &empty, NULL, false, "/nix/store", "wrong", &e);
+		storepath_make_ca(&(struct ca_contents){CA_FLAT, empty}, "/nix/store", "wrong", &e);
 	assert_non_null(path);
 	assert_int_equal(store_is_valid(&f.store, path, &e), 1);
 	scoped_store_path_info struct store_path_info info = {0};
