@@ -141,6 +141,9 @@ in
       );
 
       nix.settings.build-hook = hook;
+
+      # A build that the kernel kills for want of memory would have systemd stop the daemon.
+      systemd.services.nix-daemon.serviceConfig.OOMPolicy = lib.mkDefault "continue";
     }
     (mkIf cfg.onlyHook { nix.settings.max-jobs = 0; })
     (mkIf ignoresConf {

@@ -147,7 +147,9 @@ static int add_scratch(struct binds *b, const struct spec_job *j)
 /* For the profile nix: /tmp of the profile tvix is a tmpfs. */
 static int add_tmp(struct binds *b, const struct spec_job *j)
 {
-	return j->h->own_tmp ? add_copy(b, "/tmp", "scratch/tmp", opt_rw, j->e) : 0;
+	return j->h->own_tmp && !j->h->tmp_max_bytes
+		       ? add_copy(b, "/tmp", "scratch/tmp", opt_rw, j->e)
+		       : 0;
 }
 
 static int add_inputs(struct binds *b, const struct spec_job *j)
@@ -242,28 +244,72 @@ static int add_dev(struct binds *b, const struct spec_job *j)
 	return 0;
 }
 
+/* What the tmpfs option size=SIZE is in bytes, as memparse() in the kernel has it. */
+static bool tmpfs_bytes(const char *size, uint64_t ram_bytes, uint64_t *ret)
+{
+	static const char units[] = "kmgt";
+	const size_t digits = strspn(size, "0123456789");
+	const char *unit = size[digits] ? strchr(units, size[digits] | 0x20) : NULL;
+	const unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	uint64_t n;
+
+	if (size[digits] == '%') {
+		if (!num_parse_u64(size, digits, 100, &n) || !ram_bytes)
+			return false;
+		*ret = ram_bytes / 100 * n + ram_bytes % 100 * n / 100;
+		return true;
+	}
+	if (!num_parse_u64(size, digits, UINT64_MAX >> shift, &n) || (size[digits] && !unit))
+		return false;
+	*ret = n << shift;
+	return true;
+}
+
 /*
  * Print the size option of tmpfs. Nix passes a percentage on. runsc takes none, so compute the
  * bytes as the kernel does (shmem_parse_one() in mm/shmem.c). If the machine's memory is unknown,
- * leave out 50%, which is the default.
+ * leave out 50%, which is the default. A limit
+ * of the configuration (tmp-max) makes it smaller.
  */
 static void print_shm_size(const struct spec_job *j)
 {
 	const char *size = j->r->constraints.shm_size ? j->r->constraints.shm_size : "50%";
+	const uint64_t max = j->h->tmp_max_bytes;
 	char option[64];
-	uint64_t percent;
-	size_t digits = strspn(size, "0123456789");
+	uint64_t bytes;
+	const bool known = tmpfs_bytes(size, j->h->ram_bytes, &bytes);
 
-	if (size[digits] == '%' && num_parse_u64(size, digits, 100, &percent) && j->h->ram_bytes) {
-		uint64_t bytes =
-			j->h->ram_bytes / 100 * percent + j->h->ram_bytes % 100 * percent / 100;
+	if (max && (!known || bytes == 0 || bytes > max))
+		snprintf(option, sizeof option, "size=%llu", (unsigned long long)max);
+	else if (known && size[strlen(size) - 1] == '%')
 		snprintf(option, sizeof option, "size=%llu", (unsigned long long)bytes);
-	} else if (str_eq(size, "50%")) {
+	else if (str_eq(size, "50%"))
 		return;
-	} else {
+	else
 		snprintf(option, sizeof option, "size=%s", size);
-	}
 	jw_string(j->w, NULL, option);
+}
+
+/* Tell whether the request puts something else at /tmp. */
+static bool has_tmp(const struct spec_job *j)
+{
+	for (size_t i = 0; i < j->r->scratch_paths.n; i++)
+		if (str_eq(j->r->scratch_paths.items[i], "tmp"))
+			return true;
+	return spec_has_target(j->r, "/tmp");
+}
+
+/* /tmp in memory, if it is bounded. It comes before what may be mounted in it. */
+static void print_bounded_tmp(const struct spec_job *j)
+{
+	char option[64];
+
+	if (!j->h->tmp_max_bytes || has_tmp(j))
+		return;
+	snprintf(option, sizeof option, "size=%llu", (unsigned long long)j->h->tmp_max_bytes);
+	print_fs(j->w, "/tmp", "tmpfs", "tmpfs");
+	jw_strings(j->w, "options", "nosuid", "nodev", "mode=1777", option, NULL);
+	jw_end(j->w);
 }
 
 static void print_kernel_mounts(const struct spec_job *j)
@@ -299,6 +345,7 @@ static int print_nix(const struct spec_job *j)
 	    add_network_files(&b, j) < 0)
 		return -1;
 	qsort(b.items, b.n, sizeof *b.items, compare);
+	print_bounded_tmp(j);
 	print_binds(j, &b);
 	print_kernel_mounts(j);
 	return 0;
@@ -312,6 +359,8 @@ static void print_tvix_defaults(const struct spec_job *j)
 	bool bind_sys = j->h->rootless || (j->h->userns && j->r->constraints.network);
 	/* With these ids group 5 (tty) is not mapped. */
 	bool own_ids = j->h->rootless || j->h->userns;
+	const uint64_t shm_max = j->h->tmp_max_bytes >> 10;
+	char size[64];
 
 	print_fs(w, "/proc", "proc", "proc");
 	jw_end(w);
@@ -323,7 +372,9 @@ static void print_tvix_defaults(const struct spec_job *j)
 		   own_ids ? NULL : "gid=5", NULL);
 	jw_end(w);
 	print_fs(w, "/dev/shm", "tmpfs", "shm");
-	jw_strings(w, "options", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k", NULL);
+	snprintf(size, sizeof size, "size=%lluk",
+		 (unsigned long long)(shm_max && shm_max < 65536 ? shm_max : 65536));
+	jw_strings(w, "options", "nosuid", "noexec", "nodev", "mode=1777", size, NULL);
 	jw_end(w);
 	print_fs(w, "/dev/mqueue", "mqueue", "mqueue");
 	jw_strings(w, "options", "nosuid", "noexec", "nodev", NULL);
@@ -336,7 +387,9 @@ static void print_tvix_defaults(const struct spec_job *j)
 	jw_strings(w, "options", "nosuid", "noexec", "nodev", "relatime", "ro", NULL);
 	jw_end(w);
 	print_fs(w, "/tmp", "tmpfs", "tmpfs");
-	jw_strings(w, "options", "nosuid", "noatime", "mode=700", NULL);
+	snprintf(size, sizeof size, "size=%llu", (unsigned long long)j->h->tmp_max_bytes);
+	jw_strings(w, "options", "nosuid", "noatime", "mode=700", j->h->tmp_max_bytes ? size : NULL,
+		   NULL);
 	jw_end(w);
 }
 

@@ -95,6 +95,7 @@ struct spec_host {
 	 */
 	unsigned last_cap;
 	const char *arch; /* the machine's: "x86_64", "aarch64", ...; decides the seccomp ABIs */
+	uint64_t tmp_max_bytes; /* of each of /tmp and /dev/shm, which are in memory; 0: no limit */
 	uint64_t memory_max_bytes, pids_max; /* 0: no limit */
 	const char *cgroups_path;            /* linux.cgroupsPath, or NULL */
 };

@@ -257,8 +257,9 @@ cgroups() { # those of all builds
 our_cgroups() { # those that were not there before, of derivations that this world has
   local dir hash
   cgroups | comm -13 "$W/cgroups" - | while read -r dir; do
-    hash=${dir##*/nix-} # HASH-PID
-    ! compgen -G "$W/*/store/${hash%-*}-*.drv" >/dev/null || echo "$dir"
+    hash=${dir##*/nix-} # HASH-PID, or build@HASH-UID-PID
+    hash=${hash#build@}
+    ! compgen -G "$W/*/store/${hash%%-*}-*.drv" >/dev/null || echo "$dir"
   done
 }
 with_children() { # with_children PID: it and its children, of which it is about to have some

@@ -17,7 +17,6 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define PROC_FILE_MAX (1 << 20)
 #define DEPTH_MAX 32 /* levels of groups below the group of a build */
-#define DEPTH_MAX_TEXT "32"
 #define REMOVE_TRIES 200
 #define REMOVE_WAIT_NS 5000000L
 
@@ -241,24 +240,48 @@ static int read_proc(const char *path, struct buf *b, struct err *e)
 	return buf_read_fd(b, fd, path, e) < 0 || buf_addc(b, '\0', e) < 0 ? -1 : 0;
 }
 
-bool cgroup_has_controller(const char *controller)
+int cgroup_texts_read(struct cgroup_texts *ret, struct err *e)
 {
-	scoped_buf struct buf ours = BUF_INIT(PROC_FILE_MAX), list = BUF_INIT(PROC_FILE_MAX);
-	struct err none = ERR_INIT, none2 = ERR_INIT;
-	const bool v1 = read_proc("/proc/self/cgroup", &ours, &none) == 0;
-	const bool v2 = read_proc("/sys/fs/cgroup/cgroup.controllers", &list, &none2) == 0;
+	struct buf *const ours = &ret->ours, *const mounts = &ret->mounts;
 
-	return cgroup_lists(v1 ? ours.data : "", v2 ? list.data : "", controller);
+	*ours = *mounts = (struct buf)BUF_INIT(PROC_FILE_MAX);
+	if (read_proc("/proc/self/mountinfo", mounts, e) < 0)
+		return -1;
+	if (access("/proc/self/cgroup", F_OK) < 0)
+		return buf_addc(ours, '\0', e); /* a kernel without cgroups */
+	return read_proc("/proc/self/cgroup", ours, e);
 }
 
-bool cgroup_may_create(const char *controller)
+/* Find the hierarchy of v1's CONTROLLER in TEXT, a /proc/self/cgroup; NULL: that of v2. */
+static bool find_controller(const char *text, const char *controller, struct hierarchy *ret)
 {
-	char top[128];
+	const struct bytes wanted = {controller, controller ? strlen(controller) : 0};
 
-	if (cgroup_layout_detect() == CGROUP_V2)
-		return access("/sys/fs/cgroup", W_OK) == 0;
-	return (size_t)snprintf(top, sizeof top, "/sys/fs/cgroup/%s", controller) < sizeof top &&
-	       access(top, W_OK) == 0;
+	for (const char *p = text; *p; p = next_line(p))
+		if (parse_hierarchy(p, ret) &&
+		    (controller ? ret->controllers.len && list_has_all(ret->controllers, wanted)
+				: ret->controllers.len == 0))
+			return true;
+	return false;
+}
+
+char *cgroup_own(const struct cgroup_texts *t, const char *controller, bool topmost, struct err *e)
+{
+	struct hierarchy own;
+	struct bytes root, point;
+
+	if (!find_controller(t->ours.data, controller, &own) ||
+	    !find_mount(t->mounts.data, own.controllers, &root, &point))
+		return NULL;
+	if (topmost)
+		return str_ndup(point.data, point.len, e);
+	/* cgroup_directory() wants something below the mount's root. */
+	scoped_free char *path =
+		str_fmt(e, "%.*s/.", own.path.len > 1 ? (int)own.path.len : 0, own.path.data);
+	char *dir = path ? cgroup_directory(path, own.controllers, t->mounts.data, e) : NULL;
+	if (dir)
+		dir[strlen(dir) - 2] = '\0';
+	return dir;
 }
 
 int cgroup_find(pid_t pid, const char *id, struct strv *ret, struct err *e)
@@ -360,95 +383,4 @@ int cgroup_remove(const struct strv *dirs, struct err *e)
 			err_clear(&later);
 		}
 	return rc;
-}
-
-/* ---- a group that the hook makes ---- */
-
-char *cgroup_place_in(const char *ours, const char *mountinfo, const char *name, bool topmost,
-		      struct err *e)
-{
-	static const struct bytes v2 = {"", 0};
-	struct bytes root, point;
-	struct hierarchy own;
-
-	if (!find_mount(mountinfo, v2, &root, &point) || !find_hierarchy(ours, v2, &own)) {
-		err_set(e, ERR_SYSTEM, "no file system of cgroup v2 is mounted on this machine");
-		return NULL;
-	}
-	if (topmost)
-		return str_fmt(e, "%.*s/%s", (int)point.len, point.data, name);
-	scoped_free char *path = str_fmt(e, "%.*s/%s", own.path.len > 1 ? (int)own.path.len : 0,
-					 own.path.data, name);
-	char *dir = path ? cgroup_directory(path, v2, mountinfo, e) : NULL;
-	if (!dir && !err_is_set(e))
-		err_set(e, ERR_SYSTEM,
-			"this process's own control group ('%.*s') cannot be seen in '%.*s'",
-			(int)own.path.len, own.path.data, (int)point.len, point.data);
-	return dir;
-}
-
-char *cgroup_place(const char *name, bool topmost, struct err *e)
-{
-	scoped_buf struct buf ours = BUF_INIT(PROC_FILE_MAX), mounts = BUF_INIT(PROC_FILE_MAX);
-
-	if (read_proc("/proc/self/cgroup", &ours, e) < 0 ||
-	    read_proc("/proc/self/mountinfo", &mounts, e) < 0)
-		return NULL;
-	return cgroup_place_in(ours.data, mounts.data, name, topmost, e);
-}
-
-static int write_in(int dirfd, const char *name, const char *text, const char *dir, struct err *e)
-{
-	scoped_fd int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(e, "opening '%s/%s'", dir, name);
-	return io_write(fd, text, strlen(text), name, e) < 0 ? err_wrap(e, "in '%s'", dir) : 0;
-}
-
-static int hand_over(const char *dir, uid_t uid, gid_t gid, struct err *e)
-{
-	/* No file that sets a limit: Nix gives none either, and the build could lift ours. */
-	static const char *const theirs[] = {"", "cgroup.procs", "cgroup.threads"};
-	scoped_fd int fd = io_opendir(AT_FDCWD, dir, e);
-
-	if (fd < 0)
-		return -1;
-	/* mkdir(2) has applied the umask. */
-	if (fchmod(fd, 0755) < 0)
-		return err_sys(e, "setting the mode of the control group '%s'", dir);
-	/* cgroup_remove() walks down the tree, so its depth needs a bound. */
-	if (write_in(fd, "cgroup.max.depth", DEPTH_MAX_TEXT, dir, e) < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
-		if (fchownat(fd, theirs[i], uid, gid, AT_EMPTY_PATH) < 0)
-			return err_sys(e, "giving the control group '%s' to the build's user", dir);
-	return 0;
-}
-
-int cgroup_make(const char *dir, uid_t uid, gid_t gid, struct err *e)
-{
-	if (mkdir(dir, 0755) < 0)
-		return err_sys(e, "creating the control group '%s'", dir);
-	if (hand_over(dir, uid, gid, e) < 0) {
-		rmdir(dir);
-		return -1;
-	}
-	return 0;
-}
-
-int cgroup_enter(const char *dir, struct err *e)
-{
-	scoped_fd int fd = io_opendir(AT_FDCWD, dir, e);
-
-	return fd < 0 ? -1 : write_in(fd, "cgroup.procs", "0", dir, e);
-}
-
-void cgroup_kill(const char *dir)
-{
-	struct err ignored = ERR_INIT;
-	scoped_fd int fd = io_opendir(AT_FDCWD, dir, &ignored);
-
-	if (fd >= 0 && write_in(fd, "cgroup.kill", "1", dir, &ignored) < 0)
-		return;
 }

@@ -113,6 +113,8 @@ static int exit_code_for(const struct run_result *r, const struct settings *s)
 			raise(r->status);
 		}
 		return EXIT_PERMANENT_FAILURE;
+	case RUN_FLOODED:
+		return EXIT_PERMANENT_FAILURE;
 	case RUN_TIMED_OUT:
 	case RUN_SILENT:
 		return EXIT_TIMED_OUT;

@@ -50,15 +50,22 @@ struct conf {
 	char *cache_dir;     /* the input cache; "": there is no default for the user */
 	uint64_t cache_size; /* most bytes of NARs in the input cache */
 	uint64_t max_jobs;   /* builds at once; 0: as many as there are cores */
-	uint64_t memory_max; /* bytes of memory for each build; 0: no limit */
 	struct conf_amount memory_budget; /* of all builds together; 0 bytes: no bound */
 	uint64_t memory_reserve;          /* bytes of it that a build reserves; 0: not known */
 	uint64_t memory_default;          /* the same, of a build of which nothing is known */
-	uint64_t pids_max;                /* processes and threads of each build; 0: no limit */
+	/* Limits of each build; 0: none. */
+	uint64_t memory_max, memory_high; /* bytes */
+	uint64_t swap_max;                /* bytes; CONF_UNLIMITED; 0: none, if memory_max is set */
+	uint64_t pids_max;                /* processes and threads */
+	uint64_t cpu_max;                 /* thousandths of a processor */
+	uint64_t cpu_weight, io_weight;   /* 1 to 10000; 0: the kernel's default, 100 */
+	uint64_t tmp_max;                 /* bytes of each of /tmp and /dev/shm */
+	uint64_t log_max;                 /* bytes */
 	uint64_t max_queued; /* builds that may wait for a slot; further ones are postponed */
 	enum spec_profile profile;
 	enum conf_registration registration;
 	enum conf_cgroups cgroups;
+	char *cgroup_parent; /* below the root of each hierarchy; "": found by the hook */
 	enum conf_sync sync;
 	char *builtin_program; /* "": builtin_program_find() looks for it */
 	char *sandbox_shell;   /* "": that of Nix's sandbox-paths, or without Nix a usual one */
@@ -70,6 +77,7 @@ struct conf {
 	struct strv overridden;         /* keys that environment or command line set */
 };
 
+#define CONF_UNLIMITED UINT64_MAX
 #define CONF_INIT               \
 	{                       \
 		.runtime = NULL \

@@ -19,6 +19,7 @@ enum conf_type {
 	CONF_U64,
 	CONF_SIZE,   /* bytes: a number, which K, M, G or T may follow */
 	CONF_AMOUNT, /* struct conf_amount: a size, "80%" or "auto" */
+	CONF_MILLI,  /* a number with up to three decimals, kept in thousandths */
 	CONF_BOOL,
 	CONF_ENUM,
 };
@@ -29,9 +30,10 @@ struct conf_key {
 	size_t offset;            /* of the key's member in struct conf */
 	const char *def;          /* default, as written in a file; NULL: conf_load() chooses it */
 	const char *help;         /* sentences for all three formats: plain words, no markup */
-	uint64_t max;             /* largest value of a CONF_U64 or CONF_SIZE */
+	uint64_t max;             /* largest value of a CONF_U64, CONF_SIZE or CONF_MILLI */
 	bool zero_is_auto;        /* CONF_U64: "auto" is another word for 0 */
 	bool machine;             /* the key holds for the whole machine; no section may set it */
+	bool unlimited;           /* CONF_SIZE: "unlimited" is UINT64_MAX */
 	const char *const *names; /* CONF_ENUM: the name of each value; NULL ends the list */
 };
 

@@ -45,13 +45,25 @@ const struct conf_key conf_keys[] = {
 		 "are more, the inputs that were not used for longest are removed. An input that "
 		 "a running build uses stays in any case.",
 	 .max = INT64_MAX, .machine = true},
+	{"cgroup-parent", CONF_STRING, AT(cgroup_parent), "",
+	 .help = "The control group in which those of builds are, as a path below the root of "
+		 "each hierarchy, such as builds.slice. It is made if need be, and stays. Empty: "
+		 "this process's own group where that is left to it (systemd's Delegate=yes), "
+		 "else with cgroup v2 the topmost."},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
-	 .help = "Whether builds get control groups of their own: on, the runtime makes one for "
-		 "each build; off, it makes none; auto, it makes one only if it cannot run "
-		 "without, or if a limit is set that only a control group can keep. A build with "
-		 "the feature uid-range gets a group in which it can make others, unless this is "
-		 "off.",
+	 .help = "Whether builds get control groups of their own: on, each has one; off, none "
+		 "has, but for what runc and youki make; auto, those have one that are limited by "
+		 "it. A build with the feature uid-range gets one in which it can make others, "
+		 "unless this is off.",
 	 .names = cgroups_names},
+	{"cpu-max", CONF_MILLI, AT(cpu_max), "0",
+	 .help = "How many processors each build may use at once, on average: 1.5 is one and a "
+		 "half. 0: all. What Nix tells builds to use, its setting cores, is another thing.",
+	 .max = UINT64_C(100000) * 1000},
+	{"cpu-weight", CONF_U64, AT(cpu_weight), "0",
+	 .help = "Where processors are scarce, a build gets a share of them by this weight, from "
+		 "1 to 10000; all that has none has 100. 0: none.",
+	 .max = 10000},
 	{"impure-env-secrets", CONF_LIST, AT(impure_env_secrets), "",
 	 .help = "Variables of the environment of Nix or its daemon that look like secrets, and "
 		 "that a fixed-output build may have nevertheless, if its derivation's "
@@ -69,6 +81,15 @@ const struct conf_key conf_keys[] = {
 	 .help = "Whether builds may use io_uring. With it they can do what Nix's setting "
 		 "filter-syscalls forbids: make set-id files and extended attributes. If false, "
 		 "a build finds a kernel that has no io_uring."},
+	{"io-weight", CONF_U64, AT(io_weight), "0",
+	 .help = "The same for reading from disks and writing to them, where the kernel's I/O "
+		 "scheduler has weights (bfq, or io.cost). 0: none.",
+	 .max = 10000},
+	{"log-max", CONF_SIZE, AT(log_max), "0",
+	 .help = "How many bytes of log each build may write. One that writes more is killed, and "
+		 "that is said. 0: no limit but Nix's own setting max-build-log-size, which Nix "
+		 "keeps itself.",
+	 .max = INT64_MAX},
 	{"max-jobs", CONF_U64, AT(max_jobs), "0",
 	 .help = "How many builds run at once on this machine, over all hooks. 0 or auto: as many "
 		 "as there are cores. Nix does not bound how many hooks it starts.",
@@ -89,17 +110,25 @@ const struct conf_key conf_keys[] = {
 	{"memory-default", CONF_SIZE, AT(memory_default), "1G",
 	 .help = "How much of the memory-budget a build reserves whose memory-reserve is 0.",
 	 .max = INT64_MAX, .machine = true},
+	{"memory-high", CONF_SIZE, AT(memory_high), "0",
+	 .help = "With more memory than this a build is slowed down and has its memory taken back "
+		 "as far as possible, but is not killed. Needs cgroup v2. 0: no limit.",
+	 .max = INT64_MAX},
 	{"memory-max", CONF_SIZE, AT(memory_max), "0",
-	 .help = "How much memory each build may use, as control groups count it. A build that "
-		 "needs more is killed, and its error says that it ran out of memory. 0: no "
-		 "limit. A limit that the machine or the runtime cannot keep is an error.",
+	 .help = "How much memory each build may use, as control groups count it: that of its "
+		 "processes, of its files in /dev/shm, and of files that it reads and writes as "
+		 "far as the kernel cannot do without. A build that needs more is killed, all of "
+		 "it, and it is said that it ran out of memory. 0: no limit. A limit that the "
+		 "machine cannot keep is an error.",
 	 .max = INT64_MAX},
 	{"memory-reserve", CONF_SIZE, AT(memory_reserve), "0",
 	 .help = "How much of the memory-budget a build reserves before it starts; made for "
 		 "sections. 0: memory-default.",
 	 .max = INT64_MAX},
 	{"pids-max", CONF_U64, AT(pids_max), "0",
-	 .help = "How many processes and threads each build may have at once. 0: no limit.",
+	 .help = "How many processes and threads each build may have at once. 0: no limit. With "
+		 "runsc each of them takes two of the machine, and gVisor needs some itself: there "
+		 "the limit is 128 more than twice as many, and what is above it ends the build.",
 	 .max = 4194304},
 	{"profile", CONF_ENUM, AT(profile), "nix",
 	 .help = "What a build finds inside its container: nix, what Nix's own sandbox gives it; "
@@ -128,6 +157,11 @@ const struct conf_key conf_keys[] = {
 	 .help = "The name of this machine in Nix's messages. Empty: oci: and the runtime's "
 		 "name.",
 	 .machine = true},
+	{"swap-max", CONF_SIZE, AT(swap_max), "0",
+	 .help = "How much of a build's memory may be swapped out. 0: nothing, if memory-max is "
+		 "set, else no limit. A kernel that does not count swap keeps no such limit, "
+		 "which is said.",
+	 .max = INT64_MAX, .unlimited = true},
 	{"sync", CONF_ENUM, AT(sync), "auto",
 	 .help = "Whether outputs are written to the disk before they are registered, so that "
 		 "no power cut leaves a valid path whose files are empty. It costs each build "
@@ -136,6 +170,11 @@ const struct conf_key conf_keys[] = {
 		 "sync-before-registering is true. nix-oci-hook build obeys this key, but not "
 		 "Nix's settings, when it writes into a binary cache that is a directory.",
 	 .names = sync_names, .machine = true},
+	{"tmp-max", CONF_SIZE, AT(tmp_max), "0",
+	 .help = "How large /tmp and /dev/shm may be in each build. Both are in memory then, and "
+		 "what is in them counts for memory-max. 0: /tmp is on the disk, and /dev/shm as "
+		 "large as Nix's setting sandbox-dev-shm-size says.",
+	 .max = INT64_MAX},
 	{"userns", CONF_BOOL, AT(userns), "true",
 	 .help = "Whether builds run in a user namespace, as in Nix's sandbox. If none can be "
 		 "made and Nix's setting sandbox-fallback is true, root's builds run without one, "
@@ -164,8 +203,13 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 		return buf_addf(b, e, "a number from 0 to %llu%s", (unsigned long long)key->max,
 				key->zero_is_auto ? ", or auto" : "");
 	case CONF_SIZE:
-		return buf_adds(
-			b, "a number of bytes, which K, M, G or T multiply by powers of 1024", e);
+		return buf_addf(b, e,
+				"a number of bytes, which K, M, G or T multiply by powers of "
+				"1024%s",
+				key->unlimited ? ", or unlimited" : "");
+	case CONF_MILLI:
+		return buf_addf(b, e, "a number from 0 to %llu, with up to three decimals",
+				(unsigned long long)key->max / 1000);
 	case CONF_AMOUNT:
 		return buf_adds(
 			b,

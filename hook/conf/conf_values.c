@@ -94,6 +94,21 @@ static bool parse_amount(const char *s, uint64_t max, struct conf_amount *ret)
 	return true;
 }
 
+/* Parse a number with decimals into thousandths: "1.5" is 1500. False: S is none, or above MAX. */
+static bool parse_milli(const char *s, uint64_t max, uint64_t *ret)
+{
+	const size_t whole = strcspn(s, ".");
+	const char *decimals = s[whole] ? s + whole + 1 : "0";
+	const size_t len = strlen(decimals);
+	uint64_t n, part;
+
+	if (len < 1 || len > 3 || !num_parse_u64(s, whole, max / 1000, &n) ||
+	    !num_parse_u64(decimals, len, 999, &part))
+		return false;
+	*ret = n * 1000 + part * (len == 1 ? 100 : len == 2 ? 10 : 1);
+	return *ret <= max;
+}
+
 /*
  * Parse VALUE and store it in P, the member of KEY.
  * Returns 1: stored; 0: VALUE is not one that KEY may have; -1: *E.
@@ -123,7 +138,14 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 		memcpy(p, &n, sizeof n);
 		return 1;
 	case CONF_SIZE:
-		if (!parse_size(value, key->max, &n))
+		if (key->unlimited && str_eq(value, "unlimited"))
+			n = CONF_UNLIMITED;
+		else if (!parse_size(value, key->max, &n))
+			return 0;
+		memcpy(p, &n, sizeof n);
+		return 1;
+	case CONF_MILLI:
+		if (!parse_milli(value, key->max, &n))
 			return 0;
 		memcpy(p, &n, sizeof n);
 		return 1;
@@ -233,9 +255,15 @@ static int print_value(const void *p, const struct conf_key *key, struct buf *b,
 			if (buf_addf(b, e, "%s%s", w ? " " : "", list->items[w]) < 0)
 				return -1;
 		return 0;
+	case CONF_MILLI:
+		memcpy(&n, p, sizeof n);
+		return buf_addf(b, e, "%llu.%03llu", (unsigned long long)n / 1000,
+				(unsigned long long)n % 1000);
 	case CONF_U64:
 	case CONF_SIZE:
 		memcpy(&n, p, sizeof n);
+		if (key->unlimited && n == CONF_UNLIMITED)
+			return buf_adds(b, "unlimited", e);
 		return buf_addf(b, e, "%llu", (unsigned long long)n);
 	case CONF_AMOUNT:
 		return print_amount(p, b, e);

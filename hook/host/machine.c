@@ -165,6 +165,7 @@ int machine_describe(const struct conf *c, const struct settings *s, const struc
 	m.host.sandbox_shell = m.shell;
 	m.host.ca_bundle = m.ca_bundle;
 	m.host.arch = m.arch;
+	m.host.tmp_max_bytes = c->tmp_max;
 	m.host.memory_max_bytes = c->memory_max;
 	m.host.pids_max = c->pids_max;
 	m.host.has_resolv_conf = exists("/etc/resolv.conf");

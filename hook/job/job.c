@@ -18,6 +18,7 @@
 #include "hook/host/userns.h"
 #include "hook/host/users.h"
 #include "hook/inputs/inputs.h"
+#include "hook/job/build_group.h"
 #include "hook/job/check_mounts.h"
 #include "hook/keep/keep_failed.h"
 #include "hook/outputs/outputs.h"
@@ -43,16 +44,15 @@
 
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {
-	char *disk;         /* the part of the bundle that is on the disk */
-	char *bundle;       /* the bundle as the runtime sees it: `disk`, or the memdir's mount */
-	char *state;        /* the runtime's own files; a short path: runtimes make sockets there */
-	char *id;           /* the container's name */
-	char *cgroup;       /* control group in which the build may make groups; NULL: none */
-	char *named_cgroup; /* `cgroup` as linux.cgroupsPath; NULL: start the runtime inside it */
+	char *disk;   /* the part of the bundle that is on the disk */
+	char *bundle; /* the bundle as the runtime sees it: `disk`, or the memdir's mount */
+	char *state;  /* the runtime's own files; a short path: runtimes make sockets there */
+	char *id;     /* the container's name */
+	struct build_group group;
 	struct record record;
 };
 
-#define JOB_PATHS_INIT ((struct job_paths){.record = RECORD_INIT})
+#define JOB_PATHS_INIT ((struct job_paths){.group = BUILD_GROUP_INIT, .record = RECORD_INIT})
 
 static void job_paths_done(struct job_paths *p)
 {
@@ -60,8 +60,7 @@ static void job_paths_done(struct job_paths *p)
 	free(p->bundle);
 	free(p->state);
 	free(p->id);
-	free(p->cgroup);
-	free(p->named_cgroup);
+	build_group_done(&p->group);
 	record_done(&p->record);
 	*p = JOB_PATHS_INIT;
 }
@@ -109,35 +108,6 @@ static int choose_paths(const struct job *j, bool in_memory, struct job_paths *r
 }
 
 /*
- * Choose the control group of a build that is root of a range of ids. Such a build may be a
- * container manager, which makes control groups, so Nix gives it a group in which it can. In runsc
- * the build sees groups of gVisor's kernel instead.
- */
-static int choose_cgroup(const struct job *j, const struct request *req, struct job_paths *p,
-			 struct err *e)
-{
-	if (!req->constraints.uid_range || j->conf->cgroups == CGROUPS_OFF ||
-	    j->runtime->kind == RUNTIME_RUNSC)
-		return 0;
-	const bool named = !runtime_keeps_cgroup(j->runtime);
-	p->cgroup = cgroup_place(p->id, named, e);
-	if (!p->cgroup)
-		return err_wrap(e, "a build with the feature 'uid-range' needs a control group of "
-				   "its own (see 'cgroups')");
-	return named && !(p->named_cgroup = str_fmt(e, "/%s", p->id)) ? -1 : 0;
-}
-
-static int make_cgroup(const struct job_paths *p, struct run *run, const struct build_user *user,
-		       struct err *e)
-{
-	if (!p->cgroup)
-		return 0;
-	if (record_cgroup(&p->record, p->cgroup, e) < 0 || run_own_cgroup(run, p->cgroup, e) < 0)
-		return -1;
-	return cgroup_make(p->cgroup, user->uid, user->gid, e);
-}
-
-/*
  * Choose the personality as Nix's setPersonality() does: a build for a 32-bit system sees one, and
  * addresses are not randomised.
  */
@@ -165,6 +135,8 @@ static int choose_limits(const struct job *j, struct run_limits *ret, struct err
 	if (settings_u64(j->settings, "timeout", 0, &ret->timeout_s, e) < 0 ||
 	    settings_u64(j->settings, "max-silent-time", 0, &ret->max_silent_s, e) < 0)
 		return -1;
+	/* Nix itself keeps its max-build-log-size, of this log as well. */
+	ret->log_max_bytes = j->conf->log_max;
 	return choose_personality(j, &ret->personality, e);
 }
 
@@ -201,36 +173,36 @@ static int report_timeout(const struct job *j, const char *setting, const char *
 }
 
 /* Set *E, in Nix's words, for a builder that failed. Returns 0: it succeeded. */
-static int report_end(const struct job *j, const char *bundle, bool in_memory,
+static int report_end(const struct job *j, const struct job_paths *paths, bool in_memory,
 		      const struct run_result *r, struct err *e)
 {
-	const char *drv = j->drv->path;
+	const char *drv = j->drv->path, *bundle = paths->disk;
 	/* A runtime that cannot write its log there only leaves an exit code. */
 	const bool no_log = !in_memory && disk_has_no_room(j->conf->state_dir);
 	const char *note = disk_is_full(j->store->real_dir) || disk_is_full(bundle) || no_log
 				   ? "\nnote: build failure may have been caused by lack of free "
 				     "disk space"
 				   : "";
-	/* The process may have been a child of the builder, which went on without it. */
-	const char *oom = r->oom_killed
-				  ? "\nnote: a process of the build was killed because it ran "
-				    "out of memory (see 'memory-max')"
-				  : "";
+	const char *pids = r->usage.pids_refused.n
+				   ? "\nnote: the build was refused more processes (see 'pids-max')"
+				   : "";
 
 	switch (r->end) {
 	case RUN_EXITED:
 		if (r->status == 0)
 			return 0;
 		return err_set(e, ERR_BUILD, "builder for '%s' failed with exit code %d%s%s", drv,
-			       r->status, oom, note);
+			       r->status, pids, note);
 	case RUN_SIGNALED:
-		return err_set(e, ERR_BUILD, "builder for '%s' failed due to signal %d (%s)%s", drv,
-			       r->status, strsignal(r->status), note);
+		return err_set(e, ERR_BUILD, "builder for '%s' failed due to signal %d (%s)%s%s",
+			       drv, r->status, strsignal(r->status), pids, note);
 	case RUN_OOM:
+		return build_group_report_oom(&paths->group, drv, j->runtime, r, e);
+	case RUN_FLOODED:
 		return err_set(e, ERR_BUILD,
-			       "builder for '%s' ran out of memory and was killed by signal %d "
-			       "(see 'memory-max')",
-			       drv, r->status);
+			       "building of '%s' from .drv file killed after writing more than "
+			       "%" PRIu64 " bytes of log output (see 'log-max')",
+			       drv, j->conf->log_max);
 	case RUN_TIMED_OUT:
 		return report_timeout(j, "timeout", "", e);
 	case RUN_SILENT:
@@ -296,7 +268,13 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 	if (inputs_dir(a->inputs) && path_reachable(where))
 		where = inputs_dir(a->inputs);
 	runtime_fit_host(&m->host, j->runtime->kind, where);
-	m->host.cgroups_path = a->paths->named_cgroup;
+	m->host.cgroups_path = a->paths->group.named;
+	/* The group has the limits, and these put the container below it, or into it. */
+	if (j->runtime->kind != RUNTIME_YOUKI && j->runtime->kind != RUNTIME_OTHER)
+		m->host.memory_max_bytes = 0;
+	/* runc keeps the limit of processes itself: it takes some in that group (build_group.c). */
+	if (j->runtime->kind == RUNTIME_CRUN || j->runtime->kind == RUNTIME_RUNSC)
+		m->host.pids_max = 0;
 	m->host.own_null = true;
 	return 0;
 }
@@ -408,7 +386,7 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 		.state_fd = state_fd,
 		.mount_fd = a->mem->mount_fd,
 		.scratch = scratch,
-		.cgroup = p->named_cgroup ? NULL : p->cgroup,
+		.enters_group = !p->group.named,
 		.mounts_null = b->lacks_null,
 		.owns_machine = b->owns_machine,
 	};
@@ -427,6 +405,9 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 	if (e->kind == ERR_SYSTEM && a->mem->dirfd < 0 && disk_has_no_room(p->state))
 		return err_wrap(e, "no space left on the file system of '%s' (see 'state-dir')",
 				p->state);
+	/* gVisor cannot go on without a thread that it wants. */
+	if (e->kind == ERR_SYSTEM && ret->usage.pids_refused.n)
+		return err_wrap(e, "the build was refused more processes (see 'pids-max')");
 	return -1;
 }
 
@@ -506,13 +487,13 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (create_bundle(a, &m, &b, e) < 0)
 		return -1;
 	if (record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
-	    make_cgroup(p, a->run, a->user, e) < 0)
+	    build_group_make(&p->group, &p->record, a->run, a->user, e) < 0)
 		return -1;
 	if (plan.dir && run_keep_failed(a->run, &plan, b.build_dir, e) < 0)
 		return -1;
 	struct budget budget = budget_of(j, &lim);
 	const bool failed = run_in(a, &b, state_fd, &lim, ret, e) < 0 ||
-			    report_end(j, p->disk, a->mem->dirfd >= 0, ret, e) < 0 ||
+			    report_end(j, p, a->mem->dirfd >= 0, ret, e) < 0 ||
 			    register_outputs(a, &b, &budget, ret, e) < 0;
 	/* A hook that is stopped has no time for it: the supervisor keeps the directory then. */
 	if (plan.dir && (!failed || e->kind != ERR_STOPPED))
@@ -593,10 +574,11 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 			       !pre_build_hook_is_set(j->settings) &&
 			       bundle_fits_memory(req, j->conf->profile) && memdir_new(&mem);
 	/* Before ids are chosen, because it kills processes of dead runs, which may have some. */
-	if (choose_paths(j, in_memory, &paths, e) < 0 || choose_cgroup(j, req, &paths, e) < 0)
+	if (choose_paths(j, in_memory, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req->constraints.uid_range,
-			       j->stop_fd, &user, e) < 0)
+			       j->stop_fd, &user, e) < 0 ||
+	    build_group_choose(j, paths.id, req->constraints.uid_range, &user, &paths.group, e) < 0)
 		return -1;
 	if (inputs_open(&inputs, j->conf, j->store, e) < 0 ||
 	    check_mounts(j, bundle_parent(j), inputs_dir(&inputs), e) < 0)

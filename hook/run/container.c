@@ -109,7 +109,7 @@ static int open_pipe(int *ret_read, int *ret_write, struct err *e)
 
 /* ---- the log and the clocks ---- */
 
-enum why { WHY_NOT, WHY_TIMEOUT, WHY_SILENCE, WHY_STOPPED, WHY_LOG };
+enum why { WHY_NOT, WHY_TIMEOUT, WHY_SILENCE, WHY_STOPPED, WHY_LOG, WHY_FLOOD };
 
 struct pump {
 	struct run *run;
@@ -119,6 +119,7 @@ struct pump {
 	size_t at, n;        /* bytes of buf that LOG_FD does not have yet */
 	char tail[TAIL_MAX]; /* the output's last bytes */
 	size_t tail_n;
+	uint64_t logged; /* bytes of output so far */
 
 	int64_t started_ms, heard_ms;
 	const struct run_limits *lim;
@@ -141,6 +142,29 @@ static void keep_tail(struct pump *p, const char *data, size_t n)
 	p->tail_n = keep + n;
 }
 
+/* Ask the supervisor to kill the container, because of WHY. */
+static void pump_kill(struct pump *p, enum why why)
+{
+	struct err ignored = ERR_INIT;
+	const char type = SUP_KILL;
+	const struct buf b = {(char *)(uintptr_t)&type, 1, 1, 1};
+
+	if (p->killed != WHY_NOT)
+		return;
+	p->killed = why;
+	p->killed_ms = clock_now_ms();
+	/* If the supervisor cannot be told it is dead, and the socket says so next. */
+	if (!p->ended && run_tell(p->run, &b, NULL, 0, &ignored) < 0)
+		return;
+}
+
+/* Count what was read. Tell whether the log is longer than it may be, as Nix does. */
+static bool is_flood(struct pump *p)
+{
+	p->logged += p->n;
+	return p->lim->log_max_bytes && p->logged > p->lim->log_max_bytes;
+}
+
 /*
  * Read what the terminal contains.
  * Returns false: nothing for now, or its end is reached (master is -1 then).
@@ -155,6 +179,10 @@ static bool pump_read(struct pump *p)
 		p->n = (size_t)n;
 		p->heard_ms = clock_now_ms();
 		keep_tail(p, p->buf, p->n);
+		if (is_flood(p)) {
+			p->n = 0;
+			pump_kill(p, WHY_FLOOD);
+		}
 		return true;
 	}
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
@@ -179,22 +207,6 @@ static int pump_write(struct pump *p, struct err *e)
 	/* The log may have held up the builder, so silence counts from now. */
 	p->heard_ms = clock_now_ms();
 	return 0;
-}
-
-/* Ask the supervisor to kill the container, because of WHY. */
-static void pump_kill(struct pump *p, enum why why)
-{
-	struct err ignored = ERR_INIT;
-	const char type = SUP_KILL;
-	const struct buf b = {(char *)(uintptr_t)&type, 1, 1, 1};
-
-	if (p->killed != WHY_NOT)
-		return;
-	p->killed = why;
-	p->killed_ms = clock_now_ms();
-	/* If the supervisor cannot be told it is dead, and the socket says so next. */
-	if (!p->ended && run_tell(p->run, &b, NULL, 0, &ignored) < 0)
-		return;
 }
 
 /* Return the time SECONDS after START_MS; INT64_MAX (never) for 0 and where it overflows. */
@@ -304,7 +316,7 @@ static int pump_step(struct pump *p, struct err *e)
 
 static bool log_is_wanted(const struct pump *p)
 {
-	return p->killed != WHY_STOPPED && p->killed != WHY_LOG;
+	return p->killed != WHY_STOPPED && p->killed != WHY_LOG && p->killed != WHY_FLOOD;
 }
 
 /* Wait for the container's end, and pass on its log up to the last byte. */
@@ -327,19 +339,16 @@ static bool is_fault(int sig)
 	       sig == SIGTRAP || sig == SIGSYS;
 }
 
-static struct run_result decode_status(int status, bool oom)
+static struct run_result decode_status(int status)
 {
 	if (WIFEXITED(status))
 		return (struct run_result){RUN_EXITED, WEXITSTATUS(status)};
-	return (struct run_result){oom && WTERMSIG(status) == SIGKILL ? RUN_OOM : RUN_SIGNALED,
-				   WTERMSIG(status)};
+	return (struct run_result){RUN_SIGNALED, WTERMSIG(status)};
 }
 
 /* Tell how the builder ended by the exit CODE of a runtime that waited for it. */
-static struct run_result decode_code(int code, bool oom)
+static struct run_result decode_code(int code)
 {
-	if (code == 128 + SIGKILL && oom)
-		return (struct run_result){RUN_OOM, SIGKILL};
 	/* Signals from inside do not kill the first process of a pid namespace, except faults. */
 	if (code > 128 && is_fault(code - 128))
 		return (struct run_result){RUN_SIGNALED, code - 128};
@@ -400,6 +409,9 @@ static int interpret(const struct pump *p, const struct runtime *rt, int state_f
 	case WHY_SILENCE:
 		*ret = (struct run_result){RUN_SILENT, SIGKILL};
 		return 0;
+	case WHY_FLOOD:
+		*ret = (struct run_result){RUN_FLOODED, SIGKILL};
+		return 0;
 	case WHY_STOPPED:
 		return err_set(e, ERR_STOPPED, "stopped");
 	case WHY_LOG:
@@ -407,12 +419,17 @@ static int interpret(const struct pump *p, const struct runtime *rt, int state_f
 	}
 	if (err_is_set(p->runtime_err))
 		return err_set(e, ERR_SYSTEM, "%s", p->runtime_err->msg);
+	/* However the builder ended: it may have gone on, and succeeded, without a killed child. */
+	if (p->end.oom_killed) {
+		*ret = (struct run_result){RUN_OOM, SIGKILL};
+		return 0;
+	}
 	/* The supervisor kills a builder whose runtime was killed: the runtime has failed. */
-	if (WIFSIGNALED(status) && p->end.builder_seen && !p->end.oom_killed &&
-	    WIFSIGNALED(p->end.builder_status) && WTERMSIG(p->end.builder_status) == SIGKILL)
+	if (WIFSIGNALED(status) && p->end.builder_seen && WIFSIGNALED(p->end.builder_status) &&
+	    WTERMSIG(p->end.builder_status) == SIGKILL)
 		return runtime_failed(p, rt, NULL, ret, e);
 	if (p->end.builder_seen) {
-		*ret = decode_status(p->end.builder_status, p->end.oom_killed);
+		*ret = decode_status(p->end.builder_status);
 		return 0;
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !runtime_detaches(rt)) {
@@ -428,7 +445,7 @@ static int interpret(const struct pump *p, const struct runtime *rt, int state_f
 	if (said || runtime_detaches(rt) || !WIFEXITED(status) ||
 	    faccessat(state_fd, SUP_LOG, F_OK, 0) < 0)
 		return runtime_failed(p, rt, said, ret, e);
-	*ret = decode_code(WEXITSTATUS(status), p->end.oom_killed);
+	*ret = decode_code(WEXITSTATUS(status));
 	return 0;
 }
 
@@ -445,8 +462,7 @@ static int add_words(struct buf *b, const struct run_place *at, const char *id,
 {
 	if (add_string(b, id, e) < 0 || add_string(b, at->bundle, e) < 0 ||
 	    add_string(b, at->state_dir, e) < 0 ||
-	    add_string(b, at->scratch ? at->scratch : "", e) < 0 ||
-	    add_string(b, at->cgroup ? at->cgroup : "", e) < 0)
+	    add_string(b, at->scratch ? at->scratch : "", e) < 0)
 		return -1;
 	for (size_t i = 0; i < argv->n; i++)
 		if (add_string(b, argv->items[i], e) < 0)
@@ -466,8 +482,8 @@ static int ask_to_run(struct run *r, const struct run_job *j, int slave, struct 
 		.kind = (uint8_t)rt->kind,
 		.layout = (uint8_t)rt->cgroups,
 		.detaches = runtime_detaches(rt),
-		.makes_cgroups =
-			rt->own_cgroups || (rt->kind != RUNTIME_CRUN && rt->kind != RUNTIME_RUNSC),
+		.makes_cgroups = runtime_makes_cgroups(rt),
+		.enters_group = at->enters_group,
 		.mounts_null = at->mounts_null,
 		.owns_machine = at->owns_machine,
 		.personality = j->limits->personality,
@@ -510,8 +526,8 @@ int run_container(struct run *r, const struct run_job *j, struct run_result *ret
 		rc = pump_run(&p, e);
 	if (rc == 0)
 		rc = interpret(&p, j->runtime, j->at->state_fd, ret, e);
-	if (rc == 0)
-		ret->oom_killed = p.end.oom_killed;
+	ret->largest = p.end.largest;
+	ret->usage = p.end.usage;
 	sigaction(SIGPIPE, &old, NULL);
 	if (p.master >= 0)
 		close(p.master);

@@ -26,6 +26,8 @@
 #include "hook/base/environment.h"
 #include "hook/base/log.h"
 #include "hook/cgroup/cgroup.h"
+#include "hook/cgroup/group.h"
+#include "hook/cgroup/processes.h"
 #include "hook/run/run.h"
 #include "hook/run/tenants.h"
 #include "nar/base/io.h"
@@ -267,8 +269,10 @@ static int kill_dead(const struct dead *d, struct err *e)
 	if (d->delete.n && run_delete(d, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->cgroups.n; i++) {
-		if (!str_eq(str_base(d->cgroups.items[i]), d->id))
-			continue;
+		const char *name = str_base(d->cgroups.items[i]);
+
+		if (!str_starts(name, CGROUP_BUILD_PREFIX) && !str_eq(name, d->id))
+			continue; /* not of the hook's making: the record is damaged */
 		cgroup_kill(d->cgroups.items[i]);
 		if (strv_add(&cgroups, d->cgroups.items[i], e) < 0)
 			return -1;

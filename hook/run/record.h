@@ -20,7 +20,7 @@
  *     (hook/run/tenants.h);
  *  2. if the machine was not started again since: let the runtime delete the container, unless its
  *     state was in memory (hook/runtime/memdir.h) and so is gone; kill the processes of the control
- *     group that the hook made, and remove the groups that bear the container's name;
+ *     groups that the hook made, and remove these and the groups that bear the container's name;
  *  3. remove each of its directories, if the directory at the path is still the recorded one. A
  *     directory that was intended and not recorded as made is removed if it is empty and not older
  *     than the intention;
@@ -64,8 +64,8 @@ int record_appear(struct record *r, struct err *e) MUST_CHECK;
 int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
 		   bool keeps_state, struct err *e) MUST_CHECK;
 /*
- * Record the control group DIR. Its name must be the container's id, and it must contain no
- * processes except the container's.
+ * Record the control group DIR. Its name must begin with CGROUP_BUILD_PREFIX, or be the container's id,
+ * and be no other run's, and it must contain no processes except the container's.
  */
 int record_cgroup(const struct record *r, const char *dir, struct err *e) MUST_CHECK;
 /* Record that the directory PATH is about to be made. */

@@ -59,6 +59,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hook/cgroup/memory_watch.h"
+#include "hook/cgroup/usage.h"
 #include "hook/runtime/runtime.h"
 #include "nar/base/err.h"
 
@@ -74,12 +76,14 @@ enum run_end {
 	RUN_SIGNALED,  /* status: the signal that killed it */
 	RUN_TIMED_OUT, /* killed after timeout_s */
 	RUN_SILENT,    /* killed after max_silent_s without output */
-	RUN_OOM,       /* the kernel killed the builder for want of memory; status: the signal */
+	RUN_FLOODED,   /* the log is longer than log_max_bytes; the rest of it is dropped */
+	RUN_OOM,       /* the kernel killed a process of it because memory ran out; then all died */
 };
 
 struct run_limits {
 	uint64_t timeout_s;        /* 0: none */
 	uint64_t max_silent_s;     /* 0: none */
+	uint64_t log_max_bytes;    /* 0: none */
 	unsigned long personality; /* for personality(2) before the runtime starts; 0: the hook's */
 	const char *builder;       /* path, for "executing '...': No such file"; NULL: not known */
 };
@@ -87,7 +91,9 @@ struct run_limits {
 struct run_result {
 	enum run_end end;
 	int status;
-	bool oom_killed; /* the kernel killed some process of the build for want of memory */
+	/* These are filled where run_container() fails as well. */
+	struct memory_largest largest; /* a process of it, seen when its memory ran out */
+	struct cgroup_usage usage;     /* of the groups of run_own_cgroup() */
 };
 
 /*
@@ -126,8 +132,8 @@ int run_own_tree(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /* Take PATH off the list, because it is kept (keep-failed) or was moved into the store. */
 int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /*
- * Have the control group DIR removed with the container, or in the end if that fails. It must
- * contain no processes except the container's.
+ * Have the control group DIR, which does not exist yet, removed with the container, or in the end
+ * if that fails. It must get no processes except the container's. Call before run_container().
  */
 int run_own_cgroup(struct run *r, const char *dir, struct err *e) MUST_CHECK;
 /*
@@ -144,7 +150,7 @@ struct run_place {
 	int state_fd;          /* state_dir, opened */
 	int mount_fd;          /* a memdir to mount at `bundle`, with state_dir in it; or -1 */
 	const char *scratch;   /* with a memdir: the bundle's scratch directories on the disk */
-	const char *cgroup;    /* group of v2 to start the runtime in; NULL: the supervisor's */
+	bool enters_group;     /* start the runtime in the groups of run_own_cgroup() */
 	bool mounts_null;      /* mount a null device into the bundle, which lacks one */
 	bool owns_machine;     /* the runtime may change files of the machine's root */
 };

@@ -201,6 +201,7 @@ static int handle_run(struct sup *s, const char *p, size_t n, struct fds *fds, s
 			       "the supervisor received a damaged request to run a container");
 	s->state_fd = TAKE(fds->items[1], -1);
 	s->mount_fd = TAKE(fds->items[2], -1);
+	memory_watch_start(&s->memory, &s->cgroups);
 	return start_runtime(s, fds->items[0], e);
 }
 
@@ -211,6 +212,7 @@ static void container_done(struct sup *s)
 	int *const fds[] = {&s->builder_fd, &s->state_fd, &s->mount_fd};
 
 	strv_done(&s->words);
+	memory_watch_done(&s->memory);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		scope_close(fds[i]);
 		*fds[i] = -1;
@@ -240,6 +242,9 @@ static int container_ended(struct sup *s, struct err *e)
 	guess_cgroups(s);
 	note_oom(s);
 	kill_container(s); /* helpers of the runtime, and what the builder left running */
+	if (s->cgroups.n)
+		cgroup_usage_read(&s->cgroups, &s->end.usage);
+	s->end.largest = s->memory.largest;
 	/* Groups that cannot be removed now are tried again in the end. */
 	if (cgroup_remove(&s->cgroups, &later) == 0)
 		strv_done(&s->cgroups);
@@ -420,15 +425,29 @@ static int receive(struct sup *s, struct err *e)
 	return handle(s, msg, (size_t)n, &fds, e) < 0 ? -1 : 1;
 }
 
+/* Out of memory is the end of the whole build: what is left of it might succeed without a part. */
+static int hear_memory(struct sup *s, const struct pollfd *p, struct err *e)
+{
+	bool any = false;
+
+	for (int i = 0; i < MEMORY_WATCH_FDS; i++)
+		any = any || p[i].revents;
+	if (!any || !s->runtime || !memory_watch_hear(&s->memory, p))
+		return 0;
+	kill_container(s);
+	return container_ended(s, e);
+}
+
 /* Wait for an event and deal with it. Returns as receive() does. */
 static int serve_one(struct sup *s, struct err *e)
 {
-	struct pollfd p[] = {
+	struct pollfd p[3 + MEMORY_WATCH_FDS] = {
 		{s->sigfd, POLLIN, 0}, {s->sock, POLLIN, 0}, {s->builder_fd, POLLIN, 0}};
 	int64_t wait_ms = s->look_at_ms < 0 ? -1 : s->look_at_ms - clock_now_ms();
 	struct signalfd_siginfo info;
 	unsigned tries = 0;
 
+	memory_watch_fill(&s->memory, p + 3);
 	if (s->look_at_ms >= 0 && wait_ms < 0)
 		wait_ms = 0;
 	while (poll(p, ARRAY_SIZE(p), (int)wait_ms) < 0)
@@ -437,6 +456,8 @@ static int serve_one(struct sup *s, struct err *e)
 	if (p[2].revents)
 		read_builder(s);
 	if (p[0].revents && read(s->sigfd, &info, sizeof info) > 0 && reap(s, e) < 0)
+		return -1;
+	if (hear_memory(s, p + 3, e) < 0)
 		return -1;
 	if (s->look_at_ms >= 0 && clock_now_ms() >= s->look_at_ms)
 		look_for_builder(s);
@@ -573,6 +594,7 @@ _Noreturn void supervisor_main(int sock, const int *keep_fds)
 	s.sock = sock;
 	s.sigfd = s.builder_fd = s.state_fd = s.mount_fd = -1;
 	s.look_at_ms = -1;
+	s.memory = MEMORY_WATCH_INIT;
 	s.keep = (struct buf)BUF_INIT(SUP_MESSAGE_MAX);
 	int rc = detach(&s, keep_fds, &e);
 	if (rc == 0 && !tell(sock, SUP_READY, "", 0))

@@ -22,6 +22,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hook/cgroup/memory_watch.h"
+#include "hook/cgroup/usage.h"
 #include "hook/runtime/runtime.h"
 
 enum sup_type {
@@ -40,14 +42,15 @@ enum sup_type {
 
 /*
  * A request to run a container. Behind it come strings, each ended by NUL: the container's id,
- * `bundle`, `state_dir`, `scratch` and `cgroup` of struct run_place, and the runtime's argument
- * vector. The descriptors are the terminal, state_fd, and mount_fd if there is a memdir.
+ * `bundle`, `state_dir` and `scratch` of struct run_place, and the runtime's argument vector. The
+ * descriptors are the terminal, state_fd, and mount_fd if there is a memdir.
  */
 struct sup_run {
 	uint8_t kind;       /* enum runtime_kind */
 	uint8_t layout;     /* enum cgroup_layout */
 	bool detaches;      /* the builder becomes the supervisor's child; its pid is in SUP_PID */
 	bool makes_cgroups; /* the runtime makes cgroups, which must be looked for */
+	bool enters_group;  /* struct run_place's */
 	bool mounts_null;   /* struct run_place's */
 	bool owns_machine;  /* struct run_place's */
 	unsigned long personality;
@@ -58,6 +61,8 @@ struct sup_ended {
 	int32_t builder_status; /* as waitpid(2) gives it; valid if builder_seen */
 	bool builder_seen;
 	bool oom_killed;
+	struct memory_largest largest;
+	struct cgroup_usage usage; /* of the groups of SUP_CGROUP, read when all was dead */
 };
 
 #define SUP_FDS_MAX 3

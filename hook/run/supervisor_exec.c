@@ -9,16 +9,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hook/cgroup/cgroup.h"
+#include "hook/cgroup/group.h"
 #include "hook/runtime/runtime.h"
+#include "nar/base/buf.h"
 #include "nar/base/scope.h"
 
 #include "nar/base/banned.h"
+
+/* As if a build had half of the machine's memory more than it has. */
+#define OOM_SCORE_ADJ 500
+#define OOM_SCORE_ADJ_TEXT "500"
 
 /* Reset signal handlers to the default: they are the hook's and must not run here. */
 static void reset_handlers(void)
@@ -77,7 +83,6 @@ static int enter_view(const struct sup *s, char *exe, size_t exe_size, const cha
 {
 	const struct runtime_view v = {
 		.layout = (enum cgroup_layout)s->how.layout,
-		.makes_cgroups = s->how.makes_cgroups,
 		.mount_fd = s->mount_fd,
 		.mounts_null = s->how.mounts_null,
 		.bundle = s->words.items[WORD_BUNDLE],
@@ -115,6 +120,25 @@ static int give_output(const struct sup *s, int tty, struct err *e)
 	return 0;
 }
 
+/*
+ * When the machine runs out of memory, have the kernel kill a build rather than Nix's daemon or
+ * this hook (proc(5), oom_score_adj). Where that cannot be set, the kernel chooses as it would.
+ */
+static void raise_oom_score(void)
+{
+	scoped_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char now[16] = "";
+	uint64_t n;
+
+	if (fd < 0 || read(fd, now, sizeof now - 1) < 0)
+		return;
+	/* A negative one is no number here, and is raised. */
+	if (num_parse_u64(now, strcspn(now, "\n"), INT32_MAX, &n) && n >= OOM_SCORE_ADJ)
+		return;
+	if (pwrite(fd, OOM_SCORE_ADJ_TEXT, strlen(OOM_SCORE_ADJ_TEXT), 0) < 0)
+		return;
+}
+
 int become_runtime(const struct sup *s, int tty, char *const *env, struct err *e)
 {
 	char *const *argv = s->words.items + WORD_ARGV;
@@ -124,12 +148,14 @@ int become_runtime(const struct sup *s, int tty, char *const *env, struct err *e
 	if (give_output(s, tty, e) < 0)
 		return -1;
 	/* Before enter_view(), which on a hybrid machine hides the v2 hierarchy from crun. */
-	if (*s->words.items[WORD_CGROUP] && cgroup_enter(s->words.items[WORD_CGROUP], e) < 0)
-		return -1;
+	for (size_t i = 0; s->how.enters_group && i < s->cgroups.n; i++)
+		if (cgroup_enter(s->cgroups.items[i], e) < 0)
+			return -1;
 	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
 		return -1;
 	if (s->how.personality && personality(s->how.personality) < 0)
 		return err_sys(e, "setting the personality to 0x%lx", s->how.personality);
+	raise_oom_score();
 	/* A runtime that the supervisor has stopped could not end by itself after its death. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->self)
 		return err_sys(e, "tying the runtime to its supervisor process");

@@ -8,12 +8,13 @@
 
 #include <signal.h>
 
+#include "hook/cgroup/memory_watch.h"
 #include "hook/run/supervisor.h"
 #include "nar/base/buf.h"
 #include "nar/base/err.h"
 
 /* The strings of SUP_RUN, in their order. */
-enum { WORD_ID, WORD_BUNDLE, WORD_STATE, WORD_SCRATCH, WORD_CGROUP, WORD_ARGV };
+enum { WORD_ID, WORD_BUNDLE, WORD_STATE, WORD_SCRATCH, WORD_ARGV };
 
 struct sup {
 	pid_t self;
@@ -34,6 +35,7 @@ struct sup {
 	int builder_fd;     /* a pidfd of the builder while the runtime is stopped; else -1 */
 	int64_t look_at_ms; /* when to look for the builder; -1: not any more */
 	int look_again_ms;
+	struct memory_watch memory;
 	struct sup_ended end;
 };
 

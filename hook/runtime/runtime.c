@@ -149,12 +149,6 @@ const char *runtime_cannot_run(const struct runtime *rt, const struct runtime_he
 			return "crun refuses a machine without control groups at '" CGROUPS
 			       "', and to mount something there needs root";
 	}
-	if (rt->kind == RUNTIME_RUNSC && here->limits &&
-	    (rt->cgroups == CGROUP_HYBRID || rt->cgroups == CGROUP_NONE))
-		return rt->cgroups == CGROUP_NONE
-			       ? "runsc keeps no limits on a machine without control groups"
-			       : "runsc takes no control groups of this machine's kind (v1 and "
-				 "v2 at once)";
 	return NULL;
 }
 
@@ -167,7 +161,6 @@ static int describe(const struct conf *c, struct runtime *ret, struct err *e)
 	if (!ret->name || strv_copy(&ret->extra_args, &c->runtime_args, e) < 0)
 		return -1;
 	ret->cgroups = cgroup_layout_detect();
-	ret->own_cgroups = c->cgroups == CGROUPS_ON || c->memory_max || c->pids_max;
 	ret->rootless = geteuid() != 0;
 	return 0;
 }
@@ -183,7 +176,6 @@ static int find_any(const struct conf *c, const struct strv *dirs, struct runtim
 		.may_mount = may_mount(),
 		.unified_has_controllers = unified_has_controllers(),
 		.tmpfs = is_tmpfs(CGROUPS),
-		.limits = c->memory_max || c->pids_max,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
@@ -227,38 +219,6 @@ static int find(const struct conf *c, const struct strv *dirs, struct runtime *r
 	return 0;
 }
 
-/* Refuse limits that cannot be kept: a limit that is ignored would be worse than none. */
-static int check_limits(const struct conf *c, const struct runtime *rt, struct err *e)
-{
-	const char *key = c->memory_max ? "memory-max" : "pids-max";
-
-	if (!c->memory_max && !c->pids_max)
-		return 0;
-	if (c->cgroups == CGROUPS_OFF)
-		return err_set(e, ERR_INPUT,
-			       "the limit '%s' needs control groups, and 'cgroups' is off", key);
-	if ((c->memory_max && !cgroup_has_controller("memory")) ||
-	    (c->pids_max && !cgroup_has_controller("pids")))
-		return err_set(e, ERR_SYSTEM,
-			       "the limit '%s' cannot be kept: this machine has no such control "
-			       "group",
-			       key);
-	const struct runtime_here here = {.may_mount = true, .limits = true};
-	const char *reason = runtime_cannot_run(rt, &here);
-	if (reason)
-		return err_set(e, ERR_SYSTEM, "the limit '%s' cannot be kept: %s", key, reason);
-	/*
-	 * If it may not create a group, crun 1.8 runs the build without a limit; runc fails.
-	 */
-	if (rt->kind == RUNTIME_CRUN && ((c->memory_max && !cgroup_may_create("memory")) ||
-					 (c->pids_max && !cgroup_may_create("pids"))))
-		return err_set(e, ERR_SYSTEM,
-			       "the limit '%s' cannot be kept: this user may not create control "
-			       "groups; builds with a limit need a hook that root starts",
-			       key);
-	return 0;
-}
-
 int runtime_find(const struct conf *c, struct runtime *ret, struct err *e)
 {
 	scoped_strv struct strv dirs = STRV_INIT;
@@ -268,7 +228,7 @@ int runtime_find(const struct conf *c, struct runtime *ret, struct err *e)
 	if ((path && strv_split(&dirs, path, ":", e) < 0) ||
 	    strv_split(&dirs, usual_dirs, ":", e) < 0)
 		return -1;
-	if (find(c, &dirs, &rt, e) < 0 || check_limits(c, &rt, e) < 0)
+	if (find(c, &dirs, &rt, e) < 0)
 		return -1;
 	*ret = rt;
 	rt = (struct runtime){0};
@@ -286,8 +246,7 @@ void runtime_done(struct runtime *rt)
 
 bool runtime_detaches(const struct runtime *rt)
 {
-	return rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_YOUKI ||
-	       (rt->kind == RUNTIME_CRUN && rt->own_cgroups);
+	return rt->kind == RUNTIME_RUNC || rt->kind == RUNTIME_YOUKI;
 }
 
 static int add_all(struct strv *v, const char *const *args, struct err *e)
@@ -303,15 +262,11 @@ static int add_special(const struct runtime *rt, bool network, struct strv *v, s
 {
 	switch (rt->kind) {
 	case RUNTIME_CRUN:
-		/* A control group takes 2 ms of a build's 9, and is of no use without a limit. */
-		if (!rt->own_cgroups && strv_add(v, "--cgroup-manager=disabled", e) < 0)
-			return -1;
-		return 0;
+		/* Its groups would take 2 ms of a build's 9. */
+		return strv_add(v, "--cgroup-manager=disabled", e);
 	case RUNTIME_RUNSC:
 		/* runsc knows pure v1 and v2 only, and may fail to make its groups even there. */
-		if ((!rt->own_cgroups || rt->cgroups == CGROUP_HYBRID ||
-		     rt->cgroups == CGROUP_NONE) &&
-		    strv_add(v, "--ignore-cgroups", e) < 0)
+		if (strv_add(v, "--ignore-cgroups", e) < 0)
 			return -1;
 		if (rt->rootless && strv_add(v, "--rootless", e) < 0)
 			return -1;
@@ -385,20 +340,14 @@ static int mount_empty_cgroups(struct err *e)
 }
 
 /* Change how cgroups are mounted to a layout that crun accepts. */
-static int change_cgroups(const struct runtime_view *v, struct err *e)
+static int change_cgroups(enum cgroup_layout layout, struct err *e)
 {
-	if (v->layout == CGROUP_NONE)
+	if (layout == CGROUP_NONE)
 		return mount_empty_cgroups(e);
 	/*
 	 * crun refuses to start if the cgroup2 mount beside v1 has controllers ("cgroups in hybrid
-	 * mode not supported"). A crun that makes groups creates a directory at that path for each
-	 * group of v1. A tmpfs hides the mount and takes these directories; without it they would
-	 * be created on the machine's file system below.
+	 * mode not supported").
 	 */
-	if (v->makes_cgroups)
-		return mount("tmpfs", UNIFIED, "tmpfs", 0, "mode=755") < 0
-			       ? err_sys(e, "mounting a tmpfs on '%s' for the runtime", UNIFIED)
-			       : 0;
 	if (umount2(UNIFIED, MNT_DETACH) == 0)
 		return 0;
 	/* EINVAL: in a user namespace the machine's mounts are locked to each other. */
@@ -406,10 +355,15 @@ static int change_cgroups(const struct runtime_view *v, struct err *e)
 			       : err_sys(e, "unmounting '%s' for the runtime", UNIFIED);
 }
 
+bool runtime_makes_cgroups(const struct runtime *rt)
+{
+	return rt->kind != RUNTIME_CRUN && rt->kind != RUNTIME_RUNSC;
+}
+
 bool runtime_keeps_cgroup(const struct runtime *rt)
 {
 	/* Where v1 is mounted as well, runtimes make their groups there. */
-	return rt->cgroups != CGROUP_V2 || (rt->kind == RUNTIME_CRUN && !rt->own_cgroups);
+	return rt->cgroups != CGROUP_V2 || !runtime_makes_cgroups(rt);
 }
 
 bool runtime_takes_memory(const struct runtime *rt)
@@ -490,7 +444,8 @@ int runtime_prepare_child(enum runtime_kind kind, const struct runtime_view *v,
 			       : err_sys(e, "making a mount namespace");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_sys(e, "keeping mounts to the runtime's namespace");
-	if ((cgroups && change_cgroups(v, e) < 0) || (v->mounts_null && mount_null(v, e) < 0))
+	if ((cgroups && change_cgroups(v->layout, e) < 0) ||
+	    (v->mounts_null && mount_null(v, e) < 0))
 		return -1;
 	if (v->mount_fd >= 0 && mount_bundle(v, e) < 0)
 		return -1;

@@ -21,7 +21,6 @@ struct runtime {
 	char *path; /* absolute */
 	char *name; /* "crun", as in "oci:crun" */
 	enum cgroup_layout cgroups;
-	bool own_cgroups;       /* the runtime makes a control group for each build */
 	bool rootless;          /* the hook does not run as root */
 	struct strv extra_args; /* runtime-args of the configuration; they precede the command */
 	char *passed_over;      /* why runtimes that were found before this one cannot run here;
@@ -43,9 +42,7 @@ void runtime_done(struct runtime *rt);
 /*
  * Tell whether `run` gets --detach: the runtime exits once the container runs, and the container's
  * first process becomes a child of the supervisor. Without it runc replaces the builder's terminal
- * by its own pipes. crun gets it only if the build has a control group, because crun would remove
- * the group before the supervisor reads there that memory ran out; it costs crun two more forks,
- * about 1 ms.
+ * by its own pipes.
  */
 bool runtime_detaches(const struct runtime *rt);
 /*
@@ -84,6 +81,11 @@ int runtime_run_argv(const struct runtime *rt, const struct runtime_call *call, 
 int runtime_delete_argv(const struct runtime *rt, const char *state_dir, const char *id,
 			struct strv *ret, struct err *e) MUST_CHECK;
 /*
+ * Tell whether the runtime makes control groups, even where it is not asked to. The others are told
+ * to make none: a build with a limit is in a group that the hook makes (hook/cgroup/group.h).
+ */
+bool runtime_makes_cgroups(const struct runtime *rt);
+/*
  * Tell whether the container stays in the v2 control group in which the runtime is started. Else
  * the runtime puts it into the group that linux.cgroupsPath of its configuration names.
  */
@@ -96,7 +98,6 @@ bool runtime_takes_memory(const struct runtime *rt);
 /* What the runtime finds in its mount namespace. */
 struct runtime_view {
 	enum cgroup_layout layout; /* how this machine mounts control groups */
-	bool makes_cgroups;        /* the runtime makes control groups */
 	bool mounts_null;          /* mount a null device on BUNDLE/root/dev/null */
 	int mount_fd;              /* a memdir to mount at BUNDLE; -1: there is none */
 	const char *bundle;

@@ -12,7 +12,6 @@ struct runtime_here {
 	bool may_mount;               /* this process may mount in a mount namespace of its own */
 	bool unified_has_controllers; /* the cgroup2 mount of a hybrid layout has controllers */
 	bool tmpfs;                   /* a tmpfs is mounted at /sys/fs/cgroup */
-	bool limits;                  /* the configuration sets a limit of a build */
 };
 
 /* Tell why RT would certainly refuse to run HERE. NULL: it may work. */

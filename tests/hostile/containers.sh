@@ -211,14 +211,10 @@ case $runtimes in *crun*)
   ;;
 esac
 
-# A limit of memory, where the runtime makes a cgroup.
-for how in "-c crun" runc; do
-  rt=${how##* }
-  case $runtimes in *$rt*) ;; *) continue ;; esac
+# A limit of memory.
+for rt in $runtimes; do
   bundle 'x=1; while :; do x=$x$x; done'
-  sed -i 's/"linux": {/"linux": {"resources": {"memory": {"limit": 30000000, "swap": 30000000}},/' \
-    "$W/b/config.json"
-  "$run_bundle" -u $uid $how "$W/b" "$W/s" nihrun-$$-oom >"$W/log" 2>"$W/end"
+  "$run_bundle" -u $uid -m 60000000 $rt "$W/b" "$W/s" nihrun-$$-oom >"$W/log" 2>"$W/end"
   eq "$rt: out of memory" "$(<"$W/end")" "oom 9"
   eventually_nothing_left "$rt: nothing is left after that"
 done

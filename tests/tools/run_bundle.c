@@ -3,17 +3,18 @@
  * run_bundle: run one bundle by hook/run/run.h and say how it ended. For
  * tests/hostile/containers.sh.
  *
- *	run_bundle [-t TIMEOUT] [-s SILENCE] [-p PERSONALITY] [-b BUILDER] [-n] [-c] RUNTIME BUNDLE
- *		STATE_DIR ID
+ *	run_bundle [-t TIMEOUT] [-s SILENCE] [-p PERSONALITY] [-b BUILDER] [-n] [-m BYTES] RUNTIME
+ *		BUNDLE STATE_DIR ID
  *
  * The log goes to standard output, the end to standard error: "exited 7". STATE_DIR is made, and
- * with a tree `owned` below it handed to the supervisor.
+ * with a tree `owned` below it handed to the supervisor. -m: in a control group that bounds memory.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "hook/cgroup/group.h"
 #include "hook/run/run.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -21,6 +22,7 @@
 struct options {
 	struct run_limits lim;
 	struct conf conf;
+	struct cgroup_limits limits;
 	uid_t uid;
 	bool network;
 };
@@ -36,6 +38,25 @@ static uint64_t number(const char *s)
 	return n;
 }
 
+/* The group of the container ID, if it is limited; *RET_ENTERS: the runtime is started in it. */
+static int make_group(struct run *r, const struct options *o, const struct runtime *rt,
+		      const char *id, bool *ret_enters, struct err *e)
+{
+	const struct cgroup_wish wish = {.name = id, .limits = &o->limits};
+	struct cgroup_group g;
+	bool swap_unbounded;
+
+	if (cgroup_choose(&wish, &g, e) < 0)
+		return -1;
+	for (size_t i = 0; i < g.dirs.n; i++)
+		if (run_own_cgroup(r, g.dirs.items[i], e) < 0)
+			return -1;
+	*ret_enters = !g.v2 || runtime_keeps_cgroup(rt);
+	const int rc = cgroup_make(&g, &o->limits, &swap_unbounded, e);
+	cgroup_group_done(&g);
+	return rc;
+}
+
 static int go(struct run *r, const struct options *o, char **argv, struct run_result *ret,
 	      struct err *e)
 {
@@ -46,7 +67,9 @@ static int go(struct run *r, const struct options *o, char **argv, struct run_re
 	scoped_fd int fd = io_mkdir(AT_FDCWD, argv[2], 0700, e);
 	if (fd < 0 || io_write_file(fd, "owned", 0600, "", 0, e) < 0)
 		return -1;
-	const struct run_place at = {argv[1], argv[2], fd, -1, NULL};
+	struct run_place at = {argv[1], argv[2], fd, -1, NULL};
+	if (make_group(r, o, &rt, argv[3], &at.enters_group, e) < 0)
+		return -1;
 	const struct run_job job = {
 		.runtime = &rt,
 		.at = &at,
@@ -63,7 +86,7 @@ static void say(const struct run_result *r)
 {
 	static const char *const names[] = {
 		[RUN_EXITED] = "exited", [RUN_SIGNALED] = "signaled", [RUN_TIMED_OUT] = "timeout",
-		[RUN_SILENT] = "silent", [RUN_OOM] = "oom",
+		[RUN_SILENT] = "silent", [RUN_OOM] = "oom",           [RUN_FLOODED] = "flooded",
 	};
 
 	fprintf(stderr, "%s %d\n", names[r->end], r->status);
@@ -76,7 +99,7 @@ int main(int argc, char **argv)
 	struct run_result ret;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "t:s:p:b:u:nc")) >= 0)
+	while ((opt = getopt(argc, argv, "t:s:p:b:u:nm:")) >= 0)
 		switch (opt) {
 		case 't':
 			o.lim.timeout_s = number(optarg);
@@ -96,8 +119,8 @@ int main(int argc, char **argv)
 		case 'n':
 			o.network = true;
 			break;
-		case 'c':
-			o.conf.cgroups = CGROUPS_ON;
+		case 'm':
+			o.limits.memory_max = number(optarg);
 			break;
 		default:
 			return 2;

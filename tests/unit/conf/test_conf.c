@@ -160,6 +160,45 @@ static void sizes_have_units(void **state)
 	}
 }
 
+static void numbers_may_have_decimals(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t milli;
+	} good[] = {{"0", 0},        {"1", 1000},  {"1.5", 1500},        {"0.25", 250},
+		    {"2.125", 2125}, {"0.001", 1}, {"100000", 100000000}};
+	static const char *const bad[] = {"",    ".5",       "1.",  "1.2345", "-1",
+					  "1,5", "100000.1", "1e3", "1.5.1"};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		scoped_conf struct conf c = CONF_INIT;
+
+		assert_ok(&e, conf_set(&c, "x", "cpu-max", good[i].text, &e));
+		assert_int_equal(c.cpu_max, good[i].milli);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		scoped_conf struct conf c = CONF_INIT;
+
+		assert_err(&e, conf_set(&c, "x", "cpu-max", bad[i], &e),
+			   "allowed is a number from 0 to 100000, with up to three decimals");
+	}
+}
+
+static void swap_may_be_unlimited(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_conf struct conf c = CONF_INIT;
+
+	assert_ok(&e, conf_set(&c, "x", "swap-max", "1G", &e));
+	assert_int_equal(c.swap_max, UINT64_C(1) << 30);
+	assert_ok(&e, conf_set(&c, "x", "swap-max", "unlimited", &e));
+	assert_true(c.swap_max == CONF_UNLIMITED);
+	assert_err(&e, conf_set(&c, "x", "memory-max", "unlimited", &e),
+		   "allowed is a number of bytes");
+	assert_err(&e, conf_set(&c, "x", "swap-max", "all", &e), ", or unlimited");
+}
+
 static void later_wins(void **state)
 {
 	struct err e = ERR_INIT;
@@ -382,6 +421,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(takes_auto_for_zero_where_it_means_that),
 		cmocka_unit_test(reads_every_type),
 		cmocka_unit_test(sizes_have_units),
+		cmocka_unit_test(numbers_may_have_decimals),
+		cmocka_unit_test(swap_may_be_unlimited),
 		cmocka_unit_test(later_wins),
 		cmocka_unit_test(refuses_with_file_line_and_what_is_allowed),
 		cmocka_unit_test(refuses_bytes_that_are_no_text),

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hook/cgroup/cgroup.h"
+#include "hook/cgroup/group.h"
 #include "nar/base/buf.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -154,10 +154,14 @@ static void a_group_goes_with_all_that_is_in_it(void **state)
 	char id[64];
 	int status, go[2];
 
-	snprintf(id, sizeof id, "nix-oci-hook-test-%d", (int)getpid());
-	scoped_free char *group = cgroup_place(id, false, &e);
-	if (geteuid() != 0 || !group || mkdir(group, 0755) < 0)
+	snprintf(id, sizeof id, CGROUP_BUILD_PREFIX "test-%d", (int)getpid());
+	const struct cgroup_limits none = {0};
+	const struct cgroup_wish wish = {.name = id, .limits = &none, .v2 = true};
+	struct cgroup_group g;
+	if (geteuid() != 0 || cgroup_choose(&wish, &g, &e) < 0 ||
+	    cgroup_make(&g, &none, &(bool){0}, &e) < 0)
 		return;
+	const char *group = g.v2;
 	make_runtime();
 	assert_int_equal(pipe(go), 0);
 	const pid_t pid = fork();
@@ -187,6 +191,7 @@ static void a_group_goes_with_all_that_is_in_it(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_false(exists(group));
+	cgroup_group_done(&g);
 }
 
 static void a_living_run_keeps_all(void **state)

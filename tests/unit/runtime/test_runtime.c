@@ -127,10 +127,8 @@ static void passes_over_what_would_refuse_this_machine(void **state)
 		{RUNTIME_CRUN, CGROUP_NONE, {.may_mount = true}, NULL},
 		{RUNTIME_RUNC, CGROUP_HYBRID, {.unified_has_controllers = true}, NULL},
 		{RUNTIME_RUNSC, CGROUP_HYBRID, {.may_mount = true}, NULL},
-		{RUNTIME_RUNSC, CGROUP_HYBRID, {.limits = true}, "v1 and v2 at once"},
-		{RUNTIME_RUNSC, CGROUP_NONE, {.limits = true}, "keeps no limits"},
-		{RUNTIME_RUNSC, CGROUP_V2, {.limits = true}, NULL},
-		{RUNTIME_OTHER, CGROUP_NONE, {.limits = true}, NULL},
+		{RUNTIME_RUNSC, CGROUP_NONE, {0}, NULL},
+		{RUNTIME_OTHER, CGROUP_NONE, {0}, NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -177,13 +175,10 @@ static void command_lines_are_each_runtimes_own(void **state)
 		 "--bundle "
 		 "/b "
 		 "id"},
-		{{.kind = RUNTIME_CRUN,
-		  .path = path,
-		  .own_cgroups = true,
-		  .extra_args = {flags, 1, 2}},
+		{{.kind = RUNTIME_CRUN, .path = path, .extra_args = {flags, 1, 2}},
 		 false,
-		 "/x --root /s --log file:/l --log-format text --debug run --bundle /b --detach "
-		 "--pid-file /p id"},
+		 "/x --root /s --log file:/l --log-format text --cgroup-manager=disabled --debug "
+		 "run --bundle /b id"},
 		{{.kind = RUNTIME_RUNC, .path = path, .cgroups = CGROUP_V2},
 		 true,
 		 "/x --root /s --log /l --log-format json run --bundle /b --detach --pid-file /p "
@@ -192,14 +187,11 @@ static void command_lines_are_each_runtimes_own(void **state)
 		 false,
 		 "/x --root /s --log /l --log-format json --ignore-cgroups --oci-seccomp "
 		 "--network=none --panic-log=/l.crash run --bundle /b id"},
-		{{.kind = RUNTIME_RUNSC,
-		  .path = path,
-		  .cgroups = CGROUP_V2,
-		  .own_cgroups = true,
-		  .rootless = true},
+		{{.kind = RUNTIME_RUNSC, .path = path, .cgroups = CGROUP_V2, .rootless = true},
 		 true,
-		 "/x --root /s --log /l --log-format json --rootless --oci-seccomp --network=host "
-		 "--panic-log=/l.crash run --bundle /b id"},
+		 "/x --root /s --log /l --log-format json --ignore-cgroups --rootless "
+		 "--oci-seccomp "
+		 "--network=host --panic-log=/l.crash run --bundle /b id"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -216,8 +208,8 @@ static void who_makes_groups_of_v2_leaves_the_one_it_is_started_in(void **state)
 		bool keeps;
 	} cases[] = {
 		{{.kind = RUNTIME_CRUN, .cgroups = CGROUP_V2}, true},
-		{{.kind = RUNTIME_CRUN, .cgroups = CGROUP_V2, .own_cgroups = true}, false},
-		{{.kind = RUNTIME_CRUN, .cgroups = CGROUP_HYBRID, .own_cgroups = true}, true},
+		{{.kind = RUNTIME_RUNSC, .cgroups = CGROUP_V2}, true},
+		{{.kind = RUNTIME_CRUN, .cgroups = CGROUP_HYBRID}, true},
 		{{.kind = RUNTIME_RUNC, .cgroups = CGROUP_V2}, false},
 		{{.kind = RUNTIME_RUNC, .cgroups = CGROUP_HYBRID}, true},
 	};
