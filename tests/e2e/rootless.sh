@@ -108,7 +108,7 @@ works "profile = tvix" PROFILE=tvix "$W/alice/small.nix" -A link
 works "a fixed output" CGROUPS=auto "$W/alice/through.nix" --argstr name fixed -A fixed
 with "keep-failed" CGROUPS=auto --keep-failed "$W/alice/small.nix" -A fails
 check "keep-failed: the directory is kept" compgen -G "$W/alice/nix-build-fails.drv-*"
-refused "uid-range" CGROUPS=auto "'uid-range' needs root" -E 'derivation { name = "range"; builder = "/bin/sh";
+refused "uid-range" CGROUPS=auto "'uid-range' needs 65536 ids, which only a hook that root starts can give it" -E 'derivation { name = "range"; builder = "/bin/sh";
   system = builtins.currentSystem; requiredSystemFeatures = [ "uid-range" ]; }' \
   --option system-features uid-range
 refused "userns = false" USERNS=false "cannot run the build" "$W/alice/small.nix" -A link
