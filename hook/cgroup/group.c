@@ -35,7 +35,7 @@ void cgroup_group_done(struct cgroup_group *g)
 
 /* ---- v2: a group that may have the build's below it ---- */
 
-/* Tell whether systemd leaves the group DIR and all below to us (org.freedesktop's CGROUP_DELEGATION). */
+/* Tell whether systemd leaves the group DIR and all below to us (its CGROUP_DELEGATION). */
 static bool is_delegated(const char *dir)
 {
 	static const char *const names[] = {"user.delegate", "trusted.delegate"};

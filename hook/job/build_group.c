@@ -85,9 +85,9 @@ static int choose(const struct job *j, bool uid_range, const char *name, struct 
 }
 
 /*
- * The name shows the derivation, by its hash, to whoever looks at the machine's groups. With v1, runc
- * moves the container in the hierarchy of v2, if there is one, to a group that has the container's
- * name ID and is where ours is: so ours has that name.
+ * The name shows the derivation, by its hash, to people who look at the machine's groups. With v1,
+ * runc moves the container in the hierarchy of v2, if there is one, to a group that has the
+ * container's name ID and is where ours is: so ours has that name.
  */
 static char *choose_name(const struct job *j, const char *id, const struct build_user *user,
 			 struct err *e)

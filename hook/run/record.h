@@ -64,8 +64,8 @@ int record_appear(struct record *r, struct err *e) MUST_CHECK;
 int record_runtime(const struct record *r, const struct runtime *rt, const char *id,
 		   bool keeps_state, struct err *e) MUST_CHECK;
 /*
- * Record the control group DIR. Its name must begin with CGROUP_BUILD_PREFIX, or be the container's id,
- * and be no other run's, and it must contain no processes except the container's.
+ * Record the control group DIR. Its name must begin with CGROUP_BUILD_PREFIX, or be the container's
+ * id, and be no other run's, and it must contain no processes except the container's.
  */
 int record_cgroup(const struct record *r, const char *dir, struct err *e) MUST_CHECK;
 /* Record that the directory PATH is about to be made. */
