@@ -302,9 +302,10 @@ int conf_check_dir(int fd, const char *path, const char *key, struct err *e)
 	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
 		return err_set(e, ERR_SYSTEM,
 			       "the directory '%s' (see '%s') has to belong to user %lu, and "
-			       "nobody else may write to it: it is user %lu's and has mode %04o",
+			       "nobody else may write to it: it is user %lu's and has mode %04o "
+			       "(set '%s' to a directory of that user)",
 			       path, key, (unsigned long)geteuid(), (unsigned long)st.st_uid,
-			       st.st_mode & 07777u);
+			       st.st_mode & 07777u, key);
 	return 0;
 }
 

@@ -75,13 +75,22 @@ n=$((n + 1))
 alice "$layout" "RUNTIME=auto" --store "$W/alice/store-$n" "$W/alice/small.nix" -A dep
 check_eq "auto: builds" $? 0
 
-# Root of a user namespace has root's default, which is the machine's.
-setpriv --reuid $id --regid $id --clear-groups env -i PATH="$PATH" HOME="$W/alice" TMPDIR="$W/alice" \
-  NIX_CONF_DIR="$W/etc-hook" unshare --map-root-user nix-build --no-out-link --store "$W/alice/store-root" \
-  --option build-hook "$NIX_OCI_HOOK" --option build-users-group "" "$W/alice/small.nix" -A dep >"$W/hook.log" 2>&1
-check "root of a user namespace, the machine's /run: fails" [ $? != 0 ]
-check_log "root of a user namespace, the machine's /run: it is said what to set" \
+# Root of a user namespace has root's default, which is the machine's: where a hook of the machine's
+# root made it, and where none has run since the start of the machine.
+root_of_namespace() { # root_of_namespace COMMAND: her build as root, with COMMAND's /run
+  unshare --mount --propagation private sh -c "mount -t tmpfs run /run && $1"' && exec "$@"' sh \
+    setpriv --reuid $id --regid $id --clear-groups env -i PATH="$PATH" HOME="$W/alice" TMPDIR="$W/alice" \
+    NIX_CONF_DIR="$W/etc-hook" unshare --map-root-user nix-build --no-out-link --store "$W/alice/store-root" \
+    --option build-hook "$NIX_OCI_HOOK" --option build-users-group "" "$W/alice/small.nix" -A dep >"$W/hook.log" 2>&1
+}
+! root_of_namespace :
+check_eq "root of a user namespace, an empty /run: fails" $? 0
+check_log "root of a user namespace, an empty /run: it is said what to set" \
   "user 0 may not create the state directory \(set 'state-dir'.*'/run/nix-oci-hook'" "$W/hook.log"
+! root_of_namespace "mkdir /run/nix-oci-hook"
+check_eq "root of a user namespace, the machine's directory: fails" $? 0
+check_log "root of a user namespace, the machine's directory: it is said what to set" \
+  "'/run/nix-oci-hook' .*user 65534's.*\(set 'state-dir' to a directory of that user\)" "$W/hook.log"
 
 # The rest with what works nearly everywhere.
 runtime=runc
