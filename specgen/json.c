@@ -173,6 +173,12 @@ void jw_bool(struct jw *w, const char *key, bool v)
 	puts_(w, v ? "true" : "false");
 }
 
+void jw_null(struct jw *w, const char *key)
+{
+	before(w, key);
+	puts_(w, "null");
+}
+
 void jw_strings(struct jw *w, const char *key, ...)
 {
 	va_list ap;

@@ -55,6 +55,7 @@ void jw_end(struct jw *w);
 void jw_string(struct jw *w, const char *key, const char *s);
 void jw_u64(struct jw *w, const char *key, uint64_t v);
 void jw_bool(struct jw *w, const char *key, bool v);
+void jw_null(struct jw *w, const char *key);
 /* Print an array of strings on one line: jw_strings(w, "options", "bind", "ro", NULL). */
 void jw_strings(struct jw *w, const char *key, ...) __attribute__((sentinel));
 /* Print bytes: {"text": "..."} if text_is_utf8(), else {"base64": "..."}. */
