@@ -26,6 +26,9 @@ void store_db_free(struct store_db *db); /* NULL is fine */
 int store_db_is_valid(struct store_db *db, const char *path, struct err *e) MUST_CHECK;
 int store_db_info(struct store_db *db, const char *path, struct store_path_info *ret,
 		  struct err *e) MUST_CHECK;
+/* Returns 1: *RET is the NAR size of PATH; 0: PATH is not valid; -1: *E. */
+int store_db_nar_size(struct store_db *db, const char *path, uint64_t *ret,
+		      struct err *e) MUST_CHECK;
 int store_db_closure(struct store_db *db, const struct strv *paths, struct strv *ret,
 		     struct err *e) MUST_CHECK;
 /* Begin a transaction and add all N paths in it. On failure it is rolled back. */

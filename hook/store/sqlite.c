@@ -144,6 +144,19 @@ int store_db_is_valid(struct store_db *db, const char *path, struct err *e)
 	return path_id(db, path, &id, e);
 }
 
+int store_db_nar_size(struct store_db *db, const char *path, uint64_t *ret, struct err *e)
+{
+	scoped_stmt sqlite3_stmt *s = stmt(db, STMT_INFO, e);
+
+	if (!s)
+		return -1;
+	bind_text(s, 1, path);
+	const int rc = stmt_step(db, s, "looking for a path", e);
+	if (rc > 0)
+		*ret = (uint64_t)sqlite3_column_int64(s, 4); /* NULL is 0 */
+	return rc;
+}
+
 static int info_row(sqlite3_stmt *s, const char *path, struct store_path_info *info, struct err *e)
 {
 	const char *hash = column_text(s, 1), *deriver = column_text(s, 3);

@@ -177,6 +177,41 @@ int store_path_info(struct store *st, const char *path, struct store_path_info *
 	return rc ? store_db_info(st->db, path, ret, e) : store_nix_info(st->uri, path, ret, e);
 }
 
+/* Returns 1: *RET is the NAR size of PATH; 0: not known; -1: *E. */
+static int nar_size(struct store *st, const char *path, uint64_t *ret, struct err *e)
+{
+	scoped_store_path_info struct store_path_info info = {0};
+
+	if (!st->mem)
+		return store_db_nar_size(st->db, path, ret, e);
+	if (!store_mem_is_valid(st->mem, path))
+		return 0;
+	if (store_mem_info(st->mem, path, &info, e) < 0)
+		return -1;
+	*ret = info.nar_size_bytes;
+	return 1;
+}
+
+int store_nar_sizes(struct store *st, const struct strv *paths, uint64_t *ret_bytes, struct err *e)
+{
+	const int rc = st->mem ? 1 : need_db(st, e);
+	uint64_t sum = 0;
+
+	if (rc <= 0)
+		return rc;
+	for (size_t i = 0; i < paths->n; i++) {
+		uint64_t size = 0;
+		const int known = nar_size(st, paths->items[i], &size, e);
+
+		if (known <= 0)
+			return known;
+		if (__builtin_add_overflow(sum, size, &sum))
+			return 0;
+	}
+	*ret_bytes = sum;
+	return 1;
+}
+
 /* ---- registration ---- */
 
 struct store_txn {

@@ -101,6 +101,13 @@ int store_path_info(struct store *st, const char *path, struct store_path_info *
 		    struct err *e) MUST_CHECK;
 
 /*
+ * Add up the NAR sizes of PATHS. Returns 1: *RET_BYTES is the sum; 0: it cannot be known without
+ * running `nix-store` for each, or some path is not valid; -1: *E.
+ */
+int store_nar_sizes(struct store *st, const struct strv *paths, uint64_t *ret_bytes,
+		    struct err *e) MUST_CHECK;
+
+/*
  * Tell how deep a registered tree may be: NAR_DEPTH_MAX, or NAR_DEPTH_ANY if this Nix writes and
  * reads NARs of any depth (before 2.34.7; docs/parity.md). Runs `nix-store --version`, so call it
  * only for a tree that is deeper than NAR_DEPTH_MAX.
