@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "hook/run/run.h"
 #include "nar/base/buf.h"
 #include "nar/base/scope.h"
 
@@ -131,4 +133,24 @@ void children_kill(const struct children_watch *w)
 		if (wait_ms < KILL_AGAIN_MS)
 			wait_ms++;
 	}
+}
+
+static uint64_t timeval_us(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
+}
+
+void children_rusage(struct run_rusage *ret)
+{
+	struct rusage u = {0};
+
+	/* Fails for no reason that a caller could help. */
+	getrusage(RUSAGE_CHILDREN, &u);
+	*ret = (struct run_rusage){
+		.cpu_user_us = timeval_us(&u.ru_utime),
+		.cpu_system_us = timeval_us(&u.ru_stime),
+		.largest_bytes = (uint64_t)u.ru_maxrss * 1024,
+		.read_bytes = (uint64_t)u.ru_inblock * 512,
+		.written_bytes = (uint64_t)u.ru_oublock * 512,
+	};
 }

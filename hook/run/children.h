@@ -17,6 +17,8 @@
 
 #include "nar/base/err.h"
 
+struct run_rusage;
+
 /* Callbacks of children_reap() and children_kill(); each may be NULL. */
 struct children_watch {
 	void (*before_kill)(void *ctx, pid_t pid);
@@ -39,6 +41,8 @@ ssize_t children_list(pid_t pid, pid_t *ret, size_t max);
 bool children_reap(const struct children_watch *w);
 /* Kill and reap all descendants of this process; returns when they are dead. */
 void children_kill(const struct children_watch *w);
+/* Tell what those descendants of this process used that are dead and were waited for. */
+void children_rusage(struct run_rusage *ret);
 /*
  * Read the number FIELD (4 or higher) of /proc/PID/stat, see proc(5).
  * Returns false: it cannot be read.

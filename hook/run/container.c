@@ -179,6 +179,8 @@ static bool pump_read(struct pump *p)
 		p->n = (size_t)n;
 		p->heard_ms = clock_now_ms();
 		keep_tail(p, p->buf, p->n);
+		if (p->run->listener)
+			p->run->listener(p->run->listener_ctx, p->buf, p->n);
 		if (is_flood(p)) {
 			p->n = 0;
 			pump_kill(p, WHY_FLOOD);
@@ -528,6 +530,8 @@ int run_container(struct run *r, const struct run_job *j, struct run_result *ret
 		rc = interpret(&p, j->runtime, j->at->state_fd, ret, e);
 	ret->largest = p.end.largest;
 	ret->usage = p.end.usage;
+	ret->has_rusage = p.ended;
+	ret->rusage = p.end.rusage;
 	sigaction(SIGPIPE, &old, NULL);
 	if (p.master >= 0)
 		close(p.master);

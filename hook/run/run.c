@@ -191,9 +191,20 @@ int run_fd(const struct run *r)
 	return r->sock;
 }
 
+pid_t run_pid(const struct run *r)
+{
+	return r->supervisor;
+}
+
 void run_stop_on(struct run *r, int fd)
 {
 	r->stop_fd = fd;
+}
+
+void run_listen(struct run *r, run_listener *fn, void *ctx)
+{
+	r->listener = fn;
+	r->listener_ctx = ctx;
 }
 
 int run_own_tree(struct run *r, const char *path, struct err *e)

@@ -88,12 +88,25 @@ struct run_limits {
 	const char *builder;       /* path, for "executing '...': No such file"; NULL: not known */
 };
 
+/*
+ * What the runtime and all processes of the container used, as wait4(2) tells of those that were
+ * waited for. With a runtime that stays, all were; one that leaves its processes to the kernel
+ * (runsc) is told of without them.
+ */
+struct run_rusage {
+	uint64_t cpu_user_us, cpu_system_us;
+	uint64_t largest_bytes;             /* the largest resident set of any one process */
+	uint64_t read_bytes, written_bytes; /* from and to disks */
+};
+
 struct run_result {
 	enum run_end end;
 	int status;
 	/* These are filled where run_container() fails as well. */
 	struct memory_largest largest; /* a process of it, seen when its memory ran out */
 	struct cgroup_usage usage;     /* of the groups of run_own_cgroup() */
+	bool has_rusage;               /* also after a failure, once the container has ended */
+	struct run_rusage rusage;
 };
 
 /*
@@ -106,11 +119,16 @@ struct run *run_start(const int *keep_fds, struct err *e) MUST_CHECK;
  * until no process has it open any more. A process that works in a tree of this run keeps it open.
  */
 int run_fd(const struct run *r);
+/* Return the process id of the supervisor, whose descendants all processes of the run are. */
+pid_t run_pid(const struct run *r);
 /*
  * Make run_container() end with ERR_STOPPED when FD becomes readable or hangs up. When no process
  * reads its log_fd any more, it does so in any case.
  */
 void run_stop_on(struct run *r, int fd);
+/* Make run_container() call FN with each piece of the log, before LOG_FD gets it. */
+typedef void run_listener(void *ctx, const char *data, size_t n);
+void run_listen(struct run *r, run_listener *fn, void *ctx);
 /*
  * Give RECORD its name, and have it removed in the end, when all else of the run is removed. If
  * something could not be removed, the record stays for the next run. RECORD must live as long as R.

@@ -17,6 +17,8 @@ struct run {
 	bool clean;                  /* SUP_CLEAN was received, the supervisor's last message */
 	const struct record *record; /* names what run_make_dir() makes; NULL: there is no record */
 	int stop_fd;
+	run_listener *listener; /* NULL: none */
+	void *listener_ctx;
 	/* Copies of the supervisor's lists: the hook cleans up by them if the supervisor dies. */
 	struct strv owned, cgroups;
 	char *id; /* the container's, if its runtime makes cgroups; else NULL */

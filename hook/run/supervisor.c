@@ -248,6 +248,7 @@ static int container_ended(struct sup *s, struct err *e)
 	/* Groups that cannot be removed now are tried again in the end. */
 	if (cgroup_remove(&s->cgroups, &later) == 0)
 		strv_done(&s->cgroups);
+	children_rusage(&s->end.rusage);
 	const int rc = tell_ended(s, e);
 	container_done(s);
 	return rc;

@@ -24,6 +24,7 @@
 
 #include "hook/cgroup/memory_watch.h"
 #include "hook/cgroup/usage.h"
+#include "hook/run/run.h"
 #include "hook/runtime/runtime.h"
 
 enum sup_type {
@@ -63,6 +64,7 @@ struct sup_ended {
 	bool oom_killed;
 	struct memory_largest largest;
 	struct cgroup_usage usage; /* of the groups of SUP_CGROUP, read when all was dead */
+	struct run_rusage rusage;
 };
 
 #define SUP_FDS_MAX 3
