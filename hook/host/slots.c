@@ -54,6 +54,7 @@ struct slots {
 	int slot_fd;   /* -1: no slot */
 	int ticket_fd; /* -1: not in the queue */
 	uint64_t ticket;
+	int number; /* of the slot that slot_fd holds */
 };
 
 /* The numbers in the queue, as one process sees them. */
@@ -207,6 +208,7 @@ static int slot_try(struct slots *s, unsigned i, struct err *e)
 	if (locked <= 0)
 		return locked < 0 ? err_sys(e, "locking '%s/%s'", s->dir, name) : 0;
 	s->slot_fd = TAKE(fd, -1);
+	s->number = (int)i;
 	return 1;
 }
 
@@ -250,7 +252,7 @@ struct slots *slots_open(const char *dir, unsigned n, unsigned max_queued, struc
 	struct slots *s = mem_new(1, sizeof *s, e);
 	if (!s)
 		return NULL;
-	*s = (struct slots){NULL, -1, -1, n, max_queued, -1, -1, 0};
+	*s = (struct slots){NULL, -1, -1, n, max_queued, -1, -1, 0, -1};
 	s->dir = str_dup(dir, e);
 	if (!s->dir)
 		goto fail;
@@ -393,6 +395,11 @@ int slots_wait(struct slots *s, int stop_fd, struct err *e)
 int slots_fd(const struct slots *s)
 {
 	return s->slot_fd;
+}
+
+int slots_number(const struct slots *s)
+{
+	return s->slot_fd < 0 ? -1 : s->number;
 }
 
 bool slots_queued(const struct slots *s)

@@ -45,6 +45,8 @@ int slots_wait(struct slots *s, int stop_fd, struct err *e) MUST_CHECK;
  * it, by dup(2) or in a child, holds the slot as well.
  */
 int slots_fd(const struct slots *s);
+/* Return the number of the slot that S has, from 0 on; -1: S has no slot. */
+int slots_number(const struct slots *s);
 /* Tell whether S has a place in the queue, so that slots_wait() has to wait. */
 bool slots_queued(const struct slots *s);
 /* Give back the slot or the place in the queue, and free S. NULL is fine. */

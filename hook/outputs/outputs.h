@@ -31,6 +31,12 @@
 
 struct run;
 
+/* For reports: filled as far as it comes to be. */
+struct outputs_cost {
+	uint64_t bytes;           /* NAR sizes of all that became valid */
+	uint64_t registration_us; /* to move the outputs into the store and make them valid */
+};
+
 struct outputs_job {
 	const struct drv *drv;
 	const struct strv
@@ -55,7 +61,8 @@ struct outputs_job {
 	int (*disown)(struct run *run, const char *path, struct err *e);
 	/* Makes the directory for copies if it is in the store: run_make_dir(), or NULL. */
 	int (*make_dir)(struct run *run, const char *path, struct err *e);
-	struct budget *budget; /* bounds copying; NULL: no bounds */
+	struct outputs_cost *cost; /* NULL: not asked for */
+	struct budget *budget;     /* bounds copying; NULL: no bounds */
 };
 
 /*

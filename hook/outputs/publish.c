@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "hook/store/sign.h"
+#include "nar/base/clock.h"
 #include "nar/base/durable.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
@@ -144,6 +145,14 @@ static int move_and_commit(struct publish *p, struct store_txn *t, struct err *e
 	return 0;
 }
 
+static void note_cost(struct outputs_cost *cost, const struct store_registration *regs, size_t n,
+		      uint64_t us)
+{
+	cost->registration_us += us;
+	for (size_t i = 0; i < n; i++)
+		cost->bytes += regs[i].nar_size_bytes;
+}
+
 int outputs_publish(const struct outputs *o, const struct outputs_job *job, struct err *e)
 {
 	scoped_fd int store_fd = io_opendir(AT_FDCWD, job->store->real_dir, e);
@@ -161,6 +170,7 @@ int outputs_publish(const struct outputs *o, const struct outputs_job *job, stru
 			regs[n++] = output_registration(&o->items[i], job->drv->path);
 	if (job->store->durable && write_contents(&p, e) < 0)
 		return -1;
+	const uint64_t since_us = clock_now_us();
 	struct store_txn *t = store_begin(job->store, regs, n, e);
 	if (!t)
 		return err_wrap(e, "registering the outputs of '%s'", job->drv->path);
@@ -170,6 +180,8 @@ int outputs_publish(const struct outputs *o, const struct outputs_job *job, stru
 	store_txn_free(t);
 	if (rc < 0)
 		take_back(&p);
+	if (job->cost)
+		note_cost(job->cost, regs, rc == 0 ? n : 0, clock_now_us() - since_us);
 	return rc;
 }
 
