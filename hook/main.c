@@ -31,6 +31,7 @@ static const struct verb {
 	{"policy", cmd_policy, "print which sections of the configuration hold for a build"},
 	{"request", cmd_request, "print the build request of a derivation"},
 	{"spec", cmd_spec, "print the OCI configuration of a build"},
+	{"stats", cmd_stats, "show what builds cost and how they ended"},
 	{NULL, NULL, NULL},
 };
 

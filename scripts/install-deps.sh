@@ -13,9 +13,9 @@ build="autoconf automake gcc make pkg-config libarchive-dev libcmocka-dev libcur
 run="nix-bin crun busybox-static bash-static ca-certificates"
 # Sources of packages, the other runtimes, and tools of the tests.
 test="acl attr bc clang clang-format-14 curl dpkg-dev file gawk git
-  golang-github-opencontainers-specs-dev groff-base jq libclang-rt-14-dev lld mmdebstrap
-  nginx-light openssl patchelf python3 python3-jsonschema qemu-user-static runc runsc sqlite3
-  strace tcl universal-ctags util-linux xz-utils"
+  golang-github-opencontainers-specs-dev groff-base jq libclang-rt-14-dev librsvg2-bin lld
+  mmdebstrap nginx-light openssl patchelf python3 python3-jsonschema qemu-user-static runc runsc
+  sqlite3 strace tcl universal-ctags util-linux xz-utils"
 
 [ $# -gt 0 ] || set -- build run test
 packages=

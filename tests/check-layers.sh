@@ -44,6 +44,7 @@ hook/bundle hook/host specgen nar/base
 hook/keep hook/host hook/drv hook/nix nar nar/base
 hook/run hook/keep hook/runtime hook/cgroup hook/base nar nar/base
 hook/outputs hook/store hook/host hook/drv hook/nix hook/base nar nar/base
+hook/report hook/conf hook/json specgen nar/base
 END
 result "hook/job includes no verb and no build without Nix" \
   "$(includes hook/job | grep -E ':(hook/(cmd|nonix)|nar/cache|nar/http)/')"

@@ -37,5 +37,6 @@ int cmd_nar(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_policy(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_request(int argc, char **argv, struct err *e) MUST_CHECK;
 int cmd_spec(int argc, char **argv, struct err *e) MUST_CHECK;
+int cmd_stats(int argc, char **argv, struct err *e) MUST_CHECK;
 
 #endif

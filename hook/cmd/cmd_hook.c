@@ -25,8 +25,11 @@
 #include "hook/job/asker.h"
 #include "hook/job/decide.h"
 #include "hook/job/job.h"
+#include "hook/job/memory_turn.h"
+#include "hook/job/reporting.h"
 #include "hook/nix/protocol.h"
 #include "hook/request/narrow.h"
+#include "nar/base/clock.h"
 #include "nar/base/scope.h"
 #include "nar/storepath.h"
 
@@ -136,11 +139,25 @@ static void log_end(const struct run_result *r, const struct settings *s, const 
 		log_msg(LOG_ERROR, "%s", note + 1);
 }
 
+/* Wait for a slot, and then for memory. */
+static int wait_for_turn(struct hook *h, const struct drv *d, struct reporting *r, struct err *e)
+{
+	const uint64_t since_us = clock_now_us();
+
+	if (slots_wait(h->slots, PROTO_LOG_FD, e) < 0)
+		return -1;
+	reporting_took(r, REPORT_WAIT_SLOT_US, since_us);
+	r->report.n[REPORT_SLOT] = (uint64_t)slots_number(h->slots);
+	return memory_turn(&h->conf, d, PROTO_LOG_FD, r, &h->reservation, e);
+}
+
 /* Build the accepted derivation. Returns the exit code; -1: *E. */
 static int build(struct hook *h, const struct drv *d, const struct proto_job *pj, struct err *e)
 {
+	scoped_reporting struct reporting reporting = REPORTING_INIT;
 	struct run_result end = {0};
 
+	reporting_begin(&reporting);
 	/* Before the build waits for a slot: the hook has accepted, so Nix does not wait for it. */
 	if (store_ready(&h->store, e) < 0)
 		return -1;
@@ -151,8 +168,7 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 		log_msg(LOG_TALKATIVE,
 			"the build runs in '%s', as other runtimes cannot run here: %s",
 			h->runtime.path, h->runtime.passed_over);
-	if (slots_wait(h->slots, PROTO_LOG_FD, e) < 0 ||
-	    reservation_make(&h->conf, PROTO_LOG_FD, &h->reservation, e) < 0)
+	if (wait_for_turn(h, d, &reporting, e) < 0)
 		return -1;
 	const struct job job = {
 		.conf = &h->conf,
@@ -166,6 +182,8 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 		.keep_fds = (const int[]){reservation_fd(&h->reservation), -1},
 		.log_fd = PROTO_LOG_FD,
 		.stop_fd = PROTO_LOG_FD,
+		.reporting = &reporting,
+		.reservation = &h->reservation,
 	};
 	const int rc = job_run(&job, &end, e);
 	proto_await_reader(PROTO_LOG_FD, LOG_WAIT_MS);

@@ -19,6 +19,7 @@
 /* How deep files may include each other, and how many files are read in all. */
 #define CONF_DEPTH_MAX 10
 #define CONF_FILES_MAX 100
+#define JOURNAL_NAME "builds.jsonl"
 
 void conf_init(struct conf *c)
 {
@@ -293,6 +294,27 @@ static int find_cache_dir(struct conf *c, struct err *e)
 	return c->cache_dir ? 0 : -1;
 }
 
+/* A state-dir that was not set is one that the next start of the machine empties. */
+static int find_journal(struct conf *c, bool own_state_dir, struct err *e)
+{
+	const char *state_home = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (c->journal[0])
+		return 0;
+	free(c->journal);
+	if (own_state_dir)
+		c->journal = str_fmt(e, "%s/" JOURNAL_NAME, c->state_dir);
+	else if (geteuid() == 0)
+		c->journal = str_dup("/var/log/nix-oci-hook/" JOURNAL_NAME, e);
+	else if (state_home && state_home[0] == '/')
+		c->journal = str_fmt(e, "%s/nix-oci-hook/" JOURNAL_NAME, state_home);
+	else if (home && home[0] == '/')
+		c->journal = str_fmt(e, "%s/.local/state/nix-oci-hook/" JOURNAL_NAME, home);
+	else
+		c->journal = str_fmt(e, "%s/" JOURNAL_NAME, c->state_dir);
+	return c->journal ? 0 : -1;
+}
+
 int conf_check_dir(int fd, const char *path, const char *key, struct err *e)
 {
 	struct stat st;
@@ -336,7 +358,9 @@ int conf_load(struct conf *c, const char *path, const struct strv *options, stru
 	for (size_t i = 0; options && i + 1 < options->n; i += 2)
 		if (override(&new, "--option", options->items[i], options->items[i + 1], e) < 0)
 			return -1;
-	if (find_state_dir(&new, e) < 0 || find_cache_dir(&new, e) < 0 || check_paths(&new, e) < 0)
+	const bool own_state_dir = new.state_dir[0] != '\0';
+	if (find_state_dir(&new, e) < 0 || find_cache_dir(&new, e) < 0 ||
+	    check_paths(&new, e) < 0 || find_journal(&new, own_state_dir, e) < 0)
 		return -1;
 	conf_done(c);
 	*c = TAKE(new, (struct conf)CONF_INIT);

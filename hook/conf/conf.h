@@ -34,6 +34,10 @@ enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
 enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
 /* Whether outputs are written to the disk before they are registered. */
 enum conf_sync { SYNC_AUTO, SYNC_OFF, SYNC_ON };
+/* Which builds have a line about their cost at the end of their log. */
+enum conf_report { REPORT_LINE_OFF, REPORT_LINE_FAILED, REPORT_LINE_ALWAYS };
+/* Who may read the journal. */
+enum conf_readable { READABLE_OWNER, READABLE_GROUP, READABLE_ALL };
 
 /* An amount of memory. */
 struct conf_amount {
@@ -49,7 +53,12 @@ struct conf {
 	enum conf_inputs inputs;
 	char *cache_dir;     /* the input cache; "": there is no default for the user */
 	uint64_t cache_size; /* most bytes of NARs in the input cache */
-	uint64_t max_jobs;   /* builds at once; 0: as many as there are cores */
+	char *journal;       /* of all builds: absolute, or "off"; never "" */
+	enum conf_readable journal_readable;
+	uint64_t journal_size; /* bound in bytes of its two files together */
+	char *metrics_file;    /* for Prometheus; "": none */
+	enum conf_report report;
+	uint64_t max_jobs;                /* builds at once; 0: as many as there are cores */
 	struct conf_amount memory_budget; /* of all builds together; 0 bytes: no bound */
 	uint64_t memory_reserve;          /* bytes of it that a build reserves; 0: not known */
 	uint64_t memory_default;          /* the same, of a build of which nothing is known */
@@ -98,6 +107,11 @@ int conf_load(struct conf *c, const char *path, const struct strv *options,
 int conf_check_dir(int fd, const char *path, const char *key, struct err *e) MUST_CHECK;
 void conf_done(struct conf *c);
 #define scoped_conf __attribute__((cleanup(conf_done)))
+/* Tell whether C bounds the memory of all builds together. */
+static inline bool conf_has_budget(const struct conf *c)
+{
+	return c->memory_budget.kind != AMOUNT_BYTES || c->memory_budget.n;
+}
 /* Tell whether C names a shell for /bin/sh. */
 static inline bool conf_has_shell(const struct conf *c)
 {

@@ -24,6 +24,7 @@ enum conf_type {
 	CONF_ENUM,
 };
 
+/* `names` is a list that ends with NULL. */
 struct conf_key {
 	const char *name;
 	enum conf_type type;
@@ -34,7 +35,7 @@ struct conf_key {
 	bool zero_is_auto;        /* CONF_U64: "auto" is another word for 0 */
 	bool machine;             /* the key holds for the whole machine; no section may set it */
 	bool unlimited;           /* CONF_SIZE: "unlimited" is UINT64_MAX */
-	const char *const *names; /* CONF_ENUM: the name of each value; NULL ends the list */
+	const char *const *names; /* CONF_ENUM: each value; CONF_PATH: words besides paths */
 };
 
 extern const struct conf_key conf_keys[];

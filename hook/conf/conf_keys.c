@@ -15,11 +15,17 @@ static const char *const registration_names[] = {"auto", "sqlite", "load-db", NU
 static const char *const cgroups_names[] = {"auto", "off", "on", NULL};
 static const char *const inputs_names[] = {"auto", "bind", "nar", NULL};
 static const char *const sync_names[] = {"auto", "off", "on", NULL};
+static const char *const report_names[] = {"off", "failed", "always", NULL};
+static const char *const readable_names[] = {"owner", "group", "all", NULL};
+static const char *const journal_names[] = {"off", NULL};
 static_assert(SPEC_NIX == 0 && SPEC_TVIX == 1, "profile_names");
 static_assert(REG_AUTO == 0 && REG_SQLITE == 1 && REG_LOAD_DB == 2, "registration_names");
 static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups_names");
 static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_names");
 static_assert(SYNC_AUTO == 0 && SYNC_OFF == 1 && SYNC_ON == 2, "sync_names");
+static_assert(REPORT_LINE_OFF == 0 && REPORT_LINE_FAILED == 1 && REPORT_LINE_ALWAYS == 2,
+	      "report_names");
+static_assert(READABLE_OWNER == 0 && READABLE_GROUP == 1 && READABLE_ALL == 2, "readable_names");
 
 #define AT(member) offsetof(struct conf, member)
 
@@ -85,6 +91,24 @@ const struct conf_key conf_keys[] = {
 	 .help = "The same for reading from disks and writing to them, where the kernel's I/O "
 		 "scheduler has weights (bfq, or io.cost). 0: none.",
 	 .max = 10000},
+	{"journal", CONF_PATH, AT(journal), NULL,
+	 .help = "The file that gets a line of JSON about each build: what it was, what it cost "
+		 "and how it ended (docs/journal.md); nix-oci-hook stats reads it. The default is "
+		 "builds.jsonl in the state-dir where that is set, else in /var/log/nix-oci-hook "
+		 "for root, else in nix-oci-hook below $XDG_STATE_HOME, or below "
+		 "$HOME/.local/state. With off there is none. A journal that cannot be written "
+		 "costs its line and a warning, never the build.",
+	 .names = journal_names, .machine = true},
+	{"journal-readable", CONF_ENUM, AT(journal_readable), "owner",
+	 .help = "Who may read the journal, which tells what is built here and when: owner, only "
+		 "the user that the builds run for (mode 0600); group, the group of its directory "
+		 "or user as well (0640); all, everybody (0644).",
+	 .names = readable_names, .machine = true},
+	{"journal-size", CONF_SIZE, AT(journal_size), "16M",
+	 .help = "How large the journal may be. When it has half of that it gets .1 behind its "
+		 "name, in place of the one before, and a new one begins. A build takes about "
+		 "one kilobyte.",
+	 .max = INT64_MAX, .machine = true},
 	{"log-max", CONF_SIZE, AT(log_max), "0",
 	 .help = "How many bytes of log each build may write. One that writes more is killed, and "
 		 "that is said. 0: no limit but Nix's own setting max-build-log-size, which Nix "
@@ -108,7 +132,8 @@ const struct conf_key conf_keys[] = {
 		 "memory. 0: no bound.",
 	 .max = INT64_MAX, .machine = true},
 	{"memory-default", CONF_SIZE, AT(memory_default), "1G",
-	 .help = "How much of the memory-budget a build reserves whose memory-reserve is 0.",
+	 .help = "How much of the memory-budget a build reserves whose memory-reserve is 0, and of "
+		 "whose package the journal does not tell what it needed.",
 	 .max = INT64_MAX, .machine = true},
 	{"memory-high", CONF_SIZE, AT(memory_high), "0",
 	 .help = "With more memory than this a build is slowed down and has its memory taken back "
@@ -123,8 +148,15 @@ const struct conf_key conf_keys[] = {
 	 .max = INT64_MAX},
 	{"memory-reserve", CONF_SIZE, AT(memory_reserve), "0",
 	 .help = "How much of the memory-budget a build reserves before it starts; made for "
-		 "sections. 0: memory-default.",
+		 "sections. 0: a tenth more than the last builds of the same package needed, as "
+		 "the journal tells (where builds have control groups: a limit, or cgroups = on), "
+		 "else memory-default.",
 	 .max = INT64_MAX},
+	{"metrics-file", CONF_PATH, AT(metrics_file), "",
+	 .help = "A file that gets counters of all builds after each build, in the text format of "
+		 "Prometheus, for the textfile collector of its node_exporter. It is replaced by "
+		 "rename, and its counters go on from what it has. Empty: none.",
+	 .machine = true},
 	{"pids-max", CONF_U64, AT(pids_max), "0",
 	 .help = "How many processes and threads each build may have at once. 0: no limit. With "
 		 "runsc each of them takes two of the machine, and gVisor needs some itself: there "
@@ -139,6 +171,12 @@ const struct conf_key conf_keys[] = {
 		 "it runs nix-store --load-db; auto, sqlite if the database has the schema that "
 		 "the hook knows, else load-db.",
 	 .names = registration_names, .machine = true},
+	{"report", CONF_ENUM, AT(report), "failed",
+	 .help = "Whether the log of a build ends with a line that says what it cost: processor "
+		 "time, memory, what was read and written, and what was waited for. off, none has "
+		 "it; failed, those of builds that failed, where it may tell why; always, all "
+		 "have it, so that logs differ from those of Nix's own builds.",
+	 .names = report_names},
 	{"runtime", CONF_STRING, AT(runtime), "auto",
 	 .help = "The OCI runtime: its name or absolute path. With auto it is the first of "
 		 "crun, runc, youki and runsc that is found and can run on this machine."},
@@ -196,6 +234,8 @@ int conf_allowed(const struct conf_key *key, struct buf *b, struct err *e)
 	case CONF_STRING:
 		return buf_adds(b, "a text without blanks", e);
 	case CONF_PATH:
+		if (key->names)
+			return buf_addf(b, e, "an absolute path or %s", key->names[0]);
 		return buf_adds(b, "an absolute path or nothing", e);
 	case CONF_LIST:
 		return buf_adds(b, "words", e);

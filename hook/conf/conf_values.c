@@ -125,7 +125,7 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 			return 0;
 		return set_string(p, value, e) < 0 ? -1 : 1;
 	case CONF_PATH:
-		if (value[0] && value[0] != '/')
+		if (value[0] && value[0] != '/' && !(key->names && find_name(key, value, &i)))
 			return 0;
 		return set_string(p, value, e) < 0 ? -1 : 1;
 	case CONF_LIST:
@@ -168,7 +168,9 @@ static int set_value(void *p, const struct conf_key *key, const char *value, str
 static_assert(sizeof(enum spec_profile) == sizeof(int) &&
 		      sizeof(enum conf_registration) == sizeof(int) &&
 		      sizeof(enum conf_cgroups) == sizeof(int) &&
-		      sizeof(enum conf_inputs) == sizeof(int),
+		      sizeof(enum conf_inputs) == sizeof(int) &&
+		      sizeof(enum conf_report) == sizeof(int) &&
+		      sizeof(enum conf_readable) == sizeof(int),
 	      "enum of another size");
 
 static int unknown_key(const char *where, const char *name, struct err *e)

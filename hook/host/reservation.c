@@ -317,11 +317,14 @@ int reservation_make_in(const char *dir, const struct conf_amount *amount, uint6
 	return 0;
 }
 
-int reservation_make(const struct conf *c, int stop_fd, struct reservation *ret, struct err *e)
+int reservation_make(const struct conf *c, uint64_t expected, int stop_fd, struct reservation *ret,
+		     struct err *e)
 {
-	const uint64_t bytes = c->memory_reserve ? c->memory_reserve : c->memory_default;
+	const uint64_t bytes = c->memory_reserve ? c->memory_reserve
+			       : expected        ? expected
+						 : c->memory_default;
 
-	if (c->memory_budget.kind == AMOUNT_BYTES && !c->memory_budget.n)
+	if (!conf_has_budget(c))
 		return 0;
 	scoped_free char *dir = str_fmt(e, "%s/memory", c->state_dir);
 	return dir ? reservation_make_in(dir, &c->memory_budget, bytes, stop_fd, ret, e) : -1;

@@ -43,11 +43,11 @@ struct reservation {
 	}
 
 /*
- * Reserve what C says a build needs: `memory-reserve`, or else `memory-default`. Waits until the
- * build may start. Nothing happens without a `memory-budget`. ERR_STOPPED: STOP_FD (-1: none)
- * became readable or hung up.
+ * Reserve what C says a build needs: `memory-reserve`; or else EXPECTED bytes, where that is not 0;
+ * or else `memory-default`. Waits until the build may start. Nothing happens without a
+ * `memory-budget`. ERR_STOPPED: STOP_FD (-1: none) became readable or hung up.
  */
-int reservation_make(const struct conf *c, int stop_fd, struct reservation *ret,
+int reservation_make(const struct conf *c, uint64_t expected, int stop_fd, struct reservation *ret,
 		     struct err *e) MUST_CHECK;
 /* The descriptor that holds the reservation, or -1. It stays R's; a copy of it holds as well. */
 int reservation_fd(const struct reservation *r);

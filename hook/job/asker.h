@@ -20,5 +20,12 @@
  * because then Nix would wait for ever.
  */
 bool asker_has_room(pid_t pid);
+/*
+ * Find whom process PID, a process of nix-daemon, serves: *RET_PID, as user *RET_UID. Nix tells a
+ * hook nothing of it, but the daemon writes its client's pid over its own second argument (Nix's
+ * daemon.cc, "For debugging, stuff the pid into argv[1]"). For reports only: the client may have
+ * exited, and another process may have its pid. False: PID is no such process, or nothing is known.
+ */
+bool asker_client(pid_t pid, pid_t *ret_pid, uid_t *ret_uid);
 
 #endif

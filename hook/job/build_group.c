@@ -139,6 +139,21 @@ int build_group_make(const struct build_group *b, const struct record *r, struct
 	return b->hands_over ? cgroup_hand_over(b->g.v2, user->uid, user->gid, e) : 0;
 }
 
+const char *build_group_dir(const struct build_group *b)
+{
+	static const char *const files[] = {"memory.current", "memory.usage_in_bytes"};
+
+	for (size_t i = 0; i < b->g.dirs.n; i++) {
+		struct err ignored = ERR_INIT;
+		scoped_fd int fd = io_opendir(AT_FDCWD, b->g.dirs.items[i], &ignored);
+
+		for (size_t k = 0; fd >= 0 && k < ARRAY_SIZE(files); k++)
+			if (faccessat(fd, files[k], R_OK, 0) == 0)
+				return b->g.dirs.items[i];
+	}
+	return b->g.dirs.n ? b->g.dirs.items[0] : NULL;
+}
+
 /* "64.0 MiB" */
 static void print_size(uint64_t bytes, char ret[32])
 {

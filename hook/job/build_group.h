@@ -37,6 +37,9 @@ int build_group_choose(const struct job *j, const char *id, bool uid_range,
 int build_group_make(const struct build_group *b, const struct record *r, struct run *run,
 		     const struct build_user *user, struct err *e) MUST_CHECK;
 
+/* Return the directory of B that counts memory, else any. It stays B's. NULL: there is no group. */
+const char *build_group_dir(const struct build_group *b);
+
 /*
  * Set *E for a build of DRV under RT that ended with R, RUN_OOM: what bounds its memory, what it
  * had of it, which process had most, and what to set. Returns -1.

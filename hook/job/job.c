@@ -15,11 +15,13 @@
 #include "hook/bundle/bundle.h"
 #include "hook/host/cores.h"
 #include "hook/host/machine.h"
+#include "hook/host/reservation.h"
 #include "hook/host/userns.h"
 #include "hook/host/users.h"
 #include "hook/inputs/inputs.h"
 #include "hook/job/build_group.h"
 #include "hook/job/check_mounts.h"
+#include "hook/job/reporting.h"
 #include "hook/keep/keep_failed.h"
 #include "hook/outputs/outputs.h"
 #include "hook/request/builtin_program.h"
@@ -234,7 +236,10 @@ static int prepare_inputs(const struct attempt *a, struct machine *m, struct err
 			return -1;
 		inputs_leave_dir(a->inputs);
 	}
-	return inputs_prepare(a->inputs, &in, e);
+	const uint64_t since_us = clock_now_us();
+	const int rc = inputs_prepare(a->inputs, &in, e);
+	reporting_took(a->j->reporting, REPORT_INPUTS_US, since_us);
+	return rc;
 }
 
 /* Check that the build can have its user namespace; else let it do without, if it may. */
@@ -399,7 +404,10 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 		.limits = lim,
 		.log_fd = a->j->log_fd,
 	};
-	if (run_container(a->run, &job, ret, e) == 0)
+	reporting_run_begin(a->j->reporting, a->run, b, a->req->args.items[0]);
+	const int rc = run_container(a->run, &job, ret, e);
+	reporting_run_end(a->j->reporting, ret);
+	if (rc == 0)
 		return 0;
 	/* Each runtime says in words of its own that its state directory is full. */
 	if (e->kind == ERR_SYSTEM && a->mem->dirfd < 0 && disk_has_no_room(p->state))
@@ -439,6 +447,7 @@ static int register_outputs(const struct attempt *a, const struct bundle *b, str
 			    struct run_result *ret, struct err *e)
 {
 	const struct job *j = a->j;
+	struct outputs_cost cost = {0};
 	const struct outputs_job out = {
 		.drv = j->drv,
 		.wanted = j->wanted,
@@ -452,15 +461,29 @@ static int register_outputs(const struct attempt *a, const struct bundle *b, str
 		.own = run_own_tree,
 		.disown = run_disown,
 		.make_dir = run_make_dir,
+		.cost = &cost,
 		.budget = budget,
 	};
-	if (outputs_register(&out, e) == 0)
+	const uint64_t since_us = clock_now_us();
+	const int rc = outputs_register(&out, e);
+	reporting_outputs(j->reporting, &cost, rc == 0, since_us);
+	if (rc == 0)
 		return 0;
 	if (!budget->timed_out)
 		return -1;
 	err_clear(e);
 	ret->end = RUN_TIMED_OUT;
 	return report_timeout(j, "timeout", "", e);
+}
+
+/* Tell the builds that wait for memory by which group they see what this one uses. */
+static void note_group(const struct attempt *a)
+{
+	const char *dir = build_group_dir(&a->paths->group);
+	struct err e = ERR_INIT;
+
+	if (dir && a->j->reservation && reservation_note(a->j->reservation, dir, &e) < 0)
+		log_debug("%s", e.msg);
 }
 
 /* Do everything between the supervisor's start and its end. */
@@ -489,6 +512,7 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	if (record_runtime(&p->record, j->runtime, p->id, a->mem->dirfd < 0, e) < 0 ||
 	    build_group_make(&p->group, &p->record, a->run, a->user, e) < 0)
 		return -1;
+	note_group(a);
 	if (plan.dir && run_keep_failed(a->run, &plan, b.build_dir, e) < 0)
 		return -1;
 	struct budget budget = budget_of(j, &lim);
@@ -506,7 +530,8 @@ static struct run *start_run(const struct job *j, const struct build_user *user,
 			     const struct inputs *inputs, const struct job_paths *paths,
 			     struct err *e)
 {
-	const int held[] = {j->slot_fd, user->lock_fd, inputs_fd(inputs), paths->record.fd};
+	const int held[] = {j->slot_fd, user->lock_fd, inputs_fd(inputs), paths->record.fd,
+			    j->reporting->active.fd};
 	int fds[ARRAY_SIZE(held) + JOB_KEEP_MAX + 1];
 	size_t n = 0;
 
@@ -544,7 +569,7 @@ static struct request *get_request(const struct job *j, const struct request_sou
 	return launcher_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
 }
 
-int job_run(const struct job *j, struct run_result *ret, struct err *e)
+static int build_job(const struct job *j, struct run_result *ret, struct err *e)
 {
 	scoped_build_user struct build_user user = BUILD_USER_INIT;
 	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
@@ -583,14 +608,24 @@ int job_run(const struct job *j, struct run_result *ret, struct err *e)
 	if (inputs_open(&inputs, j->conf, j->store, e) < 0 ||
 	    check_mounts(j, bundle_parent(j), inputs_dir(&inputs), e) < 0)
 		return -1;
+	reporting_open_active(j);
 	struct run *run = start_run(j, &user, &inputs, &paths, e);
 	if (!run)
 		return -1;
+	reporting_fill_active(j, run, user.uid, build_group_dir(&paths.group));
 	const struct attempt a = {j, &in, &user, req, &paths, &mem, &inputs, run};
 	rc = run_supervised(&a, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
 		/* What could not be removed does not change the result of the build. */
 		log_warn("%s", cleanup.msg);
 	}
+	return rc;
+}
+
+int job_run(const struct job *j, struct run_result *ret, struct err *e)
+{
+	const int rc = build_job(j, ret, e);
+
+	reporting_end(j, ret, rc, e);
 	return rc;
 }

@@ -21,6 +21,9 @@
 #include "nar/base/err.h"
 #include "specgen/request.h"
 
+struct reporting;
+struct reservation;
+
 /* The most descriptors in struct job's keep_fds. */
 #define JOB_KEEP_MAX 3
 
@@ -42,6 +45,8 @@ struct job {
 	const int *keep_fds; /* kept open until nothing of the run is left; ended by -1 */
 	int log_fd;          /* the build's log is written here */
 	int stop_fd; /* readable or hung up when no process wants the build any more; or -1 */
+	const struct reservation *reservation; /* of memory; NULL: none */
+	struct reporting *reporting;           /* begun by the caller (hook/job/reporting.h) */
 };
 
 /*

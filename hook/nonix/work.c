@@ -27,9 +27,12 @@
 #include "hook/base/log.h"
 #include "hook/host/reservation.h"
 #include "hook/job/job.h"
+#include "hook/job/memory_turn.h"
+#include "hook/job/reporting.h"
 #include "hook/nonix/narinfos.h"
 #include "hook/nonix/upload.h"
 #include "hook/request/narrow.h"
+#include "nar/base/clock.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/cache/dest.h"
@@ -85,8 +88,9 @@ static int job_inputs(const struct work *w, const struct build_node *n, struct s
 	return n->inputs.n ? store_closure(w->store, &n->inputs, ret, e) : 0;
 }
 
-static int wait_for_slot(struct slots *s, struct err *e)
+static int wait_for_slot(struct slots *s, struct reporting *r, struct err *e)
 {
+	const uint64_t since_us = clock_now_us();
 	const int rc = slots_enter(s, e);
 
 	if (rc < 0)
@@ -95,7 +99,11 @@ static int wait_for_slot(struct slots *s, struct err *e)
 		return err_set(e, ERR_SYSTEM,
 			       "too many builds wait on this machine already (see "
 			       "'max-queued')");
-	return slots_queued(s) ? slots_wait(s, -1, e) : 0;
+	if (slots_queued(s) && slots_wait(s, -1, e) < 0)
+		return -1;
+	reporting_took(r, REPORT_WAIT_SLOT_US, since_us);
+	r->report.n[REPORT_SLOT] = (uint64_t)slots_number(s);
+	return 0;
 }
 
 /* This process has the build of N alone: its configuration becomes what holds for that. */
@@ -115,12 +123,14 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 	scoped_strv struct strv inputs = STRV_INIT;
 	scoped_reservation struct reservation reservation = RESERVATION_INIT;
 	struct slots *slots = slots_of_machine(w->conf, e);
+	scoped_reporting struct reporting reporting = REPORTING_INIT;
 	int rc;
 
 	if (!slots)
 		return -1;
-	rc = narrow(w, n, e) < 0 || wait_for_slot(slots, e) < 0 ||
-			     reservation_make(w->conf, -1, &reservation, e) < 0 ||
+	reporting_begin(&reporting);
+	rc = narrow(w, n, e) < 0 || wait_for_slot(slots, &reporting, e) < 0 ||
+			     memory_turn(w->conf, &n->drv, -1, &reporting, &reservation, e) < 0 ||
 			     job_inputs(w, n, &inputs, e) < 0
 		     ? -1
 		     : 0;
@@ -139,6 +149,8 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 			.keep_fds = keep,
 			.log_fd = STDERR_FILENO,
 			.stop_fd = -1,
+			.reporting = &reporting,
+			.reservation = &reservation,
 		};
 		rc = job_run(&job, end, e);
 	}

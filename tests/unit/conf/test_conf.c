@@ -96,6 +96,20 @@ static void takes_auto_for_zero_where_it_means_that(void **state)
 	assert_int_equal(c.max_jobs, 0);
 }
 
+static void journal_is_a_path_or_off(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_conf struct conf c = CONF_INIT;
+
+	assert_ok(&e, load(&c, "state-dir = /s\n", &e));
+	assert_string_equal(c.journal, "/s/builds.jsonl");
+	assert_int_equal(c.report, REPORT_LINE_FAILED);
+	assert_ok(&e, load(&c, "journal = off\njournal-readable = group\n", &e));
+	assert_string_equal(c.journal, "off");
+	assert_int_equal(c.journal_readable, READABLE_GROUP);
+	refuse("journal = builds\n", "allowed is an absolute path or off");
+}
+
 static void reads_every_type(void **state)
 {
 	struct err e = ERR_INIT;
@@ -419,6 +433,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(finds_a_cache_directory_for_the_user),
 		cmocka_unit_test(starts_without_a_file),
 		cmocka_unit_test(takes_auto_for_zero_where_it_means_that),
+		cmocka_unit_test(journal_is_a_path_or_off),
 		cmocka_unit_test(reads_every_type),
 		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(numbers_may_have_decimals),

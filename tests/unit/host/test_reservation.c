@@ -215,7 +215,7 @@ static void without_a_budget_nothing_is_reserved(void **state)
 	scoped_reservation struct reservation r = RESERVATION_INIT;
 
 	c.state_dir = dir;
-	assert_ok(&e, reservation_make(&c, -1, &r, &e));
+	assert_ok(&e, reservation_make(&c, 0, -1, &r, &e));
 	assert_int_equal(reservation_fd(&r), -1);
 	assert_int_equal(entries(), 0);
 }
