@@ -90,10 +90,30 @@ static void move_one(void *ctx, pid_t pid)
 		return;
 }
 
+/*
+ * Move the processes of DIR to a leaf, unless it is the hierarchy's root, which may have some. They
+ * are also in the way of the controllers (cpu, pids) that the kernel takes in spite of them: the
+ * groups below could not be entered then (EOPNOTSUPP).
+ */
+static int make_way(const char *dir, struct err *e)
+{
+	scoped_free char *type = str_fmt(e, "%s/cgroup.type", dir);
+	scoped_free char *leaf = type ? str_fmt(e, "%s/" LEAF, dir) : NULL;
+
+	if (!leaf)
+		return -1;
+	if (access(type, F_OK) < 0)
+		return 0;
+	for (int i = 0; i < MOVE_TRIES && cgroup_each_process(dir, false, move_one, leaf) > 0; i++)
+		if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, "creating the control group '%s'", leaf);
+	return 0;
+}
+
 /* Give the controller NAME to the groups below DIR; with MOVES the processes of DIR make way. */
 static int enable_one(const char *dir, const char *name, bool moves, struct err *e)
 {
-	scoped_free char *text = str_fmt(e, "+%s", name), *leaf = NULL;
+	scoped_free char *text = str_fmt(e, "+%s", name);
 
 	if (!text)
 		return -1;
@@ -101,11 +121,8 @@ static int enable_one(const char *dir, const char *name, bool moves, struct err 
 		if (e->sys != EBUSY || !moves || i == MOVE_TRIES)
 			return -1;
 		err_clear(e);
-		if (!leaf && !(leaf = str_fmt(e, "%s/" LEAF, dir)))
+		if (make_way(dir, e) < 0)
 			return -1;
-		if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
-			return err_sys(e, "creating the control group '%s'", leaf);
-		cgroup_each_process(dir, false, move_one, leaf);
 	}
 	return 0;
 }
@@ -113,6 +130,8 @@ static int enable_one(const char *dir, const char *name, bool moves, struct err 
 /* Have all of the set CONTROLLERS in the groups below DIR. */
 static int enable(const char *dir, unsigned controllers, bool moves, struct err *e)
 {
+	if (moves && make_way(dir, e) < 0)
+		return -1;
 	for (unsigned i = 0; i < CGROUP_CONTROLLERS; i++) {
 		const char *name = cgroup_controller_name(controllers & 1u << i, false);
 
