@@ -34,7 +34,7 @@ hook/json nar/base
 hook/conf specgen nar/base
 hook/nix hook/base nar/base
 hook/drv hook/json nar nar/base
-hook/cgroup nar/base
+hook/cgroup hook/base nar/base
 hook/host hook/cgroup hook/nix hook/conf hook/base specgen nar/base
 hook/runtime hook/cgroup hook/conf specgen nar/base
 hook/store hook/drv hook/nix hook/conf hook/base nar nar/base

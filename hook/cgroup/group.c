@@ -14,6 +14,7 @@
 #include "hook/cgroup/cgroup.h"
 #include "hook/cgroup/cgroup_internal.h"
 #include "hook/cgroup/processes.h"
+#include "hook/cgroup/systemd.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 
@@ -49,11 +50,7 @@ static bool is_delegated(const char *dir)
 
 static bool may_use(const char *dir)
 {
-	if (is_delegated(dir))
-		return true;
-	if (geteuid() == 0 && access("/run/systemd/system", F_OK) == 0)
-		return false;
-	return access(dir, W_OK) == 0;
+	return systemd_runs() ? is_delegated(dir) : access(dir, W_OK) == 0;
 }
 
 /* Tell whether the file DIR/NAME, a list of controllers, has WORD. */
@@ -139,7 +136,11 @@ static int enable(const char *dir, unsigned controllers, bool moves, struct err 
 			continue;
 		if (!file_lists(dir, "cgroup.controllers", name))
 			return err_set(e, ERR_SYSTEM,
-				       "the control group '%s' has no controller '%s'", dir, name);
+				       "the control group '%s' has no controller '%s'%s", dir, name,
+				       geteuid() != 0 && systemd_runs()
+					       ? " (root gives it to users by 'Delegate=' of "
+						 "user@.service)"
+					       : "");
 		if (enable_one(dir, name, moves, e) < 0)
 			return -1;
 	}
@@ -159,8 +160,39 @@ static void v2_done(struct v2 *v)
 }
 #define scoped_v2 __attribute__((cleanup(v2_done)))
 
+/* Have CONTROLLERS in the groups below one of the N DIRS that may be used. Heap; NULL: none. */
+static char *first_of(const char *const *dirs, size_t n, unsigned controllers, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!dirs[i] || !may_use(dirs[i]))
+			continue;
+		err_clear(e);
+		if (enable(dirs[i], controllers, true, e) == 0)
+			return str_dup(dirs[i], e);
+	}
+	return NULL;
+}
+
+/*
+ * Have CONTROLLERS in the groups below one that is not delegated yet: a scope that systemd is asked
+ * for, or, without systemd, the topmost group. Heap; NULL: *E.
+ */
+static char *elsewhere(const struct cgroup_wish *w, const struct v2 *v, unsigned controllers,
+		       struct err *e)
+{
+	const bool asks = w->keeper > 0 && systemd_runs();
+	scoped_free char *dir =
+		asks ? systemd_make_scope(w->scope, w->keeper, e) : str_dup(v->top, e);
+
+	/* The root of the hierarchy may have processes; a scope or a container's root may not. */
+	if (!dir || enable(dir, controllers, asks || str_eq(dir, v->own ? v->own : ""), e) < 0)
+		return NULL;
+	return TAKE(dir, NULL);
+}
+
 /* The parent of a group with CONTROLLERS. NULL: *E says why none can be. Heap. */
-static char *limited_parent(const struct v2 *v, unsigned controllers, struct err *e)
+static char *limited_parent(const struct cgroup_wish *w, const struct v2 *v, unsigned controllers,
+			    struct err *e)
 {
 	scoped_free char *above = v->own ? str_dup(v->own, e) : NULL;
 
@@ -168,19 +200,14 @@ static char *limited_parent(const struct v2 *v, unsigned controllers, struct err
 		return NULL;
 	if (above && strlen(above) > strlen(v->top))
 		*strrchr(above, '/') = '\0';
-	const char *const candidates[] = {v->own, above, v->top};
-	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
-		const char *dir = candidates[i];
-		const bool last = i == ARRAY_SIZE(candidates) - 1;
-
-		if (!dir || (!last && !may_use(dir)))
-			continue;
-		err_clear(e);
-		/* The root of the hierarchy may have processes; a container's may not. */
-		if (enable(dir, controllers, i == 0 || str_eq(dir, v->own ? v->own : ""), e) == 0)
-			return str_dup(dir, e);
-	}
-	return NULL;
+	/* What an earlier build has moved to a leaf is below the group that was delegated. */
+	const bool moved = v->own && str_eq(str_base(v->own), LEAF);
+	const char *const dirs[] = {moved ? above : v->own, moved ? v->own : above};
+	char *parent = first_of(dirs, ARRAY_SIZE(dirs), controllers, e);
+	if (parent)
+		return parent;
+	err_clear(e);
+	return elsewhere(w, v, controllers, e);
 }
 
 /* Refuse what is no path below a hierarchy's root. */
@@ -242,7 +269,8 @@ static int add_v2(const struct cgroup_wish *w, const struct v2 *v, unsigned cont
 		if (!parent && !key)
 			return err_set(e, why.kind, "%s", why.msg);
 	} else if (key || w->counts) /* to count memory is worth a group elsewhere */
-		parent = limited_parent(v, key ? controllers : controllers | CGROUP_MEMORY, &why);
+		parent =
+			limited_parent(w, v, key ? controllers : controllers | CGROUP_MEMORY, &why);
 	if (!parent && key)
 		return err_set(e, ERR_SYSTEM, "the limit '%s' cannot be kept: %s", key, why.msg);
 	if (!parent && !(parent = str_dup(v->own, e)))

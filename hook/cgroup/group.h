@@ -30,6 +30,12 @@ struct cgroup_wish {
 	const struct cgroup_limits *limits;
 	bool counts; /* also what only tells the use of memory, processors, disks and processes */
 	bool v2;     /* it has a directory of v2, in which the build can make groups */
+	/*
+	 * For systemd: the process that is moved to the scope in which the group is, and stays
+	 * there as long as the group (0: systemd is not asked), and the scope's name.
+	 */
+	pid_t keeper;
+	const char *scope;
 };
 
 #define CGROUP_DIRS_MAX (CGROUP_CONTROLLERS + 1)
@@ -49,11 +55,12 @@ void cgroup_group_done(struct cgroup_group *g);
  * Unless W names a parent:
  * With v1 they are in the groups of this process. With v2 the group is in the first of these that
  * has the controllers for the limits:
- *  1. this process's own group, if that is delegated: systemd says so, or, without systemd or
- *     without root, this process may write to it. A group of v2 that gives controllers to others
- *     may have no processes itself, so those move to the group "supervisor" in it.
+ *  1. this process's own group, if that is delegated: systemd says so, or, without systemd, this
+ *     process may write to it. A group of v2 that gives controllers to others may have no processes
+ *     itself, so those move to the group "supervisor" in it.
  *  2. the group above, if that is delegated;
- *  3. the topmost group.
+ *  3. with systemd, a scope that it is asked for, in which W->keeper is (systemd.h);
+ *  4. without systemd, the topmost group.
  * Without limits it is in this process's own group, as Nix has it. Without limits and W->v2, no
  * group is no error.
  */

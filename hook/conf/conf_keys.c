@@ -53,9 +53,12 @@ const struct conf_key conf_keys[] = {
 	 .max = INT64_MAX, .machine = true},
 	{"cgroup-parent", CONF_STRING, AT(cgroup_parent), "",
 	 .help = "The control group in which those of builds are, as a path below the root of "
-		 "each hierarchy, such as builds.slice. It is made if need be, and stays. Empty: "
-		 "this process's own group where that is left to it (systemd's Delegate=yes), "
-		 "else with cgroup v2 the topmost."},
+		 "each hierarchy, such as builds.slice. It is made if need be, and stays; with "
+		 "systemd and cgroup v2 it must be below a unit that is delegated, because "
+		 "systemd takes the controllers from others. Empty: this process's own group "
+		 "where that is left to it (systemd's Delegate=yes); else with cgroup v2 a scope "
+		 "in nix-builds.slice that systemd is asked for, the user's own without root, or "
+		 "the topmost group where there is no systemd."},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
 	 .help = "Whether builds get control groups of their own: on, each has one; off, none "
 		 "has, but for what runc and youki make; auto, those have one that are limited by "

@@ -61,17 +61,32 @@ static bool has_swap(void)
 	return nl && nl + 1 < b.data + b.len;
 }
 
-static int choose(const struct job *j, bool uid_range, const char *name, struct build_group *ret,
-		  struct err *e)
+/* The name of a group as that of systemd's scope, in which an '@' would stand for a template. */
+static char *scope_name(const char *name, struct err *e)
 {
+	char *scope = str_fmt(e, "%s.scope", name);
+
+	for (char *p = scope; p && (p = strchr(p, '@'));)
+		*p = '-';
+	return scope;
+}
+
+static int choose(const struct job *j, bool uid_range, const char *name, const struct run *run,
+		  struct build_group *ret, struct err *e)
+{
+	scoped_free char *scope = scope_name(name, e);
 	const struct cgroup_wish wish = {
 		.name = name,
 		.parent = j->conf->cgroup_parent,
 		.limits = &ret->limits,
 		.counts = j->conf->cgroups == CGROUPS_ON,
 		.v2 = uid_range,
+		.keeper = run_pid(run),
+		.scope = scope,
 	};
 
+	if (!scope)
+		return -1;
 	if (cgroup_choose(&wish, &ret->g, e) < 0)
 		return uid_range && !cgroup_limits_controllers(&ret->limits)
 			       ? err_wrap(e, "a build with the feature 'uid-range' needs a control "
@@ -99,7 +114,8 @@ static char *choose_name(const struct job *j, const char *id, const struct build
 }
 
 int build_group_choose(const struct job *j, const char *id, bool uid_range,
-		       const struct build_user *user, struct build_group *ret, struct err *e)
+		       const struct build_user *user, const struct run *run,
+		       struct build_group *ret, struct err *e)
 {
 	struct build_group b = BUILD_GROUP_INIT;
 
@@ -114,7 +130,7 @@ int build_group_choose(const struct job *j, const char *id, bool uid_range,
 	if (!key && !uid_range && j->conf->cgroups != CGROUPS_ON)
 		return 0;
 	scoped_free char *name = choose_name(j, id, user, e);
-	if (!name || choose(j, uid_range, name, &b, e) < 0) {
+	if (!name || choose(j, uid_range, name, run, &b, e) < 0) {
 		build_group_done(&b);
 		return -1;
 	}

@@ -23,13 +23,13 @@ struct build_group {
 void build_group_done(struct build_group *b);
 
 /*
- * Choose the group of J's build as USER in the container ID: none, or one whose name has the
+ * Choose the group of J's build as USER in the container ID of RUN: none, or one whose name has the
  * derivation's hash, the user's id and this process's. UID_RANGE: the build has the feature. Makes
- * nothing.
+ * nothing, but RUN's supervisor may be moved to a scope of systemd's, in which the group is to be.
  */
 int build_group_choose(const struct job *j, const char *id, bool uid_range,
-		       const struct build_user *user, struct build_group *ret,
-		       struct err *e) MUST_CHECK;
+		       const struct build_user *user, const struct run *run,
+		       struct build_group *ret, struct err *e) MUST_CHECK;
 /*
  * Make the group. Before, it is in the record R and on RUN's list. -1: *E; a limit that cannot be
  * kept is named, with the file and the reason.

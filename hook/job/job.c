@@ -496,7 +496,9 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	struct job_paths *p = a->paths;
 	struct run_limits lim;
 
-	if (prepare(a, &m, e) < 0 || choose_limits(j, &lim, e) < 0 ||
+	if (build_group_choose(j, p->id, a->req->constraints.uid_range, a->user, a->run, &p->group,
+			       e) < 0 ||
+	    prepare(a, &m, e) < 0 || choose_limits(j, &lim, e) < 0 ||
 	    keep_plan(j->drv, j->settings, j->store->state_dir, a->user, &plan, e) < 0)
 		return -1;
 	lim.builder = a->req->args.items[0];
@@ -602,8 +604,7 @@ static int build_job(const struct job *j, struct run_result *ret, struct err *e)
 	if (choose_paths(j, in_memory, &paths, e) < 0)
 		return -1;
 	if (build_user_acquire(j->settings, j->store->state_dir, req->constraints.uid_range,
-			       j->stop_fd, &user, e) < 0 ||
-	    build_group_choose(j, paths.id, req->constraints.uid_range, &user, &paths.group, e) < 0)
+			       j->stop_fd, &user, e) < 0)
 		return -1;
 	if (inputs_open(&inputs, j->conf, j->store, e) < 0 ||
 	    check_mounts(j, bundle_parent(j), inputs_dir(&inputs), e) < 0)

@@ -20,6 +20,7 @@ in
   small = build "small" "echo >\"$out\"";
   score = build "score" "echo oom_score_adj $(</proc/self/oom_score_adj); echo >\"$out\"";
   sleeps = build "sleeps" "echo started; sleep 1000 & wait";
+  naps = build "naps" "echo started; sleep 30; echo >\"$out\"";
   burns = build "burns" "t=$(date +%s); bash -c 'ulimit -t 1; while :; do :; done'; echo it took $(($(date +%s) - t)) s; echo >\"$out\"";
   fillsTmp = build "fills-tmp" "for d in /tmp /dev/shm; do head -c 900000 /dev/zero >$d/x && ! head -c 900000 /dev/zero >$d/y && echo full: $d; done; echo >\"$out\"";
   floods = build "floods" "while :; do echo flood flood flood flood; done";

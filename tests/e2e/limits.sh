@@ -133,6 +133,12 @@ if [ -d /sys/fs/cgroup/unified ] && ! grep -qw memory /sys/fs/cgroup/unified/cgr
   config "memory-max = 64M"
   refused "a limit on a machine without it" \
     "the limit 'memory-max' cannot be kept: the control group '/sys/fs/cgroup[^']*' has no controller 'memory'"
+  # Systemd owns the groups there, and cannot be asked.
+  mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system "$W/no-bus"
+  printf '#!/bin/sh\necho no bus here >&2\nexit 1\n' >"$W/no-bus/busctl" && chmod +x "$W/no-bus/busctl"
+  PATH=$W/no-bus:$PATH refused "a limit where systemd cannot be asked for a group" \
+    "the limit 'memory-max' cannot be kept: asking systemd for a control group: 'busctl --system' failed with exit code 1: no bus here"
+  umount /run
   umount /sys/fs/cgroup
   refused "a limit on a machine without control groups" "the limit 'memory-max' cannot be kept: this machine has no such control group"
 fi
