@@ -160,11 +160,29 @@ static void v2_done(struct v2 *v)
 }
 #define scoped_v2 __attribute__((cleanup(v2_done)))
 
+static void do_nothing(void *ctx, pid_t pid)
+{
+}
+
+/*
+ * Tell whether DIR is a service of systemd's with processes, which would have to make way. It could
+ * not be started again while a build goes on: systemd puts the new process into DIR, which then
+ * must have none. With DelegateSubgroup= (systemd 254) there are none in DIR.
+ */
+static bool must_stay(const char *dir)
+{
+	static const char suffix[] = ".service";
+	const size_t len = strlen(dir), n = sizeof suffix - 1;
+
+	return systemd_runs() && len > n && str_eq(dir + len - n, suffix) &&
+	       cgroup_each_process(dir, false, do_nothing, NULL) > 0;
+}
+
 /* Have CONTROLLERS in the groups below one of the N DIRS that may be used. Heap; NULL: none. */
 static char *first_of(const char *const *dirs, size_t n, unsigned controllers, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!dirs[i] || !may_use(dirs[i]))
+		if (!dirs[i] || !may_use(dirs[i]) || must_stay(dirs[i]))
 			continue;
 		err_clear(e);
 		if (enable(dirs[i], controllers, true, e) == 0)

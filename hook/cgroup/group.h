@@ -57,7 +57,8 @@ void cgroup_group_done(struct cgroup_group *g);
  * has the controllers for the limits:
  *  1. this process's own group, if that is delegated: systemd says so, or, without systemd, this
  *     process may write to it. A group of v2 that gives controllers to others may have no processes
- *     itself, so those move to the group "supervisor" in it.
+ *     itself, so those move to the group "supervisor" in it. A service of systemd's must have none
+ *     already (DelegateSubgroup=), or it could not be started again during a build;
  *  2. the group above, if that is delegated;
  *  3. with systemd, a scope that it is asked for, in which W->keeper is (systemd.h);
  *  4. without systemd, the topmost group.

@@ -56,9 +56,9 @@ const struct conf_key conf_keys[] = {
 		 "each hierarchy, such as builds.slice. It is made if need be, and stays; with "
 		 "systemd and cgroup v2 it must be below a unit that is delegated, because "
 		 "systemd takes the controllers from others. Empty: this process's own group "
-		 "where that is left to it (systemd's Delegate=yes); else with cgroup v2 a scope "
-		 "in nix-builds.slice that systemd is asked for, the user's own without root, or "
-		 "the topmost group where there is no systemd."},
+		 "where that is left to it (systemd's Delegate= and DelegateSubgroup=); else with "
+		 "cgroup v2 a scope in nix-builds.slice that systemd is asked for, the user's own "
+		 "without root, or the topmost group where there is no systemd."},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
 	 .help = "Whether builds get control groups of their own: on, each has one; off, none "
 		 "has, but for what runc and youki make; auto, those have one that are limited by "
