@@ -245,6 +245,31 @@ static int check_parent(const char *path, struct err *e)
 	return 0;
 }
 
+/* Tell whether the group PATH below TOP, which need not exist, or one above it is delegated. */
+static bool is_below_delegated(const char *top, const char *path)
+{
+	struct err ignored = ERR_INIT;
+	scoped_free char *dir = str_fmt(&ignored, "%s/%s", top, path);
+	const size_t top_len = strlen(top);
+
+	for (; dir && strlen(dir) > top_len; *strrchr(dir, '/') = '\0')
+		if (is_delegated(dir))
+			return true;
+	return false;
+}
+
+/* Refuse PATH where systemd would take the controllers away. */
+static int check_delegated(const char *top, const char *path, struct err *e)
+{
+	if (!systemd_runs() || is_below_delegated(top, path))
+		return 0;
+	return err_set(e, ERR_INPUT,
+		       "'cgroup-parent' is '%s', which is not below a unit that systemd delegates, "
+		       "so systemd would lift the limits there; leave it empty, or set "
+		       "'Delegate=yes' for a unit",
+		       path);
+}
+
 /*
  * Make the groups of PATH below TOP, each with CONTROLLERS (v2). Heap; NULL: *E.
  */
@@ -253,7 +278,8 @@ static char *named_parent(const char *top, const char *path, unsigned controller
 	scoped_strv struct strv words = STRV_INIT;
 	scoped_free char *dir = str_dup(top, e);
 
-	if (!dir || strv_split(&words, path, "/", e) < 0)
+	if (!dir || (controllers && check_delegated(top, path, e) < 0) ||
+	    strv_split(&words, path, "/", e) < 0)
 		return NULL;
 	for (size_t i = 0; i < words.n; i++) {
 		if (enable(dir, controllers, false, e) < 0)

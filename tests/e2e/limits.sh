@@ -138,6 +138,9 @@ if [ -d /sys/fs/cgroup/unified ] && ! grep -qw memory /sys/fs/cgroup/unified/cgr
   printf '#!/bin/sh\necho no bus here >&2\nexit 1\n' >"$W/no-bus/busctl" && chmod +x "$W/no-bus/busctl"
   PATH=$W/no-bus:$PATH refused "a limit where systemd cannot be asked for a group" \
     "the limit 'memory-max' cannot be kept: asking systemd for a control group: 'busctl --system' failed with exit code 1: no bus here"
+  config "memory-max = 64M" "cgroup-parent = builds.slice"
+  refused "a parent that is systemd's" "'cgroup-parent' is 'builds.slice', which is not below a unit that systemd delegates"
+  config "memory-max = 64M"
   umount /run
   umount /sys/fs/cgroup
   refused "a limit on a machine without control groups" "the limit 'memory-max' cannot be kept: this machine has no such control group"
