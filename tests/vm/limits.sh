@@ -268,7 +268,8 @@ part_scope() {
   rootless_setup
   for runtime in $runtimes; do
     limits
-    lies "/user@[0-9]+\.service/app\.slice/run-[^/]*\.scope/nix-build@[^/]*$"
+    # Systemd 252 does not show a user what is delegated, so there it is asked for another scope.
+    lies "/user@[0-9]+\.service/(app\.slice/run-[^/]*|nix\.slice/nix-builds\.slice/nix-build-[^/]*)\.scope/nix-build@[^/]*$"
   done
 }
 
