@@ -3,11 +3,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
 
+#include "hook/base/account.h"
 #include "hook/host/users_internal.h"
 #include "nar/base/buf.h"
 #include "nar/base/io.h"
@@ -91,8 +91,10 @@ int user_pool_from_range(struct user_pool *p, uint64_t start_id, uint64_t id_cou
  */
 static int member(const struct user_pool *p, const char *name, struct user_slot *ret, struct err *e)
 {
-	const struct passwd *pw = getpwnam(name);
+	const struct passwd *pw;
 
+	if (account_user(name, &pw, e) < 0)
+		return -1;
 	if (!pw)
 		return err_set(e, ERR_SYSTEM, "the user '%s' in the group '%s' does not exist",
 			       name, p->group);
@@ -120,8 +122,10 @@ static int slot_at(const struct user_pool *p, size_t i, struct user_slot *ret, s
 /* Refuse a range whose first id is a user's. Nix looks up the first id only, too. */
 static int check_clash(const struct user_pool *p, uid_t uid, struct err *e)
 {
-	const struct passwd *pw = p->count > 1 ? getpwuid(uid) : NULL;
+	const struct passwd *pw = NULL;
 
+	if (p->count > 1 && account_user_of(uid, &pw, e) < 0)
+		return -1;
 	if (!pw)
 		return 0;
 	return err_set(e, ERR_SYSTEM,
@@ -245,14 +249,8 @@ static int choose_pool(const struct settings *s, bool uid_range, struct user_poo
 		return -1;
 	if (!name)
 		name = DEFAULT_GROUP;
-	if (!automatic && !uid_range && *name) {
-		errno = 0;
-		g = getgrnam(name);
-		/* With each of these errors getgrnam(3) may mean that there is no such group. */
-		if (!g && errno != 0 && errno != ENOENT && errno != ESRCH && errno != EBADF &&
-		    errno != EPERM)
-			return err_sys(e, "looking up the group '%s'", name);
-	}
+	if (!automatic && !uid_range && *name && account_group(name, &g, e) < 0)
+		return -1;
 	p->asked = g || automatic || uid_range;
 	if (g)
 		return user_pool_from_group(p, g, getuid(), e);

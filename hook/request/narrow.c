@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/request/narrow.h"
 
-#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hook/base/account.h"
 #include "hook/drv/pname.h"
 #include "nar/base/scope.h"
 
@@ -12,12 +12,15 @@
 
 /*
  * Set B->user to the login name of this process's user. It stays NULL, which matches no pattern,
- * for root and for a user that getpwuid(3) does not know.
+ * for root and for a user that this machine does not know.
  */
 static int find_user(struct build_subject *b, struct err *e)
 {
-	const struct passwd *pw = geteuid() ? getpwuid(geteuid()) : NULL;
+	const struct passwd *pw = NULL;
 
+	/* A failure is none that may go on: a section for the user may have a limit for it. */
+	if (geteuid() && account_user_of(geteuid(), &pw, e) < 0)
+		return -1;
 	if (pw && !(b->user = str_dup(pw->pw_name, e)))
 		return -1;
 	return 0;
