@@ -95,11 +95,16 @@ static bool has_writer(int fd)
 	return read(fd, &c, 1) != 0;
 }
 
+static void group_name(uint64_t ticket, char name[static NAME_LEN])
+{
+	snprintf(name, NAME_LEN, "%" PRIu64 ".group", ticket);
+}
+
 static void remove_claim(int dirfd, const char *name, uint64_t ticket)
 {
 	char group[NAME_LEN];
 
-	snprintf(group, sizeof group, "%" PRIu64 ".group", ticket);
+	group_name(ticket, group);
 	unlinkat(dirfd, group, 0);
 	unlinkat(dirfd, name, 0);
 }
@@ -123,7 +128,7 @@ static uint64_t read_used(int dirfd, uint64_t ticket)
 	char name[NAME_LEN];
 	uint64_t used;
 
-	snprintf(name, sizeof name, "%" PRIu64 ".group", ticket);
+	group_name(ticket, name);
 	if (io_read_file(dirfd, name, &path, &ignored) < 0 || buf_addc(&path, '\0', &ignored) < 0)
 		return 0;
 	return read_bytes(path.data, "memory.current", &used) ||
@@ -208,6 +213,10 @@ static int join(struct reservation *r, struct err *e)
 	for (size_t i = 0; i < all.n; i++)
 		if (all.items[i].ticket >= r->ticket)
 			r->ticket = all.items[i].ticket + 1;
+	/* The group of an earlier claim with this ticket, if it could not be removed with that. */
+	group_name(r->ticket, name);
+	if (unlinkat(r->dirfd, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "removing '%s' in '%s'", name, r->dir);
 	claim_name(r->ticket, r->bytes, false, name);
 	if (mkfifoat(r->dirfd, name, 0600) < 0)
 		return err_sys(e, "creating '%s' in '%s'", name, r->dir);
@@ -341,7 +350,7 @@ int reservation_note(const struct reservation *r, const char *group, struct err 
 
 	if (r->dirfd < 0)
 		return 0;
-	snprintf(name, sizeof name, "%" PRIu64 ".group", r->ticket);
+	group_name(r->ticket, name);
 	return io_write_file(r->dirfd, name, 0600, group, strlen(group), e);
 }
 

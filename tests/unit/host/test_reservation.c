@@ -163,6 +163,19 @@ static void a_group_tells_what_is_used(void **state)
 	assert_int_equal(entries(), 1); /* the group */
 }
 
+static void a_group_that_an_earlier_claim_left_is_replaced(void **state)
+{
+	struct err e = ERR_INIT;
+	scoped_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_ok(&e, io_write_file(fd, "1.group", 0600, "/elsewhere", 10, &e));
+	struct reservation a = reserve(10);
+	assert_int_equal(a.ticket, 1);
+	assert_ok(&e, reservation_note(&a, dir, &e));
+	reservation_done(&a);
+	assert_int_equal(entries(), 0);
+}
+
 /* A process that reserves BYTES and is killed. */
 static pid_t hold(uint64_t bytes, int *ret_ready)
 {
@@ -230,6 +243,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(gives_back_what_was_reserved, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_copy_of_the_descriptor_holds_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_group_tells_what_is_used, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_group_that_an_earlier_claim_left_is_replaced,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(is_given_back_by_a_kill_and_wakes_who_waits, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(without_a_budget_nothing_is_reserved, setup,
