@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/cgroup/cgroup.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -20,28 +21,33 @@
 #define REMOVE_TRIES 200
 #define REMOVE_WAIT_NS 5000000L
 
-static bool fs_is(const char *path, long magic)
+/* Tell in *RET whether PATH is there, for this user, and on a file system of the type MAGIC. */
+static int fs_is(const char *path, long magic, bool *ret, struct err *e)
 {
-	struct statfs fs;
+	struct statfs fs = {0};
 
-	return statfs(path, &fs) == 0 && (long)fs.f_type == magic;
+	if (statfs(path, &fs) < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+		return err_sys(e, "looking for control groups at '%s'", path);
+	*ret = (long)fs.f_type == magic;
+	return 0;
 }
 
-enum cgroup_layout cgroup_layout_detect(void)
+int cgroup_layout_detect(enum cgroup_layout *ret, struct err *e)
 {
 	static const char *const v1[] = {
 		CGROUP_ROOT "/memory", CGROUP_ROOT "/pids",    CGROUP_ROOT "/cpu",
 		CGROUP_ROOT "/cpuset", CGROUP_ROOT "/devices", CGROUP_ROOT "/systemd",
 	};
+	bool v2, unified, is_v1 = false;
 
-	if (fs_is(CGROUP_ROOT, CGROUP2_SUPER_MAGIC))
-		return CGROUP_V2;
-	if (fs_is(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC))
-		return CGROUP_HYBRID;
-	for (size_t i = 0; i < ARRAY_SIZE(v1); i++)
-		if (fs_is(v1[i], CGROUP_SUPER_MAGIC))
-			return CGROUP_V1;
-	return CGROUP_NONE;
+	if (fs_is(CGROUP_ROOT, CGROUP2_SUPER_MAGIC, &v2, e) < 0 ||
+	    fs_is(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC, &unified, e) < 0)
+		return -1;
+	for (size_t i = 0; !v2 && !unified && !is_v1 && i < ARRAY_SIZE(v1); i++)
+		if (fs_is(v1[i], CGROUP_SUPER_MAGIC, &is_v1, e) < 0)
+			return -1;
+	*ret = v2 ? CGROUP_V2 : unified ? CGROUP_HYBRID : is_v1 ? CGROUP_V1 : CGROUP_NONE;
+	return 0;
 }
 
 static const char *line_end(const char *p)
@@ -247,8 +253,11 @@ int cgroup_texts_read(struct cgroup_texts *ret, struct err *e)
 	*ours = *mounts = (struct buf)BUF_INIT(PROC_FILE_MAX);
 	if (read_proc("/proc/self/mountinfo", mounts, e) < 0)
 		return -1;
-	if (access("/proc/self/cgroup", F_OK) < 0)
+	if (access("/proc/self/cgroup", F_OK) < 0) {
+		if (errno != ENOENT)
+			return err_sys(e, "looking for '/proc/self/cgroup'");
 		return buf_addc(ours, '\0', e); /* a kernel without cgroups */
+	}
 	return read_proc("/proc/self/cgroup", ours, e);
 }
 

@@ -18,7 +18,7 @@
 /* How control groups are mounted on this machine. */
 enum cgroup_layout { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 
-enum cgroup_layout cgroup_layout_detect(void);
+int cgroup_layout_detect(enum cgroup_layout *ret, struct err *e) MUST_CHECK;
 /*
  * Append to RET the directory of each cgroup of process PID that is not also this process's own and
  * whose last component contains ID. Directories that RET already contains are not added twice. A

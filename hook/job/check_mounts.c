@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/job/check_mounts.h"
 
+#include <errno.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -16,6 +17,14 @@ static bool is_noexec(const char *path)
 	return statvfs(path, &st) == 0 && (st.f_flag & ST_NOEXEC);
 }
 
+/* Tell in *RET whether PATH exists. */
+static int exists(const char *path, bool *ret, struct err *e)
+{
+	*ret = access(path, F_OK) == 0;
+	return *ret || errno == ENOENT || errno == ENOTDIR ? 0
+							   : err_sys(e, "looking for '%s'", path);
+}
+
 /*
  * crun gets an empty file system of control groups from us where there is none, if it may mount one
  * (hook/runtime/runtime.c, mount_empty_cgroups()): it wants /sys to exist. runc panics where there
@@ -24,10 +33,13 @@ static bool is_noexec(const char *path)
 static int check_sys(const struct runtime *rt, struct err *e)
 {
 	const bool crun = rt->kind == RUNTIME_CRUN;
-	const bool has_dir = access("/sys", F_OK) == 0;
+	bool has_dir, has_groups;
 
-	if ((!crun && rt->kind != RUNTIME_RUNC) ||
-	    (crun && !rt->rootless ? has_dir : access("/sys/fs/cgroup", F_OK) == 0))
+	if (!crun && rt->kind != RUNTIME_RUNC)
+		return 0;
+	if (exists("/sys", &has_dir, e) < 0 || exists("/sys/fs/cgroup", &has_groups, e) < 0)
+		return -1;
+	if (crun && !rt->rootless ? has_dir : has_groups)
 		return 0;
 	return err_set(e, ERR_SYSTEM,
 		       "'/sys' is not mounted, and %s needs it: run '%smount -t sysfs sysfs /sys'",
@@ -37,8 +49,11 @@ static int check_sys(const struct runtime *rt, struct err *e)
 int check_mounts(const struct job *j, const char *dir, bool unpacked_inputs, struct err *e)
 {
 	const char *builder = j->drv->builder;
+	bool has_proc;
 
-	if (access("/proc/self/fd", F_OK) < 0)
+	if (exists("/proc/self/fd", &has_proc, e) < 0)
+		return -1;
+	if (!has_proc)
 		return err_set(e, ERR_SYSTEM,
 			       "'/proc' is not mounted, and builds need it: run 'mount -t proc "
 			       "proc /proc'");

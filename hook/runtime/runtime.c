@@ -158,9 +158,9 @@ static int describe(const struct conf *c, struct runtime *ret, struct err *e)
 	ret->kind = kind_of(str_base(ret->path));
 	ret->name = str_dup(
 		ret->kind == RUNTIME_OTHER ? str_base(ret->path) : known[ret->kind].name, e);
-	if (!ret->name || strv_copy(&ret->extra_args, &c->runtime_args, e) < 0)
+	if (!ret->name || strv_copy(&ret->extra_args, &c->runtime_args, e) < 0 ||
+	    cgroup_layout_detect(&ret->cgroups, e) < 0)
 		return -1;
-	ret->cgroups = cgroup_layout_detect();
 	ret->rootless = geteuid() != 0;
 	return 0;
 }
