@@ -278,8 +278,8 @@ int io_rmtree(int dirfd, const char *name, const char *what, struct err *e)
 		return 0;
 	if (errno != EISDIR && errno != EPERM && errno != EACCES)
 		return err_sys(e, "removing '%s'", what);
-	if (enter(&rm, dirfd, name) < 0)
-		return err_sys(e, "removing '%s'", what);
+	if (enter(&rm, dirfd, name) < 0) /* it may have gone meanwhile */
+		return errno == ENOENT ? 0 : err_sys(e, "removing '%s'", what);
 	while (rm.top)
 		step(&rm);
 	if (!rm.first_errno)
