@@ -168,7 +168,12 @@ static int look_at(const struct reservation *r, const char *name, struct claims 
 	fd = openat(r->dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, "opening '%s' in '%s'", name, r->dir);
-	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || !has_writer(fd)) {
+	if (fstat(fd, &st) < 0) {
+		err_sys(e, "looking at '%s' in '%s'", name, r->dir);
+		close(fd);
+		return -1;
+	}
+	if (!S_ISFIFO(st.st_mode) || !has_writer(fd)) {
 		close(fd);
 		remove_claim(r->dirfd, name, c.ticket);
 		return 0;
