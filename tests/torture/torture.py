@@ -11,6 +11,7 @@ Usage: torture.py HOOK INJECT WORK-DIR STATE-DIR. Environment: NIH_EVERY=N takes
 NIH_ONLY is a regular expression of the kinds to run; NIH_VERBOSE names each point.
 """
 import collections
+import errno
 import os
 import re
 import signal
@@ -33,6 +34,7 @@ CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.
 # What a call may really fail with. close(2) is not among them: it always closes.
 ERRORS = {
     "access newfstatat statx fstatfs": "EIO ENOMEM EACCES",
+    "statfs": "EIO ENOMEM",
     "clone clone3 fork vfork": "EAGAIN ENOMEM",
     "fchmod fchmodat fchown fchownat utimensat": "EIO EROFS EPERM",
     "fcntl": "EMFILE",
@@ -53,6 +55,16 @@ ERRORS = {
     "write pwrite64": "ENOSPC EIO EINTR",
 }
 ERRORS = {call: errors.split() for calls, errors in ERRORS.items() for call in calls.split()}
+
+
+def names_reason(messages, call, error):
+    """Tell whether a person learns from the MESSAGES that CALL failed with ERROR."""
+    said = " ".join(messages)
+    return (os.strerror(getattr(errno, error)) in said or
+            error == "ENOMEM" and "out of memory" in said or
+            error == "ENOSPC" and "disk is full" in said or
+            # These SQLite tells in words of its own.
+            call in ("openat", "pread64", "pwrite64") and " in the database '" in said)
 
 
 def output(*command):
@@ -149,6 +161,19 @@ class Run:
         return -self.status in CRASHES or self.status - 128 in CRASHES
 
 
+def groups():
+    """The control groups of builds of this world."""
+    names = {name[:32] for name in os.listdir(STORE)}
+    return [path for path, _, _ in os.walk("/sys/fs/cgroup")
+            if re.match(r"nix-build@(\w{32})-", os.path.basename(path)) and
+            os.path.basename(path)[10:42] in names]
+
+
+def claims():
+    """What of reservations of memory the next build removes."""
+    return set(os.listdir(STATE + "/memory")) - {"lock"} if os.path.isdir(STATE + "/memory") else set()
+
+
 def left():
     """What a build that has ended should not have left."""
     found = ["process %d" % pid for pid in processes() - BEFORE]
@@ -158,7 +183,7 @@ def left():
     found += os.listdir(queue) if os.path.isdir(queue) else []
     if os.path.isdir(BUNDLES):
         found += os.listdir(BUNDLES)
-    return found
+    return found + groups()
 
 
 def left_after(seconds):
@@ -226,12 +251,17 @@ class Kind:
             self.wrong(point, run, "a failure with outputs")
         if run.status != 0 and not killed and not run.messages:
             self.wrong(point, run, "no message")
+        elif run.status not in (0, self.status) and "-f" in point and not names_reason(
+                run.messages, *point[-1].split(":")[::2]):
+            self.wrong(point, run, "the reason is not told")
         for path in are_valid:
             if not os.path.lexists(path):
                 self.wrong(point, run, "valid and not there: " + path)
         # What nobody was left to remove, or could not be removed, goes with the next build.
-        if rest and ("-K" in point or "next build" in run.said):
+        if claims() or rest and ("-K" in point or "next build" in run.said):
             self.build()
+        if claims():
+            self.wrong(point, run, "reservations are left: %s" % claims())
         if rest:
             rest = left_after(5)
         if rest:
@@ -254,6 +284,11 @@ class Kind:
 def main():
     fails = {"script": 'echo half >"$out"; exit 7', "status": STATUS_7}
     elsewhere = {"env": {"NIX_OCI_HOOK_BUNDLE_DIR": BUNDLES}}
+    # What the configuration gives to a build by its name.
+    with open(WORK + "/limits.conf", "w") as f:
+        f.write("memory-budget = 1G\n[match name=*]\nmemory-max = 200M\npids-max = 100\n"
+                "memory-reserve = 300M\n")
+    limits = {"env": {"NIX_OCI_HOOK_CONFIG": WORK + "/limits.conf"}}
     kinds = [
         Kind("SIGKILL to the hook", ["-k"]),
         Kind("SIGKILL to the supervisor", ["-s", "-k"]),
@@ -261,8 +296,14 @@ def main():
         Kind("SIGKILL to both, at the supervisor's calls", ["-s", "-K"]),
         Kind("SIGKILL to both while a build fails", ["-K"], **fails),
         Kind("SIGKILL to both, bundles elsewhere", ["-K"], **elsewhere),
+        Kind("SIGKILL to the hook of a build with limits", ["-k"], **limits),
+        Kind("SIGKILL to the supervisor of a build with limits", ["-s", "-k"], **limits),
+        Kind("SIGKILL to both, at the hook's calls, with limits", ["-K"], **limits),
+        Kind("SIGKILL to both, at the supervisor's calls, with limits", ["-s", "-K"], **limits),
         Kind("a failing call in the hook", ["-f"]),
         Kind("a failing call in the supervisor", ["-s", "-f"]),
+        Kind("a failing call in the hook of a build with limits", ["-f"], **limits),
+        Kind("a failing call in the supervisor of a build with limits", ["-s", "-f"], **limits),
         Kind("no memory in the hook", ["-m"]),
         Kind("no memory in the supervisor", ["-s", "-m"]),
     ]

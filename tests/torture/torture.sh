@@ -5,8 +5,8 @@
 #
 # One failure is that memory is out from a call on: the hook still prints a message.
 #
-# Every 29th point runs, which takes about a minute and a half. NIH_EVERY=1: all points, which take
-# an hour. NIH_ONLY: a regular expression of the kinds to run. NIH_VERBOSE=1: name each point.
+# Every 29th point runs, which takes about three minutes. NIH_EVERY=1: all points, which take two
+# hours. NIH_ONLY: a regular expression of the kinds to run. NIH_VERBOSE=1: name each point.
 . "$(dirname "$0")/../lib.sh"
 need python3 crun
 inject=${NIH_INJECT:-$(dirname "$NIX_OCI_HOOK")/tests/tools/inject}
