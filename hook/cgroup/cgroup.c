@@ -18,7 +18,9 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define PROC_FILE_MAX (1 << 20)
 #define DEPTH_MAX 32 /* levels of groups below the group of a build */
-#define REMOVE_TRIES 200
+/* A second in all; the first looks are short, since most groups are empty at once. */
+#define REMOVE_TRIES 205
+#define REMOVE_FIRST_NS 100000L
 #define REMOVE_WAIT_NS 5000000L
 
 /* Tell in *RET whether PATH is there, for this user, and on a file system of the type MAGIC. */
@@ -365,6 +367,8 @@ static void remove_below(int dirfd, int depth)
 
 static int remove_one(const char *dir, struct err *e)
 {
+	struct timespec wait = {0, REMOVE_FIRST_NS};
+
 	/* A killed process leaves its cgroup some time after it can be waited for. */
 	for (int i = 0; i < REMOVE_TRIES; i++) {
 		if (rmdir(dir) == 0 || errno == ENOENT)
@@ -376,7 +380,9 @@ static int remove_one(const char *dir, struct err *e)
 			remove_below(fd, DEPTH_MAX);
 		if (rmdir(dir) == 0)
 			return 0;
-		nanosleep(&(struct timespec){0, REMOVE_WAIT_NS}, NULL);
+		nanosleep(&wait, NULL);
+		wait.tv_nsec =
+			wait.tv_nsec * 2 < REMOVE_WAIT_NS ? wait.tv_nsec * 2 : REMOVE_WAIT_NS;
 	}
 	return err_sys(e, "removing the control group '%s'", dir);
 }

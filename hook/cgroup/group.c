@@ -455,12 +455,21 @@ int cgroup_hand_over(const char *dir, uid_t uid, gid_t gid, struct err *e)
 
 int cgroup_enter(const char *dir, struct err *e)
 {
+	/*
+	 * A move by cgroup.procs waits for all processors (cgroup_threadgroup_rwsem in the kernel),
+	 * which takes up to some milliseconds. That of the calling thread by v1's `tasks` does not,
+	 * since Linux 5.5; and this process has one thread.
+	 */
+	static const char *const files[] = {"tasks", "cgroup.procs"};
+	scoped_fd int fd = -1;
 	char path[4096];
 
 	/* Without the heap, which after vfork(2) is the parent's. */
-	if ((size_t)snprintf(path, sizeof path, "%s/cgroup.procs", dir) >= sizeof path)
-		return err_set(e, ERR_LIMIT, "the path '%s' is too long", dir);
-	scoped_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+	for (size_t i = 0; fd < 0 && i < ARRAY_SIZE(files); i++) {
+		if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, files[i]) >= sizeof path)
+			return err_set(e, ERR_LIMIT, "the path '%s' is too long", dir);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	}
 	if (fd < 0 || write(fd, "0", 1) < 0)
 		return err_sys(e, "entering the control group '%s'", dir);
 	return 0;

@@ -78,7 +78,7 @@ int cgroup_make(const struct cgroup_group *g, const struct cgroup_limits *l,
  * of a build do the same.
  */
 int cgroup_hand_over(const char *dir, uid_t uid, gid_t gid, struct err *e) MUST_CHECK;
-/* Move this process into the group's directory DIR. */
+/* Move this process, which has one thread, into the group's directory DIR. */
 int cgroup_enter(const char *dir, struct err *e) MUST_CHECK;
 
 #endif

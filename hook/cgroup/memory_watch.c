@@ -18,6 +18,8 @@
 
 /* v1: with less than a sixteenth of the limit left, a look at the processes is worth it. */
 #define NEAR_PART 16
+/* v1: what is above has no limit, and to listen costs a wait for all processors in the kernel. */
+#define NO_LIMIT (INT64_MAX / 2)
 /* The longest pause between what v1 tells and the kill, which is counted. */
 #define KILL_TRIES 40
 #define KILL_WAIT_MS 5
@@ -97,7 +99,7 @@ static void listen_near(struct memory_watch *w, const char *dir)
 	uint64_t limit;
 
 	if (fd < 0 || io_read_file(fd, "memory.limit_in_bytes", &b, &ignored) < 0 || !b.data ||
-	    !num_parse_u64(b.data, b.len - (b.len > 0), INT64_MAX, &limit))
+	    !num_parse_u64(b.data, b.len - (b.len > 0), INT64_MAX, &limit) || limit > NO_LIMIT)
 		return;
 	snprintf(at, sizeof at, "%" PRIu64, limit - limit / NEAR_PART);
 	w->near_fd = listen_v1(dir, "memory.usage_in_bytes", at);

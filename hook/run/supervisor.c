@@ -41,6 +41,7 @@
 #include "hook/keep/keep_failed.h"
 #include "hook/run/children.h"
 #include "hook/run/cleanup.h"
+#include "hook/run/clone_into.h"
 #include "hook/run/supervisor_internal.h"
 #include "hook/runtime/runtime.h"
 #include "nar/base/buf.h"
@@ -144,27 +145,59 @@ static void kill_container(struct sup *s)
 
 /* ---- the runtime's start ---- */
 
+/* What the child needs that becomes the runtime. */
+struct birth {
+	const struct sup *s;
+	int tty;
+	char *const *env;
+	size_t entered; /* it begins in this one of S's groups; SUP_NOT_ENTERED: in none */
+};
+
+/* Be that child. It changes nothing in the supervisor's memory, which it shares. */
+static void be_runtime(void *arg)
+{
+	const struct birth *b = arg;
+	struct err why = ERR_INIT;
+
+	if (become_runtime(b->s, b->entered, b->tty, b->env, &why) < 0)
+		tell_error(b->s->sock, &why);
+	_exit(127);
+}
+
+/* Start the child in the v2 group of the run, if there is one. -1: there is none, or it cannot. */
+static pid_t start_in_group(struct birth *b)
+{
+	const struct sup *s = b->s;
+
+	/* That of v2 is the last one; for one of v1 clone_into() fails. */
+	if (!s->how.enters_group || !s->cgroups.n)
+		return -1;
+	b->entered = s->cgroups.n - 1;
+	scoped_fd int fd = open(s->cgroups.items[b->entered], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const pid_t pid = fd < 0 ? -1 : clone_into(fd, be_runtime, b);
+	if (pid < 0)
+		b->entered = SUP_NOT_ENTERED;
+	return pid;
+}
+
 static int start_runtime(struct sup *s, int tty, struct err *e)
 {
 	/*
-	 * vfork(2) saves copying page tables. The child changes nothing in this process's memory
-	 * except *WHY; descriptors, signals, personality and mount namespace are the child's own.
+	 * vfork(2) saves copying page tables. The child changes nothing in this process's memory;
+	 * descriptors, signals, personality and mount namespace are the child's own.
 	 */
-	struct err why = ERR_INIT;
 	scoped_free char **env = environment_for(ENVIRONMENT_RUNTIME, e);
+	struct birth b = {s, tty, env, SUP_NOT_ENTERED};
 	unsigned tries = 0;
-	pid_t pid;
 
 	if (!env)
 		return -1;
-	while ((pid = vfork()) < 0)
+	pid_t pid = start_in_group(&b);
+	while (pid < 0 && (pid = vfork()) < 0)
 		if (!io_again(&tries))
 			return err_sys(e, "starting the runtime");
-	if (pid == 0) {
-		if (become_runtime(s, tty, env, &why) < 0)
-			tell_error(s->sock, &why);
-		_exit(127);
-	}
+	if (pid == 0)
+		be_runtime(&b);
 	s->runtime = pid;
 	s->look_again_ms = LOOK_AFTER_MS;
 	s->look_at_ms = s->how.kind == RUNTIME_CRUN ? clock_now_ms() + LOOK_AFTER_MS : -1;
@@ -201,8 +234,11 @@ static int handle_run(struct sup *s, const char *p, size_t n, struct fds *fds, s
 			       "the supervisor received a damaged request to run a container");
 	s->state_fd = TAKE(fds->items[1], -1);
 	s->mount_fd = TAKE(fds->items[2], -1);
+	if (start_runtime(s, fds->items[0], e) < 0)
+		return -1;
+	/* While the runtime loads: what v1 does for it takes some milliseconds. */
 	memory_watch_start(&s->memory, &s->cgroups);
-	return start_runtime(s, fds->items[0], e);
+	return 0;
 }
 
 /* ---- the container's end ---- */
@@ -245,12 +281,12 @@ static int container_ended(struct sup *s, struct err *e)
 	if (s->cgroups.n)
 		cgroup_usage_read(&s->cgroups, &s->end.usage);
 	s->end.largest = s->memory.largest;
-	/* Groups that cannot be removed now are tried again in the end. */
-	if (cgroup_remove(&s->cgroups, &later) == 0)
-		strv_done(&s->cgroups);
 	children_rusage(&s->end.rusage);
 	const int rc = tell_ended(s, e);
 	container_done(s);
+	/* Meanwhile the hook goes on. Groups that cannot be removed now are tried in the end. */
+	if (cgroup_remove(&s->cgroups, &later) == 0)
+		strv_done(&s->cgroups);
 	return rc;
 }
 

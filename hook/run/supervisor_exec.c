@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What happens between the supervisor's vfork(2) and the runtime's execve(2).
+ * What happens between the supervisor's vfork(2) or clone_into() and the runtime's execve(2).
  *
  * Runs in: the child of the supervisor that becomes the runtime.
  */
@@ -139,7 +139,7 @@ static void raise_oom_score(void)
 		return;
 }
 
-int become_runtime(const struct sup *s, int tty, char *const *env, struct err *e)
+int become_runtime(const struct sup *s, size_t entered, int tty, char *const *env, struct err *e)
 {
 	char *const *argv = s->words.items + WORD_ARGV;
 	const char *program = argv[0];
@@ -149,7 +149,7 @@ int become_runtime(const struct sup *s, int tty, char *const *env, struct err *e
 		return -1;
 	/* Before enter_view(), which on a hybrid machine hides the v2 hierarchy from crun. */
 	for (size_t i = 0; s->how.enters_group && i < s->cgroups.n; i++)
-		if (cgroup_enter(s->cgroups.items[i], e) < 0)
+		if (i != entered && cgroup_enter(s->cgroups.items[i], e) < 0)
 			return -1;
 	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
 		return -1;

@@ -7,6 +7,7 @@
 #define HOOK_RUN_SUPERVISOR_INTERNAL_H
 
 #include <signal.h>
+#include <stdint.h>
 
 #include "hook/cgroup/memory_watch.h"
 #include "hook/run/supervisor.h"
@@ -39,12 +40,15 @@ struct sup {
 	struct sup_ended end;
 };
 
+#define SUP_NOT_ENTERED SIZE_MAX
 /*
  * Execute the runtime of S with its output at TTY and the environment ENV. Returns only on failure.
+ * ENTERED: the control group of S that this process has begun in.
  *
  * Runs in: the child of the supervisor that becomes the runtime. The child shares the supervisor's
  * memory (vfork(2)) and changes nothing of it except *E.
  */
-int become_runtime(const struct sup *s, int tty, char *const *env, struct err *e) MUST_CHECK;
+int become_runtime(const struct sup *s, size_t entered, int tty, char *const *env,
+		   struct err *e) MUST_CHECK;
 
 #endif
