@@ -208,16 +208,43 @@ static char *elsewhere(const struct cgroup_wish *w, const struct v2 *v, unsigned
 	return TAKE(dir, NULL);
 }
 
+/* The group above this process's own; the topmost one has none but itself. Heap; NULL: *E. */
+static char *group_above(const struct v2 *v, struct err *e)
+{
+	char *above = str_dup(v->own, e);
+
+	if (above && strlen(above) > strlen(v->top))
+		*strrchr(above, '/') = '\0';
+	return above;
+}
+
+/*
+ * The parent of a group that nothing needs: one that systemd has left to us and that has
+ * CONTROLLERS, else this process's own, with those that it has. Heap. NULL: *E.
+ */
+static char *optional_parent(const struct v2 *v, unsigned controllers, struct err *e)
+{
+	scoped_free char *above = group_above(v, e);
+	const char *const candidates[] = {v->own, above};
+
+	for (size_t i = 0; above && i < ARRAY_SIZE(candidates); i++) {
+		const char *dir = candidates[i];
+		struct err why = ERR_INIT;
+
+		if (is_delegated(dir) && enable(dir, controllers, i == 0, &why) == 0)
+			return str_dup(dir, e);
+	}
+	return above ? str_dup(v->own, e) : NULL;
+}
+
 /* The parent of a group with CONTROLLERS. NULL: *E says why none can be. Heap. */
 static char *limited_parent(const struct cgroup_wish *w, const struct v2 *v, unsigned controllers,
 			    struct err *e)
 {
-	scoped_free char *above = v->own ? str_dup(v->own, e) : NULL;
+	scoped_free char *above = v->own ? group_above(v, e) : NULL;
 
 	if (v->own && !above)
 		return NULL;
-	if (above && strlen(above) > strlen(v->top))
-		*strrchr(above, '/') = '\0';
 	/* What an earlier build has moved to a leaf is below the group that was delegated. */
 	const bool moved = v->own && str_eq(str_base(v->own), LEAF);
 	const char *const dirs[] = {moved ? above : v->own, moved ? v->own : above};
@@ -297,9 +324,9 @@ static char *named_parent(const char *top, const char *path, unsigned controller
 	return enable(dir, controllers, false, e) < 0 ? NULL : TAKE(dir, NULL);
 }
 
-/* Add the v2 directory of a group whose limits need CONTROLLERS. */
+/* Add the v2 directory of a group whose limits need CONTROLLERS; COUNTERS count if they can. */
 static int add_v2(const struct cgroup_wish *w, const struct v2 *v, unsigned controllers,
-		  struct cgroup_group *ret, struct err *e)
+		  unsigned counters, struct cgroup_group *ret, struct err *e)
 {
 	const char *key = cgroup_limits_key(w->limits, controllers);
 	scoped_free char *parent = NULL;
@@ -312,18 +339,24 @@ static int add_v2(const struct cgroup_wish *w, const struct v2 *v, unsigned cont
 		parent = named_parent(v->top, w->parent, controllers, &why);
 		if (!parent && !key)
 			return err_set(e, why.kind, "%s", why.msg);
-	} else if (key || w->counts) /* to count memory is worth a group elsewhere */
-		parent =
-			limited_parent(w, v, key ? controllers : controllers | CGROUP_MEMORY, &why);
+	} else if (w->optional && !key)
+		parent = optional_parent(v, counters & CGROUP_MEMORY, &why);
+	else if (key || w->counts) /* to count memory is worth a group elsewhere */
+		parent = limited_parent(
+			w, v, key ? controllers : controllers | (counters & CGROUP_MEMORY), &why);
 	if (!parent && key)
 		return err_set(e, ERR_SYSTEM, "the limit '%s' cannot be kept: %s", key, why.msg);
 	if (!parent && !(parent = str_dup(v->own, e)))
 		return -1;
-	for (unsigned i = 0; w->counts && i < CGROUP_CONTROLLERS; i++) {
+	if (w->optional && !key && access(parent, W_OK) < 0)
+		return 0;
+	for (unsigned i = 0; i < CGROUP_CONTROLLERS; i++) {
 		err_clear(&why);
-		if (enable(parent, 1u << i, false, &why) < 0)
+		if (counters & 1u << i && enable(parent, 1u << i, false, &why) < 0)
 			continue; /* then it is not counted */
 	}
+	if (controllers & CGROUP_MEMORY || counters & CGROUP_MEMORY)
+		ret->memory = ret->dirs.n;
 	ret->v2 = str_fmt(e, "%s/%s", parent, w->name);
 	ret->v2_top_len = strlen(v->top);
 	ret->keys[ret->dirs.n] = key;
@@ -358,6 +391,8 @@ static int add_v1(const struct cgroup_wish *w, const struct cgroup_texts *t,
 		return -1;
 	if (strv_has(&ret->dirs, dir))
 		return 0;
+	if (c == CGROUP_MEMORY)
+		ret->memory = ret->dirs.n;
 	ret->keys[ret->dirs.n] = key;
 	return strv_take(&ret->dirs, TAKE(dir, NULL), e);
 }
@@ -374,14 +409,15 @@ static int choose(const struct cgroup_wish *w, const struct cgroup_texts *t,
 	for (unsigned i = 0; i < CGROUP_CONTROLLERS; i++)
 		if (rest & 1u << i && add_v1(w, t, 1u << i, &rest, ret, e) < 0)
 			return -1;
-	if (!(needed & rest) && !w->v2 && !w->counts)
+	/* That v2 counts pressure as well is not worth one more directory. */
+	if (!(needed & rest) && !w->v2 && (!w->counts || (w->optional && !rest)))
 		return 0;
 	v.top = cgroup_own(t, NULL, true, e);
 	v.own = v.top ? cgroup_own(t, NULL, false, e) : NULL;
 	if (err_is_set(e))
 		return -1;
 	if (v.top && (v.own || needed & rest || w->v2))
-		return add_v2(w, &v, needed & rest, ret, e);
+		return add_v2(w, &v, needed & rest, w->counts ? rest : 0, ret, e);
 	if (needed & rest)
 		return err_set(e, ERR_SYSTEM,
 			       "the limit '%s' cannot be kept: this machine has no such control "

@@ -29,7 +29,9 @@ struct cgroup_wish {
 	const char *parent; /* below the root of each hierarchy, made if need be; "": see below */
 	const struct cgroup_limits *limits;
 	bool counts; /* also what only tells the use of memory, processors, disks and processes */
-	bool v2;     /* it has a directory of v2, in which the build can make groups */
+	/* With `counts`, without limits: only what changes no other group or was left to us. */
+	bool optional;
+	bool v2; /* it has a directory of v2, in which the build can make groups */
 	/*
 	 * For systemd: the process that is moved to the scope in which the group is, and stays
 	 * there as long as the group (0: systemd is not asked), and the scope's name.
@@ -44,6 +46,7 @@ struct cgroup_group {
 	/* For each directory the key of a limit that needs it, or NULL. */
 	const char *keys[CGROUP_DIRS_MAX];
 	char *v2;          /* the one of v2, or NULL */
+	size_t memory;     /* the index of the directory that counts memory, or of any */
 	size_t v2_top_len; /* so long is the part of `v2` that is the mount point */
 };
 #define CGROUP_GROUP_INIT ((struct cgroup_group){.dirs = STRV_INIT})
@@ -63,7 +66,8 @@ void cgroup_group_done(struct cgroup_group *g);
  *  3. with systemd, a scope that it is asked for, in which W->keeper is (systemd.h);
  *  4. without systemd, the topmost group.
  * Without limits it is in this process's own group, as Nix has it. Without limits and W->v2, no
- * group is no error.
+ * group is no error. One that is optional is there, or in the group above if systemd has delegated
+ * that; where this process may not make groups there is none.
  */
 int cgroup_choose(const struct cgroup_wish *w, struct cgroup_group *ret, struct err *e) MUST_CHECK;
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hook/cgroup/usage.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -205,16 +206,36 @@ struct cgroup_value cgroup_oom_kills(const struct strv *dirs)
 	return sum;
 }
 
+static_assert(ARRAY_SIZE(sources) <= 32, "there are more sources than bits");
+
+/*
+ * Return the set of sources, as bits, whose file is in the group's directory DIRFD. One look at a
+ * directory costs less than to try all files: with v1 each of several has a few of them.
+ */
+static uint32_t sources_in(int dirfd)
+{
+	scoped_dir DIR *d = list_directory(dirfd);
+	uint32_t set = 0;
+
+	for (const struct dirent *de; d && (de = readdir(d));)
+		for (size_t k = 0; k < ARRAY_SIZE(sources); k++)
+			if (str_eq(de->d_name, sources[k].file))
+				set |= 1u << k;
+	return set;
+}
+
 void cgroup_usage_read(const struct strv *dirs, struct cgroup_usage *ret)
 {
 	*ret = (struct cgroup_usage){0};
 	for (size_t i = 0; i < dirs->n; i++) {
 		scoped_fd int fd = open(dirs->items[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		for (size_t k = 0; fd >= 0 && k < ARRAY_SIZE(sources); k++) {
+		const uint32_t there = fd < 0 ? 0 : sources_in(fd);
+
+		for (size_t k = 0; k < ARRAY_SIZE(sources); k++) {
 			struct cgroup_value *v = (void *)((char *)ret + sources[k].offset);
 
-			if (!v->known)
+			if (there & 1u << k && !v->known)
 				*v = read_value(fd, &sources[k]);
 		}
 	}

@@ -28,8 +28,8 @@
 #define CONF_ENV_PREFIX "NIX_OCI_HOOK_"
 
 enum conf_registration { REG_AUTO, REG_SQLITE, REG_LOAD_DB };
-/* Whether the runtime may put builds into cgroups that it makes. */
-enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON };
+/* Which builds have control groups of their own. */
+enum conf_cgroups { CGROUPS_AUTO, CGROUPS_OFF, CGROUPS_ON, CGROUPS_LIMITS };
 /* How a build gets its inputs. */
 enum conf_inputs { INPUTS_AUTO, INPUTS_BIND, INPUTS_NAR };
 /* Whether outputs are written to the disk before they are registered. */

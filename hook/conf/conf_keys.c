@@ -12,7 +12,7 @@
 
 static const char *const profile_names[] = {"nix", "tvix", NULL};
 static const char *const registration_names[] = {"auto", "sqlite", "load-db", NULL};
-static const char *const cgroups_names[] = {"auto", "off", "on", NULL};
+static const char *const cgroups_names[] = {"auto", "off", "on", "limits", NULL};
 static const char *const inputs_names[] = {"auto", "bind", "nar", NULL};
 static const char *const sync_names[] = {"auto", "off", "on", NULL};
 static const char *const report_names[] = {"off", "failed", "always", NULL};
@@ -20,7 +20,8 @@ static const char *const readable_names[] = {"owner", "group", "all", NULL};
 static const char *const journal_names[] = {"off", NULL};
 static_assert(SPEC_NIX == 0 && SPEC_TVIX == 1, "profile_names");
 static_assert(REG_AUTO == 0 && REG_SQLITE == 1 && REG_LOAD_DB == 2, "registration_names");
-static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2, "cgroups_names");
+static_assert(CGROUPS_AUTO == 0 && CGROUPS_OFF == 1 && CGROUPS_ON == 2 && CGROUPS_LIMITS == 3,
+	      "cgroups_names");
 static_assert(INPUTS_AUTO == 0 && INPUTS_BIND == 1 && INPUTS_NAR == 2, "inputs_names");
 static_assert(SYNC_AUTO == 0 && SYNC_OFF == 1 && SYNC_ON == 2, "sync_names");
 static_assert(REPORT_LINE_OFF == 0 && REPORT_LINE_FAILED == 1 && REPORT_LINE_ALWAYS == 2,
@@ -60,10 +61,12 @@ const struct conf_key conf_keys[] = {
 		 "cgroup v2 a scope in nix-builds.slice that systemd is asked for, the user's own "
 		 "without root, or the topmost group where there is no systemd."},
 	{"cgroups", CONF_ENUM, AT(cgroups), "auto",
-	 .help = "Whether builds get control groups of their own: on, each has one; off, none "
-		 "has, but for what runc and youki make; auto, those have one that are limited by "
-		 "it. A build with the feature uid-range gets one in which it can make others, "
-		 "unless this is off.",
+	 .help = "Whether builds get control groups of their own, which keep limits and count "
+		 "memory and more for the journal: auto, each has one where it can be made "
+		 "within this process's own group, or a limit needs it; limits, only if a limit "
+		 "needs it; on, each has one, wherever it has to be made; off, none has, but "
+		 "for what runc and youki make. A build with the feature uid-range gets one in "
+		 "which it can make others, unless this is off.",
 	 .names = cgroups_names},
 	{"cpu-max", CONF_MILLI, AT(cpu_max), "0",
 	 .help = "How many processors each build may use at once, on average: 1.5 is one and a "

@@ -79,7 +79,8 @@ static int choose(const struct job *j, bool uid_range, const char *name, const s
 		.name = name,
 		.parent = j->conf->cgroup_parent,
 		.limits = &ret->limits,
-		.counts = j->conf->cgroups == CGROUPS_ON,
+		.counts = j->conf->cgroups == CGROUPS_ON || j->conf->cgroups == CGROUPS_AUTO,
+		.optional = j->conf->cgroups == CGROUPS_AUTO,
 		.v2 = uid_range,
 		.keeper = run_pid(run),
 		.scope = scope,
@@ -113,6 +114,21 @@ static char *choose_name(const struct job *j, const char *id, const struct build
 		       str_base(j->drv->path), (unsigned long)user->uid, (long)getpid());
 }
 
+/* With youki and unknown runtimes it has not been seen that a group is no trouble. */
+static bool is_optional(const struct job *j)
+{
+	return j->conf->cgroups == CGROUPS_AUTO && j->runtime->kind != RUNTIME_YOUKI &&
+	       j->runtime->kind != RUNTIME_OTHER;
+}
+
+/* A build that needs no group has none, because of *E. */
+static int go_without(struct err *e)
+{
+	log_debug("the build has no control group of its own: %s", e->msg);
+	err_clear(e);
+	return 0;
+}
+
 int build_group_choose(const struct job *j, const char *id, bool uid_range,
 		       const struct build_user *user, const struct run *run,
 		       struct build_group *ret, struct err *e)
@@ -127,28 +143,37 @@ int build_group_choose(const struct job *j, const char *id, bool uid_range,
 	/* runsc shows a build groups of gVisor's instead. */
 	uid_range =
 		uid_range && j->conf->cgroups != CGROUPS_OFF && j->runtime->kind != RUNTIME_RUNSC;
-	if (!key && !uid_range && j->conf->cgroups != CGROUPS_ON)
+	b.optional = !key && !uid_range && is_optional(j);
+	if (!key && !uid_range && !b.optional && j->conf->cgroups != CGROUPS_ON)
 		return 0;
 	scoped_free char *name = choose_name(j, id, user, e);
 	if (!name || choose(j, uid_range, name, run, &b, e) < 0) {
+		const bool goes_on = name && b.optional;
+
 		build_group_done(&b);
-		return -1;
+		return goes_on ? go_without(e) : -1;
 	}
 	*ret = b;
 	return 0;
 }
 
-int build_group_make(const struct build_group *b, const struct record *r, struct run *run,
+int build_group_make(struct build_group *b, const struct record *r, struct run *run,
 		     const struct build_user *user, struct err *e)
 {
 	bool swap_unbounded;
 
 	for (size_t i = 0; i < b->g.dirs.n; i++)
-		if (record_cgroup(r, b->g.dirs.items[i], e) < 0 ||
-		    run_own_cgroup(run, b->g.dirs.items[i], e) < 0)
+		if (record_cgroup(r, b->g.dirs.items[i], e) < 0)
 			return -1;
-	if (cgroup_make(&b->g, &b->limits, &swap_unbounded, e) < 0)
+	if (run_own_cgroups(run, &b->g.dirs, e) < 0)
 		return -1;
+	if (cgroup_make(&b->g, &b->limits, &swap_unbounded, e) < 0) {
+		if (!b->optional)
+			return -1;
+		/* What was made is on the supervisor's list. */
+		strv_done(&b->g.dirs);
+		return go_without(e);
+	}
 	if (swap_unbounded && has_swap())
 		log_warn("the limit 'swap-max' is not kept: this kernel does not count the swap of "
 			 "control groups");
@@ -157,17 +182,7 @@ int build_group_make(const struct build_group *b, const struct record *r, struct
 
 const char *build_group_dir(const struct build_group *b)
 {
-	static const char *const files[] = {"memory.current", "memory.usage_in_bytes"};
-
-	for (size_t i = 0; i < b->g.dirs.n; i++) {
-		struct err ignored = ERR_INIT;
-		scoped_fd int fd = io_opendir(AT_FDCWD, b->g.dirs.items[i], &ignored);
-
-		for (size_t k = 0; fd >= 0 && k < ARRAY_SIZE(files); k++)
-			if (faccessat(fd, files[k], R_OK, 0) == 0)
-				return b->g.dirs.items[i];
-	}
-	return b->g.dirs.n ? b->g.dirs.items[0] : NULL;
+	return b->g.dirs.n ? b->g.dirs.items[b->g.memory] : NULL;
 }
 
 /* "64.0 MiB" */

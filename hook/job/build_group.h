@@ -2,8 +2,9 @@
 /*
  * hook/job/build_group.h: whether a build has a control group of its own, and which.
  *
- * It has one if the configuration limits it or asks for groups (`cgroups = on`), or if it may make
- * groups itself (the feature uid-range). The hook makes the group, the same way for all runtimes.
+ * It must have one if the configuration limits it or asks for groups (`cgroups = on`), or if it may
+ * make groups itself (the feature uid-range). Others have an optional one (`cgroups = auto`), which
+ * tells what they used. The hook makes the group, the same way for all runtimes.
  */
 #ifndef HOOK_JOB_BUILD_GROUP_H
 #define HOOK_JOB_BUILD_GROUP_H
@@ -18,6 +19,7 @@ struct build_group {
 	struct cgroup_limits limits;
 	char *named;     /* the group as linux.cgroupsPath; NULL: start the runtime inside it */
 	bool hands_over; /* the build may make groups in it */
+	bool optional;   /* the build can do without */
 };
 #define BUILD_GROUP_INIT ((struct build_group){.g = CGROUP_GROUP_INIT})
 void build_group_done(struct build_group *b);
@@ -32,9 +34,9 @@ int build_group_choose(const struct job *j, const char *id, bool uid_range,
 		       struct build_group *ret, struct err *e) MUST_CHECK;
 /*
  * Make the group. Before, it is in the record R and on RUN's list. -1: *E; a limit that cannot be
- * kept is named, with the file and the reason.
+ * kept is named, with the file and the reason. An optional one that cannot be made is dropped.
  */
-int build_group_make(const struct build_group *b, const struct record *r, struct run *run,
+int build_group_make(struct build_group *b, const struct record *r, struct run *run,
 		     const struct build_user *user, struct err *e) MUST_CHECK;
 
 /* Return the directory of B that counts memory, else any. It stays B's. NULL: there is no group. */

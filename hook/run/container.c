@@ -486,6 +486,7 @@ static int ask_to_run(struct run *r, const struct run_job *j, int slave, struct 
 		.detaches = runtime_detaches(rt),
 		.makes_cgroups = runtime_makes_cgroups(rt),
 		.enters_group = at->enters_group,
+		.may_stay_out = at->may_stay_out,
 		.mounts_null = at->mounts_null,
 		.owns_machine = at->owns_machine,
 		.personality = j->limits->personality,

@@ -255,11 +255,17 @@ int run_keep_record(struct run *r, struct record *record, struct err *e)
 	return record_appear(record, e);
 }
 
-int run_own_cgroup(struct run *r, const char *dir, struct err *e)
+int run_own_cgroups(struct run *r, const struct strv *dirs, struct err *e)
 {
-	if (strv_add(&r->cgroups, dir, e) < 0)
+	scoped_buf struct buf b = BUF_INIT(SUP_MESSAGE_MAX + 1);
+
+	if (buf_addc(&b, SUP_CGROUPS, e) < 0)
 		return -1;
-	return tell_path(r, SUP_CGROUP, dir, e);
+	for (size_t i = 0; i < dirs->n; i++)
+		if (strv_add(&r->cgroups, dirs->items[i], e) < 0 ||
+		    buf_add(&b, dirs->items[i], strlen(dirs->items[i]) + 1, e) < 0)
+			return -1;
+	return dirs->n ? run_tell(r, &b, NULL, 0, e) : 0;
 }
 
 int run_keep_failed(struct run *r, const struct keep_plan *p, const char *build_dir, struct err *e)

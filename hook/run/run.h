@@ -104,7 +104,7 @@ struct run_result {
 	int status;
 	/* These are filled where run_container() fails as well. */
 	struct memory_largest largest; /* a process of it, seen when its memory ran out */
-	struct cgroup_usage usage;     /* of the groups of run_own_cgroup() */
+	struct cgroup_usage usage;     /* of the groups of run_own_cgroups() */
 	bool has_rusage;               /* also after a failure, once the container has ended */
 	struct run_rusage rusage;
 };
@@ -150,10 +150,11 @@ int run_own_tree(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /* Take PATH off the list, because it is kept (keep-failed) or was moved into the store. */
 int run_disown(struct run *r, const char *path, struct err *e) MUST_CHECK;
 /*
- * Have the control group DIR, which does not exist yet, removed with the container, or in the end
- * if that fails. It must get no processes except the container's. Call before run_container().
+ * Have the control group of the directories DIRS, which do not exist yet, removed with the
+ * container, or in the end if that fails. It must get no processes except the container's. Call
+ * before run_container().
  */
-int run_own_cgroup(struct run *r, const char *dir, struct err *e) MUST_CHECK;
+int run_own_cgroups(struct run *r, const struct strv *dirs, struct err *e) MUST_CHECK;
 /*
  * Have the supervisor keep BUILD_DIR as P says if the hook dies before it calls
  * run_forget_failed(). P must be a plan that keeps something (its `dir` is set).
@@ -168,7 +169,8 @@ struct run_place {
 	int state_fd;          /* state_dir, opened */
 	int mount_fd;          /* a memdir to mount at `bundle`, with state_dir in it; or -1 */
 	const char *scratch;   /* with a memdir: the bundle's scratch directories on the disk */
-	bool enters_group;     /* start the runtime in the groups of run_own_cgroup() */
+	bool enters_group;     /* start the runtime in the group of run_own_cgroups() */
+	bool may_stay_out;     /* ... unless that fails */
 	bool mounts_null;      /* mount a null device into the bundle, which lacks one */
 	bool owns_machine;     /* the runtime may change files of the machine's root */
 };

@@ -215,6 +215,19 @@ static void close_fds(struct fds *f)
 }
 #define scoped_fds __attribute__((cleanup(close_fds)))
 
+/* Append to RET the strings in the N bytes at P, each ended by NUL. */
+static int add_strings(struct strv *ret, const char *p, size_t n, struct err *e)
+{
+	for (size_t at = 0; at < n;) {
+		const size_t len = strnlen(p + at, n - at);
+
+		if (strv_addn(ret, p + at, len, e) < 0)
+			return -1;
+		at += len + 1;
+	}
+	return 0;
+}
+
 /* Carry out SUP_RUN: its struct and strings are the N bytes at P. */
 static int handle_run(struct sup *s, const char *p, size_t n, struct fds *fds, struct err *e)
 {
@@ -222,13 +235,8 @@ static int handle_run(struct sup *s, const char *p, size_t n, struct fds *fds, s
 		return err_set(e, ERR_SYSTEM,
 			       "the supervisor received a damaged request to run a container");
 	memcpy(&s->how, p, sizeof s->how);
-	for (size_t at = sizeof s->how; at < n;) {
-		const size_t len = strnlen(p + at, n - at);
-
-		if (strv_addn(&s->words, p + at, len, e) < 0)
-			return -1;
-		at += len + 1;
-	}
+	if (add_strings(&s->words, p + sizeof s->how, n - sizeof s->how, e) < 0)
+		return -1;
 	if (s->words.n <= WORD_ARGV || fds->items[0] < 0 || fds->items[1] < 0)
 		return err_set(e, ERR_SYSTEM,
 			       "the supervisor received a damaged request to run a container");
@@ -402,8 +410,8 @@ static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, str
 	case SUP_KEEP:
 		buf_reset(&s->keep);
 		return buf_add(&s->keep, msg + 1, n - 1, e);
-	case SUP_CGROUP:
-		return strv_addn(&s->cgroups, msg + 1, n - 1, e);
+	case SUP_CGROUPS:
+		return add_strings(&s->cgroups, msg + 1, n - 1, e);
 	case SUP_RUN:
 		if (s->failed) /* the hook gets the SUP_ERROR of that failure first */
 			return tell_ended(s, e);

@@ -28,17 +28,17 @@
 #include "hook/runtime/runtime.h"
 
 enum sup_type {
-	SUP_OWN = 'o',    /* path */
-	SUP_DISOWN = 'd', /* path */
-	SUP_CGROUP = 'g', /* path */
-	SUP_RECORD = 'n', /* path of the record: remove it last, when all else is removed */
-	SUP_KEEP = 'f',   /* keep_plan_print()'s bytes: keep it if the hook dies; empty: nothing */
-	SUP_RUN = 'r',    /* struct sup_run and strings, with descriptors */
-	SUP_KILL = 'k',   /* kill the container, if there is one; SUP_ENDED says when it is dead */
-	SUP_READY = 'y',  /* from the supervisor: a kill of the hook's process group spares it */
-	SUP_ENDED = 'e',  /* from the supervisor: struct sup_ended */
-	SUP_ERROR = 'x',  /* from the supervisor: text */
-	SUP_CLEAN = 'c',  /* from the supervisor, its last: it has removed what it can */
+	SUP_OWN = 'o',     /* path */
+	SUP_DISOWN = 'd',  /* path */
+	SUP_CGROUPS = 'g', /* paths, each ended by NUL */
+	SUP_RECORD = 'n',  /* path of the record: remove it last, when all else is removed */
+	SUP_KEEP = 'f',    /* keep_plan_print()'s bytes: keep it if the hook dies; empty: nothing */
+	SUP_RUN = 'r',     /* struct sup_run and strings, with descriptors */
+	SUP_KILL = 'k',    /* kill the container, if there is one; SUP_ENDED says when it is dead */
+	SUP_READY = 'y',   /* from the supervisor: a kill of the hook's process group spares it */
+	SUP_ENDED = 'e',   /* from the supervisor: struct sup_ended */
+	SUP_ERROR = 'x',   /* from the supervisor: text */
+	SUP_CLEAN = 'c',   /* from the supervisor, its last: it has removed what it can */
 };
 
 /*
@@ -52,6 +52,7 @@ struct sup_run {
 	bool detaches;      /* the builder becomes the supervisor's child; its pid is in SUP_PID */
 	bool makes_cgroups; /* the runtime makes cgroups, which must be looked for */
 	bool enters_group;  /* struct run_place's */
+	bool may_stay_out;  /* struct run_place's */
 	bool mounts_null;   /* struct run_place's */
 	bool owns_machine;  /* struct run_place's */
 	unsigned long personality;
@@ -63,7 +64,7 @@ struct sup_ended {
 	bool builder_seen;
 	bool oom_killed;
 	struct memory_largest largest;
-	struct cgroup_usage usage; /* of the groups of SUP_CGROUP, read when all was dead */
+	struct cgroup_usage usage; /* of the groups of SUP_CGROUPS, read when all was dead */
 	struct run_rusage rusage;
 };
 

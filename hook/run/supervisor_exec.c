@@ -148,9 +148,13 @@ int become_runtime(const struct sup *s, size_t entered, int tty, char *const *en
 	if (give_output(s, tty, e) < 0)
 		return -1;
 	/* Before enter_view(), which on a hybrid machine hides the v2 hierarchy from crun. */
-	for (size_t i = 0; s->how.enters_group && i < s->cgroups.n; i++)
-		if (i != entered && cgroup_enter(s->cgroups.items[i], e) < 0)
+	for (size_t i = 0; s->how.enters_group && i < s->cgroups.n; i++) {
+		if (i == entered || cgroup_enter(s->cgroups.items[i], e) == 0)
+			continue;
+		if (!s->how.may_stay_out)
 			return -1;
+		err_clear(e);
+	}
 	if (enter_view(s, exe, sizeof exe, &program, e) < 0 || give_stdin(s, e) < 0)
 		return -1;
 	if (s->how.personality && personality(s->how.personality) < 0)

@@ -67,6 +67,13 @@ for runtime in crun runc runsc; do
   config "cgroups = on"
   check "$runtime: a group without a limit" nix_build hook "$expr" -A small --argstr seed "$seed-on"
   nothing_left "$runtime: a group without a limit" hook
+  config "journal = $W/$runtime.jsonl"
+  check "$runtime: by default" nix_build hook "$expr" -A small --argstr seed "$seed-auto"
+  check_log "$runtime: by default: it is known what it had of memory" '"memory_peak_bytes": [1-9]' "$W/$runtime.jsonl"
+  config "journal = $W/$runtime-limits.jsonl" "cgroups = limits"
+  check "$runtime: groups for limits only" nix_build hook "$expr" -A small --argstr seed "$seed-limits"
+  [ $runtime = runc ] || check "$runtime: groups for limits only: it has none" [ "$(grep -c memory_peak_bytes "$W/$runtime-limits.jsonl")" = 0 ]
+  nothing_left "$runtime: by default" hook
   config ""
   [ $runtime = runsc ] || {
     nix_build hook "$expr" -A score --argstr seed "$seed" >/dev/null
@@ -142,7 +149,13 @@ if [ -d /sys/fs/cgroup/unified ] && ! grep -qw memory /sys/fs/cgroup/unified/cgr
   refused "a parent that is systemd's" "'cgroup-parent' is 'builds.slice', which is not below a unit that systemd delegates"
   config "memory-max = 64M"
   umount /run
+  config ""
+  check "no limit on such a machine" nix_build hook "$expr" -A small --argstr seed "$uid_base-no-memory"
+  config "memory-max = 64M"
   umount /sys/fs/cgroup
   refused "a limit on a machine without control groups" "the limit 'memory-max' cannot be kept: this machine has no such control group"
+  config ""
+  check "no limit on a machine without control groups" nix_build hook "$expr" -A small --argstr seed "$uid_base-none"
+  check "nothing is said of that" [ "$(grep -c "control group" "$W/hook.log")" = 0 ]
 fi
 finish

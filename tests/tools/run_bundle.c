@@ -48,9 +48,8 @@ static int make_group(struct run *r, const struct options *o, const struct runti
 
 	if (cgroup_choose(&wish, &g, e) < 0)
 		return -1;
-	for (size_t i = 0; i < g.dirs.n; i++)
-		if (run_own_cgroup(r, g.dirs.items[i], e) < 0)
-			return -1;
+	if (run_own_cgroups(r, &g.dirs, e) < 0)
+		return -1;
 	*ret_enters = !g.v2 || runtime_keeps_cgroup(rt);
 	const int rc = cgroup_make(&g, &o->limits, &swap_unbounded, e);
 	cgroup_group_done(&g);

@@ -231,6 +231,36 @@ static void a_group_with_a_limit_is_made_entered_and_removed(void **state)
 	cgroup_group_done(&g);
 }
 
+/* It is in groups that this process is in, and moves no process into another. */
+static void an_optional_group_is_no_trouble_to_others(void **state)
+{
+	const struct cgroup_wish w = {.name = CGROUP_BUILD_PREFIX "x",
+				      .limits = &no_limits,
+				      .counts = true,
+				      .optional = true};
+	scoped_buf struct buf before = BUF_INIT(1 << 16), after = BUF_INIT(1 << 16);
+	struct cgroup_group g;
+	struct err e = ERR_INIT;
+
+	assert_ok(&e, io_read_file(AT_FDCWD, "/proc/self/cgroup", &before, &e));
+	if (cgroup_choose(&w, &g, &e) < 0)
+		return;
+	assert_ok(&e, io_read_file(AT_FDCWD, "/proc/self/cgroup", &after, &e));
+	assert_int_equal(before.len, after.len);
+	assert_memory_equal(before.data, after.data, before.len);
+	for (size_t i = 0; i < g.dirs.n; i++) {
+		scoped_free char *parent =
+			str_ndup(g.dirs.items[i],
+				 strlen(g.dirs.items[i]) - strlen("/" CGROUP_BUILD_PREFIX "x"), &e);
+
+		assert_null(g.keys[i]);
+		assert_int_equal(access(parent, W_OK), 0);
+	}
+	/* Where v1 counts all, pressure alone is not worth a directory of v2. */
+	assert_true(!g.v2 || access("/sys/fs/cgroup/memory", F_OK) < 0);
+	cgroup_group_done(&g);
+}
+
 /* Where we can make one: needs root and v2. */
 static void a_build_may_make_groups_in_one_that_is_handed_over(void **state)
 {
@@ -276,6 +306,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_cannot_be_made_names_the_limit),
 		cmocka_unit_test(nothing_is_asked_of_a_machine_without_a_wish),
 		cmocka_unit_test(a_group_with_a_limit_is_made_entered_and_removed),
+		cmocka_unit_test(an_optional_group_is_no_trouble_to_others),
 		cmocka_unit_test(a_build_may_make_groups_in_one_that_is_handed_over),
 	};
 

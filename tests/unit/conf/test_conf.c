@@ -247,7 +247,7 @@ static void refuses_with_file_line_and_what_is_allowed(void **state)
 	refuse("max-jobs = -1", "a number from 0 to 4096");
 	refuse("max-jobs =", "is '', allowed is a number");
 	refuse("userns = yes", "allowed is true or false");
-	refuse("cgroups = ON", "allowed is auto, off or on");
+	refuse("cgroups = ON", "allowed is auto, off, on or limits");
 	refuse("profile = nix tvix", "allowed is nix or tvix");
 	refuse("state-dir = /caf\xe9", "key 'state-dir' is '/caf\xe9', which is not UTF-8");
 	refuse("bundle-dir = /caf\xe9", "set 'bundle-dir' to another");
