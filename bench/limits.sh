@@ -17,8 +17,9 @@ plain="journal = off\nreport = off\n"
 ref="${plain}cgroups = off\n"
 group="${plain}cgroups = on\n"
 limits="${plain}memory-max = 1G\npids-max = 1000\ncpu-max = 2\n"
-reports="journal = $W/builds.jsonl\nreport = always\ncgroups = on\n"
-sides="ref group limits reports"
+reports="journal = $W/builds.jsonl\nreport = off\ncgroups = on\n"
+lines="journal = $W/builds.jsonl\nreport = always\ncgroups = on\n"
+sides="ref group limits reports lines"
 
 build() { # build SIDE N SEED
   printf '%b' "${!1}" >"$NIX_OCI_HOOK_CONFIG"
@@ -38,4 +39,5 @@ echo "$n trivial derivations at two jobs, median of $rounds rounds, $(nproc) cor
 report ref "no control group"
 report group "a control group"
 report limits "limits"
-report reports "reports (and a group)"
+report reports "a group and a report"
+report lines "... and a line of log"
