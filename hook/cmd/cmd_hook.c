@@ -179,7 +179,7 @@ static int build(struct hook *h, const struct drv *d, const struct proto_job *pj
 		.inputs = &pj->inputs,
 		.wanted = &pj->outputs,
 		.slot_fd = slots_fd(h->slots),
-		.keep_fds = (const int[]){reservation_fd(&h->reservation), -1},
+		.keep_fds = (const int[]){-1},
 		.log_fd = PROTO_LOG_FD,
 		.stop_fd = PROTO_LOG_FD,
 		.reporting = &reporting,

@@ -64,12 +64,14 @@ struct conf {
 	uint64_t memory_default;          /* the same, of a build of which nothing is known */
 	/* Limits of each build; 0: none. */
 	uint64_t memory_max, memory_high; /* bytes */
-	uint64_t swap_max;                /* bytes; CONF_UNLIMITED; 0: none, if memory_max is set */
-	uint64_t pids_max;                /* processes and threads */
-	uint64_t cpu_max;                 /* thousandths of a processor */
-	uint64_t cpu_weight, io_weight;   /* 1 to 10000; 0: the kernel's default, 100 */
-	uint64_t tmp_max;                 /* bytes of each of /tmp and /dev/shm */
-	uint64_t log_max;                 /* bytes */
+	uint64_t oom_retry;             /* how often a build may run again that ran out of memory */
+	uint64_t memory_retry_max;      /* bytes that it may get so; 0: the machine's memory */
+	uint64_t swap_max;              /* bytes; CONF_UNLIMITED; 0: none, if memory_max is set */
+	uint64_t pids_max;              /* processes and threads */
+	uint64_t cpu_max;               /* thousandths of a processor */
+	uint64_t cpu_weight, io_weight; /* 1 to 10000; 0: the kernel's default, 100 */
+	uint64_t tmp_max;               /* bytes of each of /tmp and /dev/shm */
+	uint64_t log_max;               /* bytes */
 	uint64_t max_queued; /* builds that may wait for a slot; further ones are postponed */
 	enum spec_profile profile;
 	enum conf_registration registration;

@@ -158,11 +158,22 @@ const struct conf_key conf_keys[] = {
 		 "the journal tells (where builds have control groups: a limit, or cgroups = on), "
 		 "else memory-default.",
 	 .max = INT64_MAX},
+	{"memory-retry-max", CONF_SIZE, AT(memory_retry_max), "0",
+	 .help = "The largest limit that oom-retry may give a build. 0: the memory of the machine.",
+	 .max = INT64_MAX},
 	{"metrics-file", CONF_PATH, AT(metrics_file), "",
 	 .help = "A file that gets counters of all builds after each build, in the text format of "
 		 "Prometheus, for the textfile collector of its node_exporter. It is replaced by "
 		 "rename, and its counters go on from what it has. Empty: none.",
 	 .machine = true},
+	{"oom-retry", CONF_U64, AT(oom_retry), "0",
+	 .help = "How often a build that ran out of memory begins again. It begins from a clean "
+		 "bundle, with twice the memory-max (and memory-high), at most memory-retry-max, "
+		 "when that fits into the memory-budget; its log says so. The next build of the "
+		 "same package starts with what was enough. One that was killed because the "
+		 "machine ran out of memory begins again as well, with the same limit. Time "
+		 "limits and log-max hold for all tries together.",
+	 .max = 10},
 	{"pids-max", CONF_U64, AT(pids_max), "0",
 	 .help = "How many processes and threads each build may have at once. 0: no limit. With "
 		 "runsc each of them takes two of the machine, and gVisor needs some itself: there "

@@ -338,6 +338,12 @@ int reservation_make(const struct conf *c, uint64_t expected, int stop_fd, struc
 			       : expected        ? expected
 						 : c->memory_default;
 
+	return reservation_make_bytes(c, bytes, stop_fd, ret, e);
+}
+
+int reservation_make_bytes(const struct conf *c, uint64_t bytes, int stop_fd,
+			   struct reservation *ret, struct err *e)
+{
 	if (!conf_has_budget(c))
 		return 0;
 	scoped_free char *dir = str_fmt(e, "%s/memory", c->state_dir);

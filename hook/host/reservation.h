@@ -49,6 +49,9 @@ struct reservation {
  */
 int reservation_make(const struct conf *c, uint64_t expected, int stop_fd, struct reservation *ret,
 		     struct err *e) MUST_CHECK;
+/* The same of BYTES, whatever the keys say. */
+int reservation_make_bytes(const struct conf *c, uint64_t bytes, int stop_fd,
+			   struct reservation *ret, struct err *e) MUST_CHECK;
 /* The descriptor that holds the reservation, or -1. It stays R's; a copy of it holds as well. */
 int reservation_fd(const struct reservation *r);
 /* Tell those who wait that the control group in directory GROUP is the build's. */

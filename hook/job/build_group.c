@@ -197,8 +197,7 @@ static void print_size(uint64_t bytes, char ret[32])
 	snprintf(ret, 32, "%.1f %s", n, units[i]);
 }
 
-/* Tell whether it was the limit of memory that was met, not the end of the machine's. */
-static bool met_limit(const struct build_group *b, const struct run_result *r)
+bool build_group_met_limit(const struct build_group *b, const struct run_result *r)
 {
 	const uint64_t max = b->limits.memory_max;
 	const struct cgroup_value *peak = &r->usage.memory_peak_bytes;
@@ -223,7 +222,7 @@ int build_group_report_oom(const struct build_group *b, const char *drv, const s
 	    buf_addf(&detail, e, "; its largest process was '%s' with %s", r->largest.name,
 		     largest) < 0)
 		return -1;
-	if (met_limit(b, r))
+	if (build_group_met_limit(b, r))
 		return err_set(e, ERR_BUILD,
 			       "builder for '%s' ran out of memory and was killed: it may use %s "
 			       "(memory-max)%s; raise 'memory-max' if it needs more",

@@ -42,6 +42,8 @@ int build_group_make(struct build_group *b, const struct record *r, struct run *
 /* Return the directory of B that counts memory, else any. It stays B's. NULL: there is no group. */
 const char *build_group_dir(const struct build_group *b);
 
+/* Tell whether a build that ended with R, RUN_OOM, met its own limit, not the machine's end. */
+bool build_group_met_limit(const struct build_group *b, const struct run_result *r);
 /*
  * Set *E for a build of DRV under RT that ended with R, RUN_OOM: what bounds its memory, what it
  * had of it, which process had most, and what to set. Returns -1.

@@ -21,6 +21,7 @@
 #include "hook/inputs/inputs.h"
 #include "hook/job/build_group.h"
 #include "hook/job/check_mounts.h"
+#include "hook/job/oom_retry.h"
 #include "hook/job/reporting.h"
 #include "hook/keep/keep_failed.h"
 #include "hook/outputs/outputs.h"
@@ -223,6 +224,7 @@ struct attempt {
 	const struct memdir *mem;
 	struct inputs *inputs;
 	struct run *run;
+	struct oom_retry *retry;
 };
 
 /* Make the inputs of the request available at the paths from which they are mounted. */
@@ -406,8 +408,12 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 		.log_fd = a->j->log_fd,
 	};
 	reporting_run_begin(a->j->reporting, a->run, b, a->req->args.items[0]);
+	const int64_t since_ms = clock_now_ms();
 	const int rc = run_container(a->run, &job, ret, e);
+	const uint64_t ran_ms = (uint64_t)(clock_now_ms() - since_ms);
 	reporting_run_end(a->j->reporting, ret);
+	oom_retry_note(a->retry, a->j, ret, build_group_met_limit(&p->group, ret), ran_ms);
+	a->retry->again = a->retry->again && rc == 0;
 	if (rc == 0)
 		return 0;
 	/* Each runtime says in words of its own that its state directory is full. */
@@ -503,6 +509,7 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 	    keep_plan(j->drv, j->settings, j->store->state_dir, a->user, &plan, e) < 0)
 		return -1;
 	lim.builder = a->req->args.items[0];
+	oom_retry_limits(a->retry, j->reporting->phases.bytes, &lim);
 	run_stop_on(a->run, j->stop_fd);
 	if (run_keep_record(a->run, &p->record, e) < 0 ||
 	    (a->mem->dirfd < 0 && run_own_tree(a->run, p->state, e) < 0))
@@ -524,7 +531,7 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 			    register_outputs(a, &b, &budget, ret, e) < 0;
 	/* A hook that is stopped has no time for it: the supervisor keeps the directory then. */
 	if (plan.dir && (!failed || e->kind != ERR_STOPPED))
-		end_keeping(a, &plan, b.build_dir, budget, failed);
+		end_keeping(a, &plan, b.build_dir, budget, failed && !a->retry->again);
 	return failed ? -1 : 0;
 }
 
@@ -533,8 +540,12 @@ static struct run *start_run(const struct job *j, const struct build_user *user,
 			     const struct inputs *inputs, const struct job_paths *paths,
 			     struct err *e)
 {
-	const int held[] = {j->slot_fd, user->lock_fd, inputs_fd(inputs), paths->record.fd,
-			    j->reporting->active.fd};
+	const int held[] = {j->slot_fd,
+			    user->lock_fd,
+			    inputs_fd(inputs),
+			    paths->record.fd,
+			    j->reporting->active.fd,
+			    j->reservation ? reservation_fd(j->reservation) : -1};
 	int fds[ARRAY_SIZE(held) + JOB_KEEP_MAX + 1];
 	size_t n = 0;
 
@@ -572,7 +583,9 @@ static struct request *get_request(const struct job *j, const struct request_sou
 	return launcher_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
 }
 
-static int build_job(const struct job *j, struct run_result *ret, struct err *e)
+/* Run the build once. RETRY learns how that went, and whether to run it again. */
+static int build_once(const struct job *j, struct oom_retry *retry, struct run_result *ret,
+		      struct err *e)
 {
 	scoped_build_user struct build_user user = BUILD_USER_INIT;
 	scoped_builtin struct builtin_program builtin = BUILTIN_PROGRAM_INIT;
@@ -615,7 +628,7 @@ static int build_job(const struct job *j, struct run_result *ret, struct err *e)
 	if (!run)
 		return -1;
 	reporting_fill_active(j, run, user.uid, build_group_dir(&paths.group));
-	const struct attempt a = {j, &in, &user, req, &paths, &mem, &inputs, run};
+	const struct attempt a = {j, &in, &user, req, &paths, &mem, &inputs, run, retry};
 	rc = run_supervised(&a, ret, e);
 	if (run_finish(run, &cleanup) < 0) {
 		/* What could not be removed does not change the result of the build. */
@@ -626,8 +639,21 @@ static int build_job(const struct job *j, struct run_result *ret, struct err *e)
 
 int job_run(const struct job *j, struct run_result *ret, struct err *e)
 {
-	const int rc = build_job(j, ret, e);
+	struct conf conf = *j->conf; /* its heap stays the caller's */
+	struct job current = *j;
+	struct oom_retry retry = {0};
+	int rc;
 
-	reporting_end(j, ret, rc, e);
+	current.conf = &conf;
+	while ((rc = build_once(&current, &retry, ret, e)) < 0 && retry.again) {
+		retry.again = false;
+		*ret = (struct run_result){0};
+		err_clear(e);
+		if (oom_retry_prepare(&retry, &current, &conf, e) < 0) {
+			rc = -1;
+			break;
+		}
+	}
+	reporting_end(&current, ret, rc, e);
 	return rc;
 }

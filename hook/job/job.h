@@ -45,8 +45,9 @@ struct job {
 	const int *keep_fds; /* kept open until nothing of the run is left; ended by -1 */
 	int log_fd;          /* the build's log is written here */
 	int stop_fd; /* readable or hung up when no process wants the build any more; or -1 */
-	const struct reservation *reservation; /* of memory; NULL: none */
-	struct reporting *reporting;           /* begun by the caller (hook/job/reporting.h) */
+	/* Of memory; NULL: none. Held until nothing of the run is left; each try makes it anew. */
+	struct reservation *reservation;
+	struct reporting *reporting; /* begun by the caller (hook/job/reporting.h) */
 };
 
 /*

@@ -5,6 +5,7 @@
 
 #include "hook/base/log.h"
 #include "hook/drv/pname.h"
+#include "hook/job/oom_retry.h"
 #include "hook/report/journal.h"
 #include "nar/base/clock.h"
 #include "nar/base/scope.h"
@@ -26,20 +27,27 @@ static int learn(const struct conf *c, const struct drv *d, struct learned *ret,
 	return pname ? journal_learned(journal_path(c), pname, d->system, &outputs, ret, e) : -1;
 }
 
-/* What a build of D is expected to need, in bytes; 0: not known. */
-static uint64_t expect(const struct conf *c, const struct drv *d)
+/*
+ * Raise the limit of C to what earlier builds of D needed, if it may be. Returns what D is expected
+ * to need, in bytes; 0: not known.
+ */
+static uint64_t expect(struct conf *c, const struct drv *d)
 {
-	struct learned l = {.peak_bytes = REPORT_UNKNOWN};
+	struct learned l = {0, REPORT_UNKNOWN, REPORT_UNKNOWN, REPORT_UNKNOWN, REPORT_UNKNOWN};
+	const bool may_raise = c->oom_retry && c->memory_max;
 	struct err e = ERR_INIT;
 
-	if (!conf_has_budget(c) || c->memory_reserve || !journal_path(c))
+	if ((!may_raise && (!conf_has_budget(c) || c->memory_reserve)) || !journal_path(c))
 		return 0;
 	if (learn(c, d, &l, &e) < 0)
 		log_debug("what earlier builds of '%s' needed is not known: %s", d->path, e.msg);
+	if (may_raise)
+		oom_retry_raise(c, oom_retry_first(c, l.last_max_bytes, l.last_peak_bytes,
+						   oom_retry_machine()));
 	return l.peak_bytes == REPORT_UNKNOWN ? 0 : l.peak_bytes + l.peak_bytes / MARGIN_DIVISOR;
 }
 
-int memory_turn(const struct conf *c, const struct drv *d, int stop_fd, struct reporting *r,
+int memory_turn(struct conf *c, const struct drv *d, int stop_fd, struct reporting *r,
 		struct reservation *ret, struct err *e)
 {
 	const uint64_t expected = expect(c, d);

@@ -11,10 +11,12 @@
 
 /*
  * Reserve memory for a build of D: `memory-reserve` of C; or else what the journal says that the
- * last builds of the same package needed, and a tenth more; or else `memory-default`. R gets the
- * time that the build waited. STOP_FD is as for reservation_make().
+ * last builds of the same package needed, and a tenth more; or else `memory-default`. Where
+ * `oom-retry` allows, the `memory-max` of C, which is of this build alone, becomes what the last
+ * build was given after it had run out of memory. R gets the time that the build waited. STOP_FD is
+ * as for reservation_make().
  */
-int memory_turn(const struct conf *c, const struct drv *d, int stop_fd, struct reporting *r,
+int memory_turn(struct conf *c, const struct drv *d, int stop_fd, struct reporting *r,
 		struct reservation *ret, struct err *e) MUST_CHECK;
 
 #endif

@@ -58,6 +58,7 @@ void reporting_open_active(const struct job *j)
 {
 	struct err e = ERR_INIT;
 
+	active_done(&j->reporting->active); /* of the try before */
 	if (active_open(&j->reporting->active, j->store->state_dir, &e) < 0)
 		log_warn("the build is not among the active ones: %s", e.msg);
 }
@@ -182,6 +183,18 @@ void reporting_outputs(struct reporting *r, const struct outputs_cost *cost, boo
 		r->report.n[REPORT_REGISTRATION_US] = cost->registration_us;
 	if (valid)
 		r->report.n[REPORT_OUTPUTS_BYTES] = cost->bytes;
+}
+
+int reporting_say(const struct job *j, const char *text, struct err *e)
+{
+	struct phases *p = &j->reporting->phases;
+	scoped_buf struct buf b = BUF_INIT(ERR_MSG_MAX + 64);
+
+	/* The builder's last words may lack their line feed. */
+	if ((p->inside && buf_addc(&b, '\n', e) < 0) || buf_addf(&b, e, "note: %s\n", text) < 0)
+		return -1;
+	p->inside = false;
+	return io_write(j->log_fd, b.data, b.len, "the build's log", e);
 }
 
 /* ---- the end ---- */

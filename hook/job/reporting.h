@@ -57,6 +57,8 @@ void reporting_run_end(struct reporting *r, const struct run_result *res);
 /* The outputs were looked at since SINCE_US, and are VALID or not. */
 void reporting_outputs(struct reporting *r, const struct outputs_cost *cost, bool valid,
 		       uint64_t since_us);
+/* Write TEXT as a line of the log of J, which is between two tries. */
+int reporting_say(const struct job *j, const char *text, struct err *e) MUST_CHECK;
 /* The job has ended: as RES and, if RC is negative, WHY say. */
 void reporting_end(const struct job *j, const struct run_result *res, int rc,
 		   const struct err *why);

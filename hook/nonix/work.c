@@ -135,7 +135,7 @@ static int build(const struct work *w, const struct build_node *n, int watch_fd,
 		     ? -1
 		     : 0;
 	if (rc == 0) {
-		const int keep[] = {watch_fd, w->hold_fd, reservation_fd(&reservation), -1};
+		const int keep[] = {watch_fd, w->hold_fd, -1};
 		const struct job job = {
 			.conf = w->conf,
 			.settings = w->settings,

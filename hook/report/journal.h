@@ -66,6 +66,8 @@ struct learned {
 	uint64_t builds;     /* that were looked at: the last ones */
 	uint64_t peak_bytes; /* the highest peak of memory; REPORT_UNKNOWN: none is known */
 	uint64_t last_us;    /* when the last one started */
+	/* Of the last one that succeeded; REPORT_UNKNOWN: not known, or no limit. */
+	uint64_t last_max_bytes, last_peak_bytes;
 };
 /* Builds that count for struct learned. */
 #define LEARNED_BUILDS 8

@@ -27,6 +27,7 @@ struct search {
 	uint64_t peaks[LEARNED_BUILDS]; /* of the last ones; UNKNOWN: not measured */
 	uint64_t n;
 	uint64_t last_us;
+	uint64_t last_max, last_peak; /* of the last one that succeeded */
 };
 
 static bool same_outputs(const struct strv *a, const struct strv *b)
@@ -51,19 +52,29 @@ static bool is_wanted(const struct search *s, const struct report *r)
 	return !s->outputs || same_outputs(s->outputs, &r->outputs);
 }
 
+static void forget_all(struct search *s)
+{
+	s->n = 0;
+	s->last_max = s->last_peak = REPORT_UNKNOWN;
+}
+
 static void look_at(struct search *s, const struct report *r)
 {
 	const char *forget = r->text[REPORT_FORGET];
 
 	if (forget) {
 		if (str_eq(forget, s->group))
-			s->n = 0;
+			forget_all(s);
 		return;
 	}
 	if (!is_wanted(s, r) || r->end == REPORT_STOPPED || r->end == REPORT_ERROR)
 		return;
 	s->peaks[s->n++ % LEARNED_BUILDS] = r->n[REPORT_MEMORY_PEAK_BYTES];
 	s->last_us = r->n[REPORT_START_US];
+	if (r->end == REPORT_SUCCESS) {
+		s->last_max = r->n[REPORT_MEMORY_MAX_BYTES];
+		s->last_peak = r->n[REPORT_MEMORY_PEAK_BYTES];
+	}
 }
 
 /* All whole lines of TEXT that may be of the group. */
@@ -130,10 +141,14 @@ static void search_file(struct search *s, const char *path, struct err *e)
 int journal_learned(const char *path, const char *group, const char *system,
 		    const struct strv *outputs, struct learned *ret, struct err *e)
 {
-	struct search s = {.group = group, .system = system, .outputs = outputs};
+	struct search s = {.group = group,
+			   .system = system,
+			   .outputs = outputs,
+			   .last_max = REPORT_UNKNOWN,
+			   .last_peak = REPORT_UNKNOWN};
 	scoped_free char *old = str_fmt(e, "%s" JOURNAL_OLD_SUFFIX, path);
 
-	*ret = (struct learned){0, REPORT_UNKNOWN, REPORT_UNKNOWN};
+	*ret = (struct learned){0, REPORT_UNKNOWN, REPORT_UNKNOWN, REPORT_UNKNOWN, REPORT_UNKNOWN};
 	if (!old)
 		return -1;
 	if (!*group)
@@ -150,5 +165,7 @@ int journal_learned(const char *path, const char *group, const char *system,
 			ret->peak_bytes = s.peaks[i];
 	if (s.n)
 		ret->last_us = s.last_us;
+	ret->last_max_bytes = s.last_max;
+	ret->last_peak_bytes = s.last_peak;
 	return 0;
 }
