@@ -60,6 +60,7 @@ struct conf {
 	enum conf_report report;
 	uint64_t max_jobs;                /* builds at once; 0: as many as there are cores */
 	struct conf_amount memory_budget; /* of all builds together; 0 bytes: no bound */
+	uint64_t load_max;                /* thousandths of a task that may run; 0: no bound */
 	uint64_t memory_reserve;          /* bytes of it that a build reserves; 0: not known */
 	uint64_t memory_default;          /* the same, of a build of which nothing is known */
 	/* Limits of each build; 0: none. */

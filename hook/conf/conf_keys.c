@@ -115,6 +115,12 @@ const struct conf_key conf_keys[] = {
 		 "name, in place of the one before, and a new one begins. A build takes about "
 		 "one kilobyte.",
 	 .max = INT64_MAX, .machine = true},
+	{"load-max", CONF_MILLI, AT(load_max), "0",
+	 .help = "While so many tasks run on this machine or could, be they of builds or not, no "
+		 "further build starts; one runs at any time. 0: no bound. It is the number of "
+		 "this moment (/proc/loadavg, the fourth field), which unlike the load average "
+		 "falls as soon as the work is done.",
+	 .max = UINT64_C(100000) * 1000, .machine = true},
 	{"log-max", CONF_SIZE, AT(log_max), "0",
 	 .help = "How many bytes of log each build may write. One that writes more is killed, and "
 		 "that is said. 0: no limit but Nix's own setting max-build-log-size, which Nix "

@@ -180,6 +180,8 @@ static int look_at(const struct reservation *r, const char *name, struct claims 
 	}
 	const time_t now = time(NULL);
 	c.waits_s = now > st.st_mtime ? (uint64_t)(now - st.st_mtime) : 0;
+	/* To rename it changes this time. */
+	c.since_s = now > st.st_ctime ? (uint64_t)(now - st.st_ctime) : 0;
 	c.used = c.runs ? read_used(r->dirfd, c.ticket) : 0;
 	return add_claim(r, all, &c, fd, e);
 }
@@ -251,6 +253,19 @@ static int start(struct reservation *r, struct err *e)
 	return 0;
 }
 
+/* Tell whether the load lets another build start beside ALL. Where it is not told, it does. */
+static bool load_permits(const struct reservation *r, const struct claims *all)
+{
+	scoped_buf struct buf b = BUF_INIT(256);
+	struct err ignored = ERR_INIT;
+	uint64_t tasks;
+
+	if (!r->load_max || io_read_file(AT_FDCWD, "/proc/loadavg", &b, &ignored) < 0 ||
+	    buf_addc(&b, '\0', &ignored) < 0 || !load_parse(b.data, &tasks))
+		return true;
+	return load_allows(all->items, all->n, tasks, r->load_max);
+}
+
 /* Start the build if it may. *RET gets all claims; *RET_FREE what of the budget is left. */
 static int try_start(struct reservation *r, const struct conf_amount *amount, struct claims *ret,
 		     uint64_t *ret_budget, uint64_t *ret_free, struct err *e)
@@ -268,7 +283,8 @@ static int try_start(struct reservation *r, const struct conf_amount *amount, st
 	if (!mine)
 		return err_set(e, ERR_SYSTEM, "the reservation in '%s' was removed", r->dir);
 	*ret_budget = memory_budget(amount, &info, sum_used(ret));
-	if (!claim_may_start(ret->items, ret->n, mine, *ret_budget, ret_free))
+	if (!claim_may_start(ret->items, ret->n, mine, *ret_budget, ret_free) ||
+	    !load_permits(r, ret))
 		return 0;
 	return start(r, e);
 }
@@ -305,7 +321,9 @@ static int wait_to_start(struct reservation *r, const struct conf_amount *amount
 				 MIB(r->bytes), MIB(budget));
 		if (r->runs)
 			return 0;
-		if (!told)
+		if (!told && r->bytes <= left)
+			log_msg(LOG_TALKATIVE, "waiting for other work to end (see 'load-max')");
+		else if (!told)
 			log_msg(LOG_TALKATIVE,
 				"waiting for memory: the build reserves %" PRIu64
 				" MiB, and %" PRIu64 " of %" PRIu64 " MiB are free",
@@ -316,12 +334,13 @@ static int wait_to_start(struct reservation *r, const struct conf_amount *amount
 	}
 }
 
-int reservation_make_in(const char *dir, const struct conf_amount *amount, uint64_t bytes,
-			int stop_fd, struct reservation *ret, struct err *e)
+int reservation_make_in(const char *dir, const struct conf_amount *amount, uint64_t load_max,
+			uint64_t bytes, int stop_fd, struct reservation *ret, struct err *e)
 {
 	scoped_reservation struct reservation r = RESERVATION_INIT;
 
 	r.bytes = bytes;
+	r.load_max = load_max;
 	r.ticket = 1;
 	r.dir = str_dup(dir, e);
 	r.dirfd = r.dir ? io_mkdir_p(dir, 0700, e) : -1;
@@ -344,10 +363,15 @@ int reservation_make(const struct conf *c, uint64_t expected, int stop_fd, struc
 int reservation_make_bytes(const struct conf *c, uint64_t bytes, int stop_fd,
 			   struct reservation *ret, struct err *e)
 {
-	if (!conf_has_budget(c))
+	static const struct conf_amount no_bound = {AMOUNT_BYTES, UINT64_MAX};
+	const bool budget = conf_has_budget(c);
+
+	if (!budget && !c->load_max)
 		return 0;
 	scoped_free char *dir = str_fmt(e, "%s/memory", c->state_dir);
-	return dir ? reservation_make_in(dir, &c->memory_budget, bytes, stop_fd, ret, e) : -1;
+	return dir ? reservation_make_in(dir, budget ? &c->memory_budget : &no_bound, c->load_max,
+					 bytes, stop_fd, ret, e)
+		   : -1;
 }
 
 int reservation_fd(const struct reservation *r)

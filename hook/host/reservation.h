@@ -10,6 +10,11 @@
  * that does not fit, and only for RESERVATION_PATIENCE_S seconds. A build that is larger than the
  * budget runs alone.
  *
+ * The key `load-max` bounds the tasks that run, in the same queue: while the machine has as many,
+ * nothing starts beside what runs. The number of tasks is that of this moment, not the load
+ * average: that lags behind by a minute, in which builds would start one after the other, and then
+ * none although the machine is idle. A build that has just started counts as a task of its own.
+ *
  * A reservation is a FIFO that its holder has open for writing (see hook/host/slots.c), so the
  * kernel gives it back when the holder dies, however it dies.
  *
@@ -34,6 +39,7 @@ struct reservation {
 	int dirfd; /* -1: nothing is reserved */
 	int fd;    /* holds the reservation */
 	uint64_t ticket, bytes;
+	uint64_t load_max;  /* thousandths of a task; 0: no bound */
 	bool runs;          /* the build may start */
 	uint64_t waited_ms; /* until it might */
 };

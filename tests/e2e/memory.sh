@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# memory-budget: builds that do not fit beside each other run one after the other.
+# memory-budget, load-max: builds that do not fit beside each other run one after the other.
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"
@@ -37,6 +37,15 @@ built alone >"$W/hook.out"
 check_eq "none fits: all build" $? 0
 check_eq "none fits: each alone" "$(together)" 1
 check_log "and it is told" "reserves 3072 MiB, more than the memory-budget of 1024 MiB, so it runs alone" "$W/hook.log"
+
+# Something runs at any time: at least the look.
+config "load-max = 0.001"
+built load >"$W/hook.out"
+check_eq "a machine that is always loaded: all build" $? 0
+check_eq "a machine that is always loaded: one after the other" "$(together)" 1
+config "load-max = 10000"
+built no-load >"$W/hook.out"
+check "a machine that is not: at once" [ "$(together)" -gt 1 ]
 
 config "memory-budget = much"
 built wrong >/dev/null

@@ -88,7 +88,7 @@ static struct reservation reserve(uint64_t bytes)
 	struct err e = ERR_INIT;
 	struct reservation r = RESERVATION_INIT;
 
-	assert_ok(&e, reservation_make_in(dir, &hundred, bytes, -1, &r, &e));
+	assert_ok(&e, reservation_make_in(dir, &hundred, 0, bytes, -1, &r, &e));
 	assert_true(r.runs);
 	return r;
 }
@@ -102,7 +102,7 @@ static void cannot_reserve(uint64_t bytes)
 
 	assert_int_equal(pipe(p), 0);
 	close(p[1]);
-	assert_err(&e, reservation_make_in(dir, &hundred, bytes, p[0], &r, &e),
+	assert_err(&e, reservation_make_in(dir, &hundred, 0, bytes, p[0], &r, &e),
 		   "stopped while waiting for memory");
 	close(p[0]);
 }
@@ -189,7 +189,7 @@ static pid_t hold(uint64_t bytes, int *ret_ready)
 		struct err e = ERR_INIT;
 		struct reservation r = RESERVATION_INIT;
 
-		if (reservation_make_in(dir, &hundred, bytes, -1, &r, &e) < 0 ||
+		if (reservation_make_in(dir, &hundred, 0, bytes, -1, &r, &e) < 0 ||
 		    write(p[1], "x", 1) != 1)
 			_exit(1);
 		pause();
@@ -233,9 +233,40 @@ static void without_a_budget_nothing_is_reserved(void **state)
 	assert_int_equal(entries(), 0);
 }
 
+static void tasks_are_read_less_the_reader(void **state)
+{
+	uint64_t n;
+
+	assert_true(load_parse("0.20 0.18 0.12 3/80 11206\n", &n));
+	assert_int_equal(n, 2);
+	assert_true(load_parse("0.20 0.18 0.12 0/80 11206\n", &n));
+	assert_int_equal(n, 0);
+	assert_false(load_parse("", &n));
+	assert_false(load_parse("0.20 0.18", &n));
+	assert_false(load_parse("0.20 0.18 0.12 x/80", &n));
+}
+
+static void a_loaded_machine_has_one_build_at_least(void **state)
+{
+	const struct claim waits = {.ticket = 1}, old = {.ticket = 1, .runs = true, .since_s = 60},
+			   fresh = {.ticket = 2, .runs = true, .since_s = 1};
+	const struct claim two[] = {old, fresh};
+
+	assert_true(load_allows(&waits, 1, 100, 4000));
+	assert_false(load_allows(&old, 1, 4, 4000));
+	assert_true(load_allows(&old, 1, 3, 4000));
+	assert_true(load_allows(&old, 1, 4, 4500));
+	/* One that has just started may not be seen yet. */
+	assert_false(load_allows(two, 2, 3, 4000));
+	assert_true(load_allows(two, 2, 2, 4000));
+	assert_true(load_allows(two, 2, 1000, 0));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tasks_are_read_less_the_reader),
+		cmocka_unit_test(a_loaded_machine_has_one_build_at_least),
 		cmocka_unit_test(starts_what_fits),
 		cmocka_unit_test(counts_what_is_used_where_that_is_more),
 		cmocka_unit_test(what_is_too_large_runs_alone),
