@@ -6,20 +6,21 @@
 # of all runners, and as the last line `N passed, N failed` (and `, N skipped`, if N is not 0).
 #
 # TEST_STRICT=1   each skip is a failure; the default if CI is true
-# NIH_STEPS       the steps to run instead of all: deps build check sanitizers distcheck nix nar
-#                 cache nonix parity e2e hostile torture fuzz versions
+# NIH_STEPS       the steps to run instead of all: deps build check distcheck nix nar cache nonix
+#                 parity e2e hostile torture fuzz versions
 # NIH_ROOTS       a directory that keeps root file systems: the step `versions` runs all tests that
 #                 depend on Nix with two other releases of Debian (tests/versions.sh)
 # NIH_EVERY=1     the step `torture` runs all its points (tests/torture/torture.sh)
 #
-# The step `upstream` runs only if NIH_STEPS names it: the tests of Nix's own source, twice, for ten
-# to twenty minutes (tests/upstream.sh).
+# These run only if NIH_STEPS names them: `upstream`, the tests of Nix's own source, twice, for ten to
+# twenty minutes (tests/upstream.sh); `sanitizers`, which is what `distcheck` does without making a
+# release.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
 work=${NIH_WORK:-$top/build-tests}
 jobs=$(nproc)
-steps=${NIH_STEPS:-deps build check sanitizers distcheck nix nar cache nonix parity e2e hostile torture fuzz versions}
+steps=${NIH_STEPS:-deps build check distcheck nix nar cache nonix parity e2e hostile torture fuzz versions}
 [ "${CI-}" != true ] || TEST_STRICT=1
 export TEST_STRICT=${TEST_STRICT-0} LC_ALL=C
 # Also for the build that distcheck unpacks elsewhere.
@@ -57,11 +58,13 @@ configured() { # configured DIR ARG...: build in DIR
   mkdir -p "$dir"
   source_dir && (cd "$dir" && "$source/configure" --quiet "$@" && make --silent -j"$jobs") || return
 }
-# make_check DIR: the totals of automake's harness are the numbers of tests in TAP, not of scripts
-make_check() {
-  local name=check-$1 log=$work/check-$1.log p f s rc
+# tests_of NAME COMMAND...: a command that runs automake's harness; its totals are the numbers of
+# tests in TAP, not of scripts
+tests_of() {
+  local name=$1 log=$work/$1.log p f s rc
+  shift
   header "$name"
-  make -C "$work/$1" -k -j"$jobs" check >"$log" 2>&1
+  "$@" >"$log" 2>&1
   rc=$?
   total() { sed -nE "s/^# $1: +([0-9]+)$/\1/p" "$log" | awk '{ n += $1 } END { print n + 0 }'; }
   p=$(($(total PASS) + $(total XFAIL)))
@@ -72,11 +75,12 @@ make_check() {
   [ $p != 0 ] || f=$((f + 1))
   [ $f = 0 ] || {
     grep -E '^(FAIL|ERROR|XPASS|SKIP):' "$log" | head -n 60
-    tail -n 15 "$log"
+    tail -n 60 "$log"
   }
   count "$p" "$f" "$s"
   echo "$name: $p passed, $f failed, $s skipped" | tee -a "$closing"
 }
+make_check() { make -C "$work/$1" -k -j"$jobs" check; }
 scripts() { # scripts NAME FILE...: TAP scripts that use the built program
   local name=$1
   shift
@@ -111,11 +115,13 @@ fuzzing() {
     make --silent -j"$jobs" libnar.a libspecgen.a libhook.a &&
     make --silent -j"$jobs" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-5}") || return
 }
+sanitizers=(--enable-werror --enable-sanitizers "CFLAGS='-g -O1'")
 # A release holds every file of the repository except what is for git and editors only, and git
-# ignores all that a build makes.
+# ignores all that a build makes. It is built with sanitizers: so one more build runs all tests, not
+# two.
 distcheck() {
   make -C "$work/plain" -j"$jobs" distcheck \
-    AM_DISTCHECK_CONFIGURE_FLAGS="--quiet CFLAGS=-O1" || return
+    AM_DISTCHECK_CONFIGURE_FLAGS="--quiet ${sanitizers[*]}" || return
   if [ -e .git ]; then
     tar -tf "$work"/plain/nix-oci-hook-*.tar.xz | sed 's,^[^/]*/,,' | sort >"$work/released" || return
     git ls-files | grep -vE '^\.(editorconfig|git.*)$' | sort | comm -23 - "$work/released" \
@@ -144,13 +150,12 @@ for s in $steps; do
     step build configured plain --enable-werror
     case " $steps " in *" versions "*) start_versions ;; esac
     ;;
-  check) make_check plain ;;
+  check) tests_of check-plain make_check plain ;;
   sanitizers)
-    step build-sanitizers configured sanitizers --enable-werror --enable-sanitizers \
-      CFLAGS="-g -O1" &&
-      make_check sanitizers
+    eval "step build-sanitizers configured sanitizers ${sanitizers[*]}" &&
+      tests_of check-sanitizers make_check sanitizers
     ;;
-  distcheck) step distcheck distcheck ;;
+  distcheck) tests_of distcheck distcheck ;;
   # The other scripts of tests/parity/ need the build tree and are in `make check`.
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
   cache) step build-cache make -C "$work/plain" --silent tests/tools/fetch && scripts cache tests/cache/*.sh ;;
