@@ -73,6 +73,7 @@ struct conf {
 	uint64_t cpu_weight, io_weight; /* 1 to 10000; 0: the kernel's default, 100 */
 	uint64_t tmp_max;               /* bytes of each of /tmp and /dev/shm */
 	uint64_t log_max;               /* bytes */
+	uint64_t disk_max;              /* bytes of build directory and outputs together */
 	uint64_t max_queued; /* builds that may wait for a slot; further ones are postponed */
 	enum spec_profile profile;
 	enum conf_registration registration;

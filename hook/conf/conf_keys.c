@@ -76,6 +76,12 @@ const struct conf_key conf_keys[] = {
 	 .help = "Where processors are scarce, a build gets a share of them by this weight, from "
 		 "1 to 10000; all that has none has 100. 0: none.",
 	 .max = 10000},
+	{"disk-max", CONF_SIZE, AT(disk_max), "0",
+	 .help = "How much disk the build directory and the outputs of a build may use together. "
+		 "They are on a file system of their own then, which has its place on the disk "
+		 "from the beginning, and a part of that for itself; outputs are copied from it "
+		 "into the store. Needs root, loop devices and mkfs.ext4. 0: all of the disk.",
+	 .max = INT64_MAX},
 	{"impure-env-secrets", CONF_LIST, AT(impure_env_secrets), "",
 	 .help = "Variables of the environment of Nix or its daemon that look like secrets, and "
 		 "that a fixed-output build may have nevertheless, if its derivation's "

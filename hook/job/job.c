@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "hook/base/log.h"
@@ -21,6 +20,7 @@
 #include "hook/inputs/inputs.h"
 #include "hook/job/build_group.h"
 #include "hook/job/check_mounts.h"
+#include "hook/job/disk.h"
 #include "hook/job/oom_retry.h"
 #include "hook/job/reporting.h"
 #include "hook/keep/keep_failed.h"
@@ -41,9 +41,6 @@
 
 /* A copy of the build directory has at least this time, even after the build's timeout. */
 #define KEEP_AT_LEAST_MS 60000
-/* With less than this left, hardly anything can be created on a file system. */
-#define NO_ROOM_BYTES (64u << 10)
-#define NO_ROOM_FILES 16
 
 /* Where a job's files are; all of them are on the supervisor's list before they exist. */
 struct job_paths {
@@ -143,24 +140,6 @@ static int choose_limits(const struct job *j, struct run_limits *ret, struct err
 	return choose_personality(j, &ret->personality, e);
 }
 
-/* Tell whether less than 8 MiB are left at PATH, as Nix's decideWhetherDiskFull() does. */
-static bool disk_is_full(const char *path)
-{
-	struct statvfs st;
-
-	return statvfs(path, &st) == 0 &&
-	       (uint64_t)st.f_bavail * st.f_bsize < UINT64_C(8) * 1024 * 1024;
-}
-
-/* Tell whether almost nothing can be created at PATH any more. */
-static bool disk_has_no_room(const char *path)
-{
-	struct statvfs st;
-
-	return statvfs(path, &st) == 0 && ((uint64_t)st.f_bavail * st.f_bsize < NO_ROOM_BYTES ||
-					   (st.f_files && st.f_favail < NO_ROOM_FILES));
-}
-
 /* Set *E, in Nix's words, for a builder that took longer than SETTING allows. */
 static int report_timeout(const struct job *j, const char *setting, const char *more, struct err *e)
 {
@@ -173,45 +152,6 @@ static int report_timeout(const struct job *j, const char *setting, const char *
 	return err_set(e, ERR_BUILD,
 		       "building of '%s' from .drv file timed out after %" PRIu64 " seconds%s",
 		       j->drv->path, s, more);
-}
-
-/* Set *E, in Nix's words, for a builder that failed. Returns 0: it succeeded. */
-static int report_end(const struct job *j, const struct job_paths *paths, bool in_memory,
-		      const struct run_result *r, struct err *e)
-{
-	const char *drv = j->drv->path, *bundle = paths->disk;
-	/* A runtime that cannot write its log there only leaves an exit code. */
-	const bool no_log = !in_memory && disk_has_no_room(j->conf->state_dir);
-	const char *note = disk_is_full(j->store->real_dir) || disk_is_full(bundle) || no_log
-				   ? "\nnote: build failure may have been caused by lack of free "
-				     "disk space"
-				   : "";
-	const char *pids = r->usage.pids_refused.n
-				   ? "\nnote: the build was refused more processes (see 'pids-max')"
-				   : "";
-
-	switch (r->end) {
-	case RUN_EXITED:
-		if (r->status == 0)
-			return 0;
-		return err_set(e, ERR_BUILD, "builder for '%s' failed with exit code %d%s%s", drv,
-			       r->status, pids, note);
-	case RUN_SIGNALED:
-		return err_set(e, ERR_BUILD, "builder for '%s' failed due to signal %d (%s)%s%s",
-			       drv, r->status, strsignal(r->status), pids, note);
-	case RUN_OOM:
-		return build_group_report_oom(&paths->group, drv, j->runtime, r, e);
-	case RUN_FLOODED:
-		return err_set(e, ERR_BUILD,
-			       "building of '%s' from .drv file killed after writing more than "
-			       "%" PRIu64 " bytes of log output (see 'log-max')",
-			       drv, j->conf->log_max);
-	case RUN_TIMED_OUT:
-		return report_timeout(j, "timeout", "", e);
-	case RUN_SILENT:
-		return report_timeout(j, "max-silent-time", " of silence", e);
-	}
-	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
 }
 
 /* A job and all that it holds while it runs. */
@@ -305,9 +245,10 @@ static int ask_for_more(void *ctx, const char *root, struct err *e)
 
 static int make_top(void *ctx, const char *path, struct err *e)
 {
-	const struct asking *asking = ctx;
+	const struct conf *c = ((const struct asking *)ctx)->a->j->conf;
 
-	return run_make_dir(asking->a->run, path, e);
+	disk_unmount(c, path); /* an earlier try's */
+	return disk_mount(c, run_make_dir(((const struct asking *)ctx)->a->run, path, e), path, e);
 }
 
 static int create_bundle(const struct attempt *a, struct machine *m, struct bundle *ret,
@@ -426,6 +367,58 @@ static int run_in(const struct attempt *a, const struct bundle *b, int state_fd,
 	return -1;
 }
 
+/* Append to NOTE what there is to say of a disk that is full. */
+static int note_disk(const struct attempt *a, const struct bundle *b, struct buf *note,
+		     struct err *e)
+{
+	const struct job *j = a->j;
+
+	if (disk_note(j->conf, j->store->real_dir, b, a->req, note, e) < 0)
+		return -1;
+	/* A runtime that cannot write its log there only leaves an exit code. */
+	if (!note->len && a->mem->dirfd < 0 && disk_has_no_room(j->conf->state_dir))
+		return buf_adds(note, DISK_NOTE, e);
+	return 0;
+}
+
+/* Set *E, in Nix's words, for a builder that failed. Returns 0: it succeeded. */
+static int report_end(const struct attempt *a, const struct bundle *b, const struct run_result *r,
+		      struct err *e)
+{
+	const struct job *j = a->j;
+	const char *drv = j->drv->path;
+	scoped_buf struct buf note = BUF_INIT(ERR_MSG_MAX);
+	const char *pids = r->usage.pids_refused.n
+				   ? "\nnote: the build was refused more processes (see 'pids-max')"
+				   : "";
+
+	if (r->end == RUN_EXITED && r->status == 0)
+		return 0;
+	if ((r->end == RUN_EXITED || r->end == RUN_SIGNALED) && note_disk(a, b, &note, e) < 0)
+		return -1;
+	switch (r->end) {
+	case RUN_EXITED:
+		return err_set(e, ERR_BUILD, "builder for '%s' failed with exit code %d%s%s", drv,
+			       r->status, pids, note.len ? note.data : "");
+	case RUN_SIGNALED:
+		return err_set(e, ERR_BUILD, "builder for '%s' failed due to signal %d (%s)%s%s",
+			       drv, r->status, strsignal(r->status), pids,
+			       note.len ? note.data : "");
+	case RUN_OOM:
+		return build_group_report_oom(&a->paths->group, drv, j->runtime, r, e);
+	case RUN_FLOODED:
+		return err_set(e, ERR_BUILD,
+			       "building of '%s' from .drv file killed after writing more than "
+			       "%" PRIu64 " bytes of log output (see 'log-max')",
+			       drv, j->conf->log_max);
+	case RUN_TIMED_OUT:
+		return report_timeout(j, "timeout", "", e);
+	case RUN_SILENT:
+		return report_timeout(j, "max-silent-time", " of silence", e);
+	}
+	return err_set(e, ERR_SYSTEM, "builder for '%s' died abnormally", drv);
+}
+
 /* Keep the build directory if the build has failed, and tell the supervisor that it need not. */
 static void end_keeping(const struct attempt *a, const struct keep_plan *plan,
 			const char *build_dir, struct budget budget, bool failed)
@@ -527,7 +520,7 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 		return -1;
 	struct budget budget = budget_of(j, &lim);
 	const bool failed = run_in(a, &b, state_fd, &lim, ret, e) < 0 ||
-			    report_end(j, p, a->mem->dirfd >= 0, ret, e) < 0 ||
+			    report_end(a, &b, ret, e) < 0 ||
 			    register_outputs(a, &b, &budget, ret, e) < 0;
 	/* A hook that is stopped has no time for it: the supervisor keeps the directory then. */
 	if (plan.dir && (!failed || e->kind != ERR_STOPPED))
@@ -605,9 +598,12 @@ static int build_once(const struct job *j, struct oom_retry *retry, struct run_r
 		.builtin_secrets = true,
 		.own_shell = conf_has_shell(j->conf),
 	};
-	struct request *req = get_request(j, &in, &builtin, &own, e);
 	int rc;
 
+	/* Before files are opened: a link from another namespace's mount is one across devices. */
+	if (disk_isolate(j->conf, e) < 0)
+		return -1;
+	struct request *req = get_request(j, &in, &builtin, &own, e);
 	if (!req)
 		return -1;
 	const bool in_memory = !(j->conf->bundle_dir && j->conf->bundle_dir[0]) &&

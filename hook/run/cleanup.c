@@ -2,6 +2,7 @@
 #include "hook/run/cleanup.h"
 
 #include <errno.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "hook/cgroup/cgroup.h"
@@ -13,11 +14,22 @@
 #define TRY_MS 1000
 #define FIRST_PAUSE_MS 5
 
+/*
+ * Unmount what this run has mounted on its own trees. Whoever may mount nothing has mounted
+ * nothing; and where nothing is mounted, the kernel says so.
+ */
+static void unmount_all(const struct strv *owned)
+{
+	for (size_t i = 0; i < owned->n; i++)
+		(void)umount2(owned->items[i], MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
 static int remove_all(const struct strv *cgroups, const struct strv *owned, struct err *e)
 {
 	struct err later = ERR_INIT;
 	const int rc = cgroup_remove(cgroups, e);
 
+	unmount_all(owned);
 	return io_rmtrees(owned, rc < 0 ? &later : e) < 0 ? -1 : rc;
 }
 

@@ -78,7 +78,7 @@ check_eq "auto: builds" $? 0
 # Root of a user namespace has root's default, which is the machine's: where a hook of the machine's
 # root made it, and where none has run since the start of the machine.
 root_of_namespace() { # root_of_namespace COMMAND: her build as root, with COMMAND's /run
-  unshare --mount --propagation private sh -c "mount -t tmpfs run /run && $1"' && exec "$@"' sh \
+  unshare --mount --propagation private sh -c "mount -t tmpfs -o mode=0755 run /run && $1"' && exec "$@"' sh \
     setpriv --reuid $id --regid $id --clear-groups env -i PATH="$PATH" HOME="$W/alice" TMPDIR="$W/alice" \
     NIX_CONF_DIR="$W/etc-hook" unshare --map-root-user nix-build --no-out-link --store "$W/alice/store-root" \
     --option build-hook "$NIX_OCI_HOOK" --option build-users-group "" "$W/alice/small.nix" -A dep >"$W/hook.log" 2>&1
@@ -124,6 +124,7 @@ refused "userns = false" USERNS=false "cannot run the build" "$W/alice/small.nix
 for key in MEMORY_MAX=64M PIDS_MAX=64; do
   refused "$runtime, $key" $key "the limit '[a-z-]*' cannot be kept: creating the control group '.*': Permission denied" "$W/alice/small.nix" -A link
 done
+refused "disk-max" DISK_MAX=64M "'disk-max' cannot be kept: only root may mount a file system" "$W/alice/small.nix" -A link
 runtime=crun
 for key in MEMORY_MAX=64M PIDS_MAX=64; do
   refused "crun, $key" $key "the limit '[a-z-]*' cannot be kept: creating the control group '.*': Permission denied" \
