@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 need crun
 world "$@"
+echo "report = off" >>"$NIX_OCI_HOOK_CONFIG"
 expr=$here/e2e/launch.nix
 left_begin
 

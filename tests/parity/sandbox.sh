@@ -6,6 +6,7 @@
 source "$(dirname "$0")/../lib.sh"
 need busybox python3 "${CC:-gcc}"
 world "$@"
+echo "report = off" >>"$NIX_OCI_HOOK_CONFIG"
 
 busybox=$(readlink -f "$(command -v busybox)")
 ldd "$busybox" >/dev/null 2>&1 && skip_all "busybox is not static"
