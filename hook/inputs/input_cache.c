@@ -32,8 +32,8 @@
  * root such a directory cannot be moved to another parent, and making it writable would change its
  * time.
  *
- * SIGKILL leaves a run's directory and perhaps an empty file in making/. The next run that opens
- * the cache removes both.
+ * SIGKILL of all processes of a run leaves its directory and perhaps an empty file in making/. The
+ * next run that starts removes both.
  *
  * A machine that loses power can lose contents of entries that it had not written back, but keeps
  * the order of changes to directories. To write each entry to the disk when it is made would cost a
@@ -149,8 +149,7 @@ int input_cache_open_run(struct input_cache *c, const char *name, bool *ret_aliv
 	return TAKE(fd, -1);
 }
 
-/* Make and lock the directory of this run. Call it under DIR/lock. */
-static int start_run(struct input_cache *c, struct err *e)
+static int choose_run_dir(struct input_cache *c, struct err *e)
 {
 	uint8_t random[10];
 	char name[2 * sizeof random + 1];
@@ -158,15 +157,17 @@ static int start_run(struct input_cache *c, struct err *e)
 	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
 		return err_sys(e, "getting random bytes");
 	base16_encode(random, sizeof random, name);
-	c->run_dir = str_fmt(e, "%s/runs/%s", c->dir, name);
-	if (!c->run_dir)
-		return -1;
-	c->run_fd = io_mkdir(c->runs_fd, name, 0700, e);
+	c->run_name = str_dup(name, e);
+	c->run_dir = c->run_name ? str_fmt(e, "%s/runs/%s", c->dir, name) : NULL;
+	return c->run_dir ? 0 : -1;
+}
+
+/* Make and lock the directory of this run. Call it under DIR/lock. */
+static int make_run_dir(struct input_cache *c, struct err *e)
+{
+	c->run_fd = io_mkdir(c->runs_fd, c->run_name, 0700, e);
 	if (c->run_fd < 0)
 		return err_wrap(e, "the cache of inputs '%s'", c->dir);
-	c->run_name = str_dup(name, e);
-	if (!c->run_name)
-		return -1;
 	if (io_lock(c->run_fd, LOCK_EX | LOCK_NB) <= 0)
 		return err_sys(e, "locking '%s'", c->run_dir);
 	return 0;
@@ -237,7 +238,6 @@ static void find_boot(struct input_cache *c)
 struct input_cache *input_cache_open(const struct input_cache_options *o, struct err *e)
 {
 	struct input_cache *c = mem_new(1, sizeof *c, e);
-	bool ok;
 
 	if (!c)
 		return NULL;
@@ -247,17 +247,22 @@ struct input_cache *input_cache_open(const struct input_cache_options *o, struct
 	find_boot(c);
 	c->entries_fd = c->making_fd = c->runs_fd = c->lock_fd = c->run_fd = -1;
 	c->dir = str_dup(o->dir, e);
-	ok = c->dir && open_dir(c, e) == 0 && input_cache_lock(c, e) == 0;
-	if (ok) {
-		ok = start_run(c, e) == 0 && remove_dead_runs(c, e) == 0 &&
-		     remove_dead_locks(c, e) == 0;
-		input_cache_unlock(c);
-	}
-	if (!ok) {
+	if (!c->dir || open_dir(c, e) < 0 || choose_run_dir(c, e) < 0) {
 		input_cache_free(c);
 		return NULL;
 	}
 	return c;
+}
+
+int input_cache_start(struct input_cache *c, struct err *e)
+{
+	assert(c->run_fd < 0);
+	if (input_cache_lock(c, e) < 0)
+		return -1;
+	scoped_unlock struct input_cache *locked = c;
+	return make_run_dir(c, e) < 0 || remove_dead_runs(c, e) < 0 || remove_dead_locks(c, e) < 0
+		       ? -1
+		       : 0;
 }
 
 int input_cache_fd(const struct input_cache *c)
@@ -283,7 +288,7 @@ void input_cache_free(struct input_cache *c)
 	if (!c)
 		return;
 	/* Before run_fd is closed: afterwards another run may remove the directory, too. */
-	if (c->run_name && !c->leave_run_dir &&
+	if (c->run_fd >= 0 && !c->leave_run_dir &&
 	    io_rmtree(c->runs_fd, c->run_name, c->run_dir, &ignored) < 0)
 		err_clear(&ignored);
 	const int fds[] = {c->entries_fd, c->making_fd, c->runs_fd, c->lock_fd, c->run_fd};

@@ -3,7 +3,9 @@
  * hook/inputs/input_cache.h: a cache of unpacked inputs, shared by all builds of a user on this
  * machine.
  *
- *	c = input_cache_open(&options, e)    before run_start(): the supervisor keeps its lock
+ *	c = input_cache_open(&options, e)    makes nothing but the cache
+ *	input_cache_run_dir(c)               to be put on the list of what is removed
+ *	input_cache_start(c, e)              makes it; the supervisor keeps input_cache_fd(c)
  *	input_cache_pin(c, hashes, n, e)     once, all entries that the run will want
  *	while (input_cache_get(c, &item, wait, e) == 0)
  *		...                             another process unpacks it
@@ -62,14 +64,22 @@ struct input_cache_item {
 };
 
 /*
- * Open or make the cache, start a run in it, and remove what dead runs have left. A directory that
- * other users could write to is refused. Returns NULL: *E.
+ * Open or make the cache, and choose a directory in it for a run. A cache that other users could
+ * write to is refused. Returns NULL: *E.
  */
 struct input_cache *input_cache_open(const struct input_cache_options *o, struct err *e) MUST_CHECK;
-/* Return the descriptor that holds this run's lock; while it is open, pinned entries stay. */
-int input_cache_fd(const struct input_cache *c);
-/* Return the path of the run's directory, which is to be removed when the run has ended. */
+/*
+ * Return the path of the run's directory, which is to be removed when the run has ended. It does
+ * not exist before input_cache_start().
+ */
 const char *input_cache_run_dir(const struct input_cache *c);
+/* Start the run: make its directory, and remove what dead runs have left. */
+int input_cache_start(struct input_cache *c, struct err *e) MUST_CHECK;
+/*
+ * Return the descriptor of the run's directory, which holds the run's lock: while it is open in
+ * some process, pinned entries stay. -1: the run is not started.
+ */
+int input_cache_fd(const struct input_cache *c);
 /* Leave it to the caller to remove the run's directory. */
 void input_cache_leave_run_dir(struct input_cache *c);
 

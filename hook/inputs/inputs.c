@@ -447,6 +447,11 @@ int inputs_open(struct inputs *in, const struct conf *c, const struct store *st,
 	return in->cache ? 0 : -1;
 }
 
+int inputs_start(struct inputs *in, struct err *e)
+{
+	return in->cache ? input_cache_start(in->cache, e) : 0;
+}
+
 int inputs_fd(const struct inputs *in)
 {
 	return in->cache ? input_cache_fd(in->cache) : -1;

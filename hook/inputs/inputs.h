@@ -2,7 +2,9 @@
 /*
  * hook/inputs/inputs.h: give a build its inputs without the machine's store (`inputs = nar`).
  *
- *	inputs_open(&in, conf, store, e)     before run_start(): the supervisor keeps inputs_fd()
+ *	inputs_open(&in, conf, store, e)     makes nothing but the cache
+ *	inputs_dir(&in)                      to be put on the list of what is removed
+ *	inputs_start(&in, e)                 makes it; the supervisor keeps inputs_fd()
  *	inputs_prepare(&in, &job, e)         before the bundle is made
  *	inputs_done(&in)
  *
@@ -46,15 +48,20 @@ struct inputs_job {
 	int stop_fd; /* readable or hung up when no process wants the build any more; or -1 */
 };
 
-/* Open the cache if C sets `inputs = nar`. */
+/* Open the cache if C sets `inputs = nar`. Nothing is made for this run yet. */
 int inputs_open(struct inputs *in, const struct conf *c, const struct store *st,
 		struct err *e) MUST_CHECK;
-/* Return the descriptor that keeps this run's inputs in the cache, or -1. */
-int inputs_fd(const struct inputs *in);
-/* Return the directory into which this run unpacks inputs; NULL: inputs are bound. */
+/*
+ * Return the directory into which this run unpacks inputs, which inputs_start() makes; NULL: inputs
+ * are bound.
+ */
 const char *inputs_dir(const struct inputs *in);
 /* Leave it to the caller to remove that directory, which is on the list of its run. */
 void inputs_leave_dir(struct inputs *in);
+/* Make that directory. */
+int inputs_start(struct inputs *in, struct err *e) MUST_CHECK;
+/* Return the descriptor that keeps this run's inputs in the cache; -1: there is none yet. */
+int inputs_fd(const struct inputs *in);
 /* Unpack all that J needs, and point the sources of its request and its machine to the cache. */
 int inputs_prepare(struct inputs *in, const struct inputs_job *j, struct err *e) MUST_CHECK;
 void inputs_done(struct inputs *in);

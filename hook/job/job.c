@@ -167,17 +167,25 @@ struct attempt {
 	struct oom_retry *retry;
 };
 
+/* Make the directory into which inputs are unpacked, if they are. */
+static int start_inputs(const struct attempt *a, struct err *e)
+{
+	const char *dir = inputs_dir(a->inputs);
+
+	if (!dir)
+		return 0;
+	if (run_own_tree(a->run, dir, e) < 0)
+		return -1;
+	inputs_leave_dir(a->inputs);
+	if (inputs_start(a->inputs, e) < 0)
+		return -1;
+	return run_hold(a->run, inputs_fd(a->inputs), e);
+}
+
 /* Make the inputs of the request available at the paths from which they are mounted. */
 static int prepare_inputs(const struct attempt *a, struct machine *m, struct err *e)
 {
 	const struct inputs_job in = {a->j->store, a->req, m, a->j->stop_fd};
-	const char *dir = inputs_dir(a->inputs);
-
-	if (dir) {
-		if (run_own_tree(a->run, dir, e) < 0)
-			return -1;
-		inputs_leave_dir(a->inputs);
-	}
 	const uint64_t since_us = clock_now_us();
 	const int rc = inputs_prepare(a->inputs, &in, e);
 	reporting_took(a->j->reporting, REPORT_INPUTS_US, since_us);
@@ -208,7 +216,7 @@ static int prepare(const struct attempt *a, struct machine *m, struct err *e)
 
 	if (machine_describe(j->conf, j->settings, a->req, a->user, m, e) < 0)
 		return -1;
-	if (ensure_userns(a, &m->host, e) < 0)
+	if (ensure_userns(a, &m->host, e) < 0 || start_inputs(a, e) < 0)
 		return -1;
 	if (!pre_build_hook_is_set(j->settings) && prepare_inputs(a, m, e) < 0)
 		return -1;
@@ -530,14 +538,9 @@ static int run_supervised(const struct attempt *a, struct run_result *ret, struc
 
 /* Start the supervisor with all locks that must be held until nothing of the run is left. */
 static struct run *start_run(const struct job *j, const struct build_user *user,
-			     const struct inputs *inputs, const struct job_paths *paths,
-			     struct err *e)
+			     const struct job_paths *paths, struct err *e)
 {
-	const int held[] = {j->slot_fd,
-			    user->lock_fd,
-			    inputs_fd(inputs),
-			    paths->record.fd,
-			    j->reporting->active.fd,
+	const int held[] = {j->slot_fd, user->lock_fd, paths->record.fd, j->reporting->active.fd,
 			    j->reservation ? reservation_fd(j->reservation) : -1};
 	int fds[ARRAY_SIZE(held) + JOB_KEEP_MAX + 1];
 	size_t n = 0;
@@ -620,7 +623,7 @@ static int build_once(const struct job *j, struct oom_retry *retry, struct run_r
 	    check_mounts(j, bundle_parent(j), inputs_dir(&inputs), e) < 0)
 		return -1;
 	reporting_open_active(j);
-	struct run *run = start_run(j, &user, &inputs, &paths, e);
+	struct run *run = start_run(j, &user, &paths, e);
 	if (!run)
 		return -1;
 	reporting_fill_active(j, run, user.uid, build_group_dir(&paths.group));

@@ -320,13 +320,16 @@ static int open_icache(struct build *b, struct err *e)
  */
 static int start_run(struct build *b, struct err *e)
 {
-	const int held[] = {input_cache_fd(b->icache), -1};
 	const char *dir = input_cache_run_dir(b->icache);
+	const int none = -1;
 
-	b->run = run_start(held, e);
+	b->run = run_start(&none, e);
 	if (!b->run || run_own_tree(b->run, dir, e) < 0)
 		return -1;
 	input_cache_leave_run_dir(b->icache);
+	if (input_cache_start(b->icache, e) < 0 ||
+	    run_hold(b->run, input_cache_fd(b->icache), e) < 0)
+		return -1;
 	if (fchmod(input_cache_fd(b->icache), 0755) < 0)
 		return err_sys(e, "setting the mode of '%s'", dir);
 	scoped_fd int fd = io_mkdir(input_cache_fd(b->icache), STORE_NAME, 0755, e);

@@ -148,6 +148,14 @@ static int tell_path(struct run *r, enum sup_type type, const char *path, struct
 	return run_tell(r, &b, NULL, 0, e);
 }
 
+int run_hold(struct run *r, int fd, struct err *e)
+{
+	char type = SUP_HOLD;
+	const struct buf b = {.data = &type, .len = 1};
+
+	return run_tell(r, &b, &fd, 1, e);
+}
+
 static void run_free(struct run *r)
 {
 	close(r->sock);

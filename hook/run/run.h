@@ -119,6 +119,8 @@ struct run *run_start(const int *keep_fds, struct err *e) MUST_CHECK;
  * until no process has it open any more. A process that works in a tree of this run keeps it open.
  */
 int run_fd(const struct run *r);
+/* Have the supervisor keep FD open, a lock, until it exits. FD stays the caller's. */
+int run_hold(struct run *r, int fd, struct err *e) MUST_CHECK;
 /* Return the process id of the supervisor, whose descendants all processes of the run are. */
 pid_t run_pid(const struct run *r);
 /*

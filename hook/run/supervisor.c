@@ -403,6 +403,9 @@ static int handle(struct sup *s, const char *msg, size_t n, struct fds *fds, str
 		/* This must not fail, because the path is about to become valid. */
 		strv_remove(&s->owned, msg + 1);
 		return 0;
+	case SUP_HOLD:
+		fds->items[0] = -1;
+		return 0;
 	case SUP_RECORD:
 		free(s->record);
 		s->record = str_ndup(msg + 1, n - 1, e);

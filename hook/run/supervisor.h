@@ -30,6 +30,7 @@
 enum sup_type {
 	SUP_OWN = 'o',     /* path */
 	SUP_DISOWN = 'd',  /* path */
+	SUP_HOLD = 'h',    /* nothing, with a descriptor: keep it open until the end */
 	SUP_CGROUPS = 'g', /* paths, each ended by NUL */
 	SUP_RECORD = 'n',  /* path of the record: remove it last, when all else is removed */
 	SUP_KEEP = 'f',    /* keep_plan_print()'s bytes: keep it if the hook dies; empty: nothing */

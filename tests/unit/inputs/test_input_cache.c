@@ -44,14 +44,21 @@ static void scope_icache(struct input_cache **c)
 }
 #define scoped_input_cache __attribute__((cleanup(scope_icache)))
 
-static struct input_cache *open_of(uint64_t max_bytes)
+static struct input_cache *start(const struct input_cache_options *o)
 {
 	struct err e = ERR_INIT;
-	const struct input_cache_options o = {in_dir("cache"), max_bytes, false};
-	struct input_cache *c = input_cache_open(&o, &e);
+	struct input_cache *c = input_cache_open(o, &e);
 
 	assert_ok(&e, c ? 0 : -1);
+	assert_ok(&e, input_cache_start(c, &e));
 	return c;
+}
+
+static struct input_cache *open_of(uint64_t max_bytes)
+{
+	const struct input_cache_options o = {in_dir("cache"), max_bytes, false};
+
+	return start(&o);
 }
 
 /* Each case has a cache of its own. */
@@ -401,12 +408,10 @@ static void what_another_boot_has_left_whole_is_compared_once(void **state)
 
 static void what_is_written_at_once_names_no_boot(void **state)
 {
-	struct err e = ERR_INIT;
 	const struct input_cache_options o = {in_dir("cache"), 1000000, true};
-	scoped_input_cache struct input_cache *c = input_cache_open(&o, &e);
+	scoped_input_cache struct input_cache *c = start(&o);
 	struct source s;
 
-	assert_ok(&e, c ? 0 : -1);
 	source_init(&s, "tree");
 	pin(c, &s, 1);
 	get(c, &s);
@@ -451,7 +456,7 @@ static void many_processes_unpack_an_entry_once(void **state)
 		s.calls_fd = calls;
 		s.pause_ms = 100;
 		const struct hash *h = &s.item.sha256;
-		if (!c || input_cache_pin(c, &h, 1, &e) < 0 ||
+		if (!c || input_cache_start(c, &e) < 0 || input_cache_pin(c, &h, 1, &e) < 0 ||
 		    input_cache_get(c, &s.item, true, &e) != 1)
 			_exit(1);
 		_exit(is_there(c, &s) ? 0 : 2);
@@ -483,7 +488,7 @@ static pid_t start_to_unpack(void)
 		s.calls_fd = ready[1];
 		s.pause_ms = 60000;
 		const struct hash *h = &s.item.sha256;
-		_exit(c && input_cache_pin(c, &h, 1, &e) == 0 &&
+		_exit(c && input_cache_start(c, &e) == 0 && input_cache_pin(c, &h, 1, &e) == 0 &&
 		      input_cache_get(c, &s.item, true, &e) == 1);
 	}
 	close(ready[1]);
@@ -616,6 +621,21 @@ static void removes_what_is_no_entry(void **state)
 
 /* ---- the directory ---- */
 
+/* So that a run's directory can be on its supervisor's list before it exists. */
+static void makes_nothing_for_a_run_that_is_not_started(void **state)
+{
+	struct err e = ERR_INIT;
+	const struct input_cache_options o = {in_dir("cache"), 0, false};
+	scoped_input_cache struct input_cache *c = input_cache_open(&o, &e);
+
+	assert_ok(&e, c ? 0 : -1);
+	assert_int_equal(count_in("cache/runs"), 0);
+	assert_int_equal(input_cache_fd(c), -1);
+	assert_ok(&e, input_cache_start(c, &e));
+	assert_true(exists(input_cache_run_dir(c)));
+	assert_true(input_cache_fd(c) >= 0);
+}
+
 static void refuses_a_cache_that_others_may_write_to(void **state)
 {
 	struct err e = ERR_INIT;
@@ -678,6 +698,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(removes_what_was_not_used_for_longest, setup),
 		cmocka_unit_test_setup(never_removes_what_a_living_run_has_pinned, setup),
 		cmocka_unit_test_setup(removes_what_is_no_entry, setup),
+		cmocka_unit_test_setup(makes_nothing_for_a_run_that_is_not_started, setup),
 		cmocka_unit_test_setup(refuses_a_cache_that_others_may_write_to, setup),
 		cmocka_unit_test_setup(refuses_a_link_in_the_place_of_a_part, setup),
 		cmocka_unit_test_setup(others_may_look_whatever_umask_is, setup),

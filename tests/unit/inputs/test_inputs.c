@@ -73,7 +73,7 @@ static int prepare(struct fixture *f, struct err *e)
 	const struct inputs_job j = {&f->store, &f->r, &f->m, -1};
 
 	req_sort(&f->r);
-	if (inputs_open(&f->in, &f->conf, &f->store, e) < 0)
+	if (inputs_open(&f->in, &f->conf, &f->store, e) < 0 || inputs_start(&f->in, e) < 0)
 		return -1;
 	return inputs_prepare(&f->in, &j, e);
 }
