@@ -48,7 +48,6 @@ static const struct source {
 	{VALUE(io_written_bytes), "io.stat", SUM, "wbytes", 1},
 	{VALUE(io_written_bytes), "blkio.throttle.io_service_bytes_recursive", SUM, "Write", 1},
 	{VALUE(pids_peak), "pids.peak", WHOLE, "", 1},
-	{VALUE(pids_refused), "pids.events", AFTER, "max", 1},
 	{VALUE(memory_pressure.some_usec), "memory.pressure", PRESSURE, "some", 1},
 	{VALUE(memory_pressure.full_usec), "memory.pressure", PRESSURE, "full", 1},
 	{VALUE(io_pressure.some_usec), "io.pressure", PRESSURE, "some", 1},
@@ -139,10 +138,20 @@ static struct cgroup_value read_value(int dirfd, const struct source *s)
 	return text_value(s, b.data);
 }
 
-static const struct source oom_v2 = {0, "memory.events", AFTER, "oom_kill", 1};
-static const struct source oom_v1 = {0, "memory.oom_control", AFTER, "oom_kill", 1};
+/* What is counted in a group, and in those below it that are there. */
+struct event {
+	struct source with_below; /* counts what happens below as well; no file: nothing does */
+	struct source own;        /* counts what happens in the group itself */
+};
 
-static void add_oom_kills(int dirfd, unsigned depth, struct cgroup_value *sum);
+static const struct event oom_kill = {
+	{0, "memory.events", AFTER, "oom_kill", 1},     /* v2 */
+	{0, "memory.oom_control", AFTER, "oom_kill", 1} /* v1 */
+};
+/* runc has a group below with the limit, in which the refusal counts (v1, and v2 before 6.11). */
+static const struct event pids_refused = {{0}, {0, "pids.events", AFTER, "max", 1}};
+
+static void add_events(const struct event *ev, int dirfd, unsigned depth, struct cgroup_value *sum);
 
 /* Open a directory stream of its own for DIRFD. */
 static DIR *list_directory(int dirfd)
@@ -155,7 +164,8 @@ static DIR *list_directory(int dirfd)
 	return d;
 }
 
-static void add_oom_kills_below(int dirfd, unsigned depth, struct cgroup_value *sum)
+static void add_events_below(const struct event *ev, int dirfd, unsigned depth,
+			     struct cgroup_value *sum)
 {
 	scoped_dir DIR *d = list_directory(dirfd);
 
@@ -165,22 +175,23 @@ static void add_oom_kills_below(int dirfd, unsigned depth, struct cgroup_value *
 		scoped_fd int sub =
 			openat(dirfd, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (sub >= 0)
-			add_oom_kills(sub, depth, sum);
+			add_events(ev, sub, depth, sum);
 	}
 }
 
-/* With v2 a group counts what happens below it as well, with v1 each group counts its own. */
-static void add_oom_kills(int dirfd, unsigned depth, struct cgroup_value *sum)
+static void add_events(const struct event *ev, int dirfd, unsigned depth, struct cgroup_value *sum)
 {
-	struct cgroup_value v = read_value(dirfd, &oom_v2);
-	const bool v1 = !v.known;
+	struct cgroup_value v = {0};
 
-	if (v1)
-		v = read_value(dirfd, &oom_v1);
+	if (ev->with_below.file)
+		v = read_value(dirfd, &ev->with_below);
+	const bool own = !v.known;
+	if (own)
+		v = read_value(dirfd, &ev->own);
 	sum->n += v.n;
 	sum->known = sum->known || v.known;
-	if (v1 && v.known && depth > 0)
-		add_oom_kills_below(dirfd, depth - 1, sum);
+	if (own && v.known && depth > 0)
+		add_events_below(ev, dirfd, depth - 1, sum);
 }
 
 /* Tell whether DIR is below another one of DIRS. */
@@ -192,7 +203,7 @@ static bool is_below_one(const char *dir, const struct strv *dirs)
 	return false;
 }
 
-struct cgroup_value cgroup_oom_kills(const struct strv *dirs)
+static struct cgroup_value count_events(const struct event *ev, const struct strv *dirs)
 {
 	struct cgroup_value sum = {0};
 
@@ -201,9 +212,14 @@ struct cgroup_value cgroup_oom_kills(const struct strv *dirs)
 			continue;
 		scoped_fd int fd = open(dirs->items[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd >= 0)
-			add_oom_kills(fd, DEPTH_MAX, &sum);
+			add_events(ev, fd, DEPTH_MAX, &sum);
 	}
 	return sum;
+}
+
+struct cgroup_value cgroup_oom_kills(const struct strv *dirs)
+{
+	return count_events(&oom_kill, dirs);
 }
 
 static_assert(ARRAY_SIZE(sources) <= 32, "there are more sources than bits");
@@ -240,4 +256,5 @@ void cgroup_usage_read(const struct strv *dirs, struct cgroup_usage *ret)
 		}
 	}
 	ret->oom_kills = cgroup_oom_kills(dirs);
+	ret->pids_refused = count_events(&pids_refused, dirs);
 }

@@ -39,7 +39,7 @@ struct cgroup_usage {
 	struct cgroup_value cpu_user_usec, cpu_system_usec;
 	struct cgroup_value io_read_bytes, io_written_bytes; /* of block devices */
 	struct cgroup_value pids_peak;                       /* since Linux 6.6 */
-	struct cgroup_value pids_refused; /* how often pids-max did not let a process start */
+	struct cgroup_value pids_refused; /* if not 0, pids-max did not let a process start */
 	struct cgroup_value oom_kills;    /* v1 since Linux 4.13 */
 	struct cgroup_pressure memory_pressure, io_pressure, cpu_pressure;
 };

@@ -119,6 +119,19 @@ static void kills_below_count_once(void **state)
 	assert_known(cgroup_oom_kills(&dirs), 3);
 }
 
+static void refusals_below_count(void **state)
+{
+	static const struct file outer[] = {{"pids.events", "max 0\n"}, {NULL, NULL}};
+	static const struct file inner[] = {{"pids.events", "max 4\n"}, {NULL, NULL}};
+	scoped_strv struct strv dirs = STRV_INIT, below = STRV_INIT;
+	struct cgroup_usage u;
+
+	make_group("runc", outer, &dirs);
+	make_group("runc/container", inner, &below);
+	cgroup_usage_read(&dirs, &u);
+	assert_known(u.pids_refused, 4);
+}
+
 static void what_is_no_number_is_not_known(void **state)
 {
 	static const struct file files[] = {
@@ -167,6 +180,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_group_of_v2_tells_all),
 		cmocka_unit_test(groups_of_v1_tell_their_parts),
 		cmocka_unit_test(kills_below_count_once),
+		cmocka_unit_test(refusals_below_count),
 		cmocka_unit_test(what_is_no_number_is_not_known),
 		cmocka_unit_test(without_a_group_nothing_is_known),
 	};
