@@ -579,6 +579,16 @@ static struct request *get_request(const struct job *j, const struct request_sou
 	return launcher_wrap(req, launch_flags(j->runtime), e) < 0 ? NULL : req;
 }
 
+/* Nix names the outputs that it wants; if one is not the derivation's, nothing is to be built. */
+static int check_wanted(const struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->wanted->n; i++)
+		if (!drv_output(j->drv, j->wanted->items[i]))
+			return err_set(e, ERR_INPUT, "derivation '%s' has no output '%s'",
+				       j->drv->path, j->wanted->items[i]);
+	return 0;
+}
+
 /* Run the build once. RETRY learns how that went, and whether to run it again. */
 static int build_once(const struct job *j, struct oom_retry *retry, struct run_result *ret,
 		      struct err *e)
@@ -604,7 +614,7 @@ static int build_once(const struct job *j, struct oom_retry *retry, struct run_r
 	int rc;
 
 	/* Before files are opened: a link from another namespace's mount is one across devices. */
-	if (disk_isolate(j->conf, e) < 0)
+	if (disk_isolate(j->conf, e) < 0 || check_wanted(j, e) < 0)
 		return -1;
 	struct request *req = get_request(j, &in, &builtin, &own, e);
 	if (!req)

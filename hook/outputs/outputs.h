@@ -40,7 +40,7 @@ struct outputs_cost {
 struct outputs_job {
 	const struct drv *drv;
 	const struct strv
-		*wanted; /* names of the outputs to register; the others are thrown away */
+		*wanted; /* names of the derivation's outputs to register; others are thrown away */
 	const struct strv *inputs; /* full store paths of the input closure */
 	struct store *store;
 	const struct settings *settings;

@@ -60,10 +60,6 @@ static int collect(struct outputs *o, const struct outputs_job *job, struct err 
 	o->items = mem_new(d->n_outputs, sizeof *o->items, e);
 	if (!o->items)
 		return -1;
-	for (size_t i = 0; i < job->wanted->n; i++)
-		if (!drv_output(d, job->wanted->items[i]))
-			return err_set(e, ERR_INPUT, "derivation '%s' has no output '%s'", d->path,
-				       job->wanted->items[i]);
 	/* If outputs are floating all are needed, because each may refer to any other. */
 	for (size_t i = 0; i < d->n_outputs; i++)
 		if ((strv_has(job->wanted, d->outputs[i].name) || drv_is_floating(d)) &&

@@ -186,16 +186,6 @@ static void refuses_cycles_between_outputs(void **state)
 	assert_refused(&f, text);
 }
 
-static void refuses_names_of_outputs_that_are_not_there(void **state)
-{
-	struct err e = ERR_INIT;
-	scoped_fixture struct fixture f;
-
-	fixture_init(&f, REG_AUTO, DRV("unknown-output", ""));
-	assert_ok(&e, strv_add(&f.wanted, "doc", &e));
-	assert_err(&e, outputs_register(&f.job, &e), "has no output 'doc'");
-}
-
 /* ---- all or none ---- */
 
 static struct strv told = STRV_INIT;
@@ -324,7 +314,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_an_output_of_another_user),
 		cmocka_unit_test(refuses_special_files),
 		cmocka_unit_test(refuses_cycles_between_outputs),
-		cmocka_unit_test(refuses_names_of_outputs_that_are_not_there),
 		WITH_BOTH(a_failure_at_any_step_leaves_nothing),
 		WITH_BOTH(a_reference_that_is_not_valid_leaves_nothing),
 		cmocka_unit_test(signs_so_that_nix_believes_it),
