@@ -84,10 +84,19 @@ static int add_tries(const struct report *r, struct buf *b, struct err *e)
 	return buf_addf(b, e, ", %llu tries", (unsigned long long)r->n[REPORT_TRIES]);
 }
 
+/* Whether anything is known of what ran: a build that was refused before its start cost nothing. */
+static bool knows_cost(const struct report *r)
+{
+	return report_knows(r, REPORT_CPU_USER_US) || report_knows(r, REPORT_MEMORY_PEAK_BYTES) ||
+	       report_knows(r, REPORT_LARGEST_PROC_BYTES);
+}
+
 int report_line(const struct report *r, struct buf *b, struct err *e)
 {
 	scoped_buf struct buf parts = BUF_INIT(REPORT_LINE_MAX);
 
+	if (!knows_cost(r))
+		return 0;
 	if (add_times(r, &parts, e) < 0 || add_memory(r, &parts, e) < 0 ||
 	    add_bytes(r, REPORT_SWAP_PEAK_BYTES, "peak swap", &parts, e) < 0 ||
 	    add_bytes(r, REPORT_IO_READ_BYTES, "read", &parts, e) < 0 ||
@@ -97,7 +106,5 @@ int report_line(const struct report *r, struct buf *b, struct err *e)
 	    add_wait(r, REPORT_WAIT_INPUTS_US, "inputs", &parts, e) < 0 ||
 	    add_tries(r, &parts, e) < 0)
 		return -1;
-	if (!parts.len)
-		return 0;
 	return buf_addf(b, e, "nix-oci-hook: %s\n", parts.data + 2);
 }

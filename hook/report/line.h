@@ -18,7 +18,7 @@
 
 /* Whether the log of a build that ended so gets the line (key `report`). */
 bool report_line_wanted(const struct conf *c, enum report_end end);
-/* Append the line, with its line feed. It has only what is known of R. */
+/* Append the line, with its line feed. It has only what is known of R; nothing, if nothing ran. */
 int report_line(const struct report *r, struct buf *b, struct err *e) MUST_CHECK;
 
 #endif

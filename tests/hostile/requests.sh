@@ -32,7 +32,7 @@ refused() { # refused NAME [PATTERN]: exit code 1 and one message, that matches
   local n
   n=$(messages | wc -l)
   if [ "$rc" = 1 ] && [ "$n" = 1 ] && messages | grep -qE -e "${2-.}"; then ok "$1"; else
-    { echo "status $rc, $n messages, wanted: ${2-any}"; cat "$W/err"; } >"$W/check.log"
+    { echo "status $rc, $n messages, wanted: ${2-any}"; cat "$W/err" "$W/log"; } >"$W/check.log"
     not_ok "$1" "$W/check.log"
   fi
 }

@@ -190,6 +190,8 @@ static void line_says_what_is_known(void **state)
 	r.n[REPORT_LARGEST_PROC_BYTES] = 5 << 20;
 	r.n[REPORT_WAIT_MEMORY_US] = 0;
 	line_is(&r, "nix-oci-hook: time 812.0s, largest process 5.0 MiB of 4.0 GiB, 2 tries\n");
+	r.n[REPORT_LARGEST_PROC_BYTES] = REPORT_UNKNOWN;
+	line_is(&r, "");
 }
 
 static void people_read_sizes_and_times(void **state)
