@@ -19,7 +19,7 @@ for runtime in crun runc runsc; do
   seed=$uid_base-$runtime journal=$W/$runtime.jsonl
   # gVisor itself needs some.
   max=64 twice=128
-  [ $runtime != runsc ] || max=80 twice=160
+  [ $runtime != runsc ] || max=100 twice=200
   config "memory-max = ${max}M" "oom-retry = 2"
   check "$runtime: a build with too little succeeds" nix_build hook "$expr" -A needs100 --argstr seed "$seed"
   check_eq "$runtime: it began twice" "$(begins)" 2
