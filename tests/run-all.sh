@@ -158,14 +158,14 @@ for s in $steps; do
   distcheck) tests_of distcheck distcheck ;;
   # The other scripts of tests/parity/ need the build tree and are in `make check`.
   parity) scripts parity tests/parity/outputs.sh tests/parity/sandbox.sh ;;
-  cache) step build-cache make -C "$work/plain" --silent tests/tools/fetch && scripts cache tests/cache/*.sh ;;
+  cache) step build-cache make -C "$work/plain" --silent tests/tools/fetch && NIH_JOBS=2 scripts cache tests/cache/*.sh ;;
   versions) versions ;;
-  nonix) scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
+  nonix) NIH_JOBS=2 scripts nonix tests/nonix/files.sh tests/nonix/failing.sh tests/nonix/http.sh \
     tests/nonix/https.sh tests/nonix/far.sh ;;
   # tests/nar/nix.sh is in `make check`.
   nar)
     step build-nar make -C "$work/plain" --silent tests/tools/peak &&
-      scripts nar tests/nar/memory.sh tests/nar/usr.sh
+      NIH_JOBS=2 scripts nar tests/nar/memory.sh tests/nar/usr.sh
     ;;
   torture)
     step build-torture make -C "$work/plain" --silent tests/tools/inject &&
