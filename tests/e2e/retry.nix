@@ -21,6 +21,7 @@ in
   # Twice 64 MiB are enough.
   needs100 = build "needs-100" 100 "";
   needs100Again = build "needs-100" 100 ": again";
+  holds = build "holds" 1 "sleep 3";
   needs1000 = build "needs-1000" 1000 "";
   fails = build "fails" 1 "exit 7";
   slow = build "slow" 1000 "sleep 2";

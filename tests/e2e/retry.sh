@@ -60,11 +60,39 @@ config "[match pname=needs-*]" "memory-max = 64M" "oom-retry = 1"
 check "a section sets both" nix_build hook "$expr" -A needs100 --argstr seed "$uid_base-section"
 check_eq "a section sets both: it began twice" "$(begins)" 2
 
+# The machine, here a group around all, runs out of memory, and has enough the second time.
+memory=/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup)/nih-test-$uid_base
+bounded() { # bounded COMMAND...: in a group of 80 MiB, which has 1 GiB from the second try on
+  mkdir "$memory" && echo $((80 << 20)) >"$memory/memory.limit_in_bytes" || return
+  : >"$W/hook.log"
+  (
+    for _ in $(seq 200); do grep -q 'begins again' "$W/hook.log" && break; sleep 0.05; done
+    echo $((1 << 30)) >"$memory/memory.limit_in_bytes"
+  ) &
+  (echo 0 >"$memory/cgroup.procs" && "$@")
+  local rc=$?
+  wait
+  find "$memory" -depth -type d -exec rmdir {} +
+  return $rc
+}
+if [ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
+  journal=$W/machine.jsonl
+  config "oom-retry = 1"
+  check "the machine's memory runs out" bounded nix_build hook "$expr" -A needs100 --argstr seed "$uid_base-machine"
+  check_eq "the machine's memory runs out: it began twice" "$(begins) $(last tries)" "2 2"
+  check_log "the machine's memory runs out: it is told" \
+    "^note: the build was killed because the machine ran out of memory; it begins again \(try 2 of 2\)$" "$W/hook.log"
+fi
+
 # The reservation grows, and waits for its turn.
 journal=$W/budget.jsonl
 config "memory-max = 64M" "oom-retry = 1" "memory-budget = 150M" "memory-default = 20M"
 check "with a budget" nix_build hook "$expr" -A needs100 --argstr seed "$uid_base-budget"
 check_eq "with a budget: it began twice" "$(begins)" 2
+config "max-jobs = 2" "memory-max = 64M" "oom-retry = 1" "memory-budget = 150M" "memory-default = 20M" \
+  "[match pname=holds]" "memory-reserve = 60M"
+check "beside another build" nix_build hook "$expr" -j4 -A holds -A needs100 --argstr seed "$uid_base-beside"
+check_log "beside another build: it waits for twice as much" '"name": "needs-100-1.0".*"wait_memory_us": [1-9][0-9]{5,}' "$journal"
 check_eq "no reservation is left" "$(find "$W" -path '*/memory/*' ! -name lock | wc -l)" 0
 nothing_left "in the end" hook
 finish
