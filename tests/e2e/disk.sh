@@ -40,7 +40,8 @@ done
 
 config "runtime = crun" "disk-max = 32M"
 nix_build hook "$expr" -A fills --keep-failed >/dev/null
-kept=$(sed -n "s/^note: keeping build directory '\(.*\)'$/\1/p" "$W/hook.log")
+kept=$(sed -n "s/^note: keeping build directory ['\"]\(.*\)['\"]$/\1/p" "$W/hook.log")
+case $kept in /nix/*) kept=$W/hook${kept#/nix} ;; esac # Nix 2.31 and newer
 check "a build directory is kept whole" [ "$(stat -c %s "${kept:-/nowhere}/more/deep/large")" -gt 20000000 ]
 rm -rf "${kept:-/nowhere}"
 nothing_left "kept" hook
@@ -49,7 +50,7 @@ no_loops "kept"
 # Nothing outlives all of its processes.
 descendants() { # descendants PID
   local child
-  for child in $(pgrep -P "$1"); do echo "$child"; descendants "$child"; done
+  for child in $(cat "/proc/$1/task/$1/children"); do echo "$child"; descendants "$child"; done
 }
 become hook nix-build --no-out-link --option build-hook "$NIX_OCI_HOOK" "$expr" -A waits >/dev/null 2>"$W/hook.log" &
 nix=$!

@@ -236,6 +236,11 @@ part_subgroup() {
   runtime=${runtimes%% *}
   neighbours
 }
+part_user_setup() { # by root
+  daemon_setup
+  runtime=${runtimes%% *}
+  config "memory-max = 64M"
+}
 part_user() { # through the daemon, whose configuration is root's
   conf=/dev/null store=()
   export NIX_REMOTE=daemon
@@ -310,7 +315,11 @@ at root "cat >$dir/limits.nix" <"$here/../e2e/limits.nix" || exit 2
 for part in ${NIH_PARTS:-$parts}; do
   in="bash $dir/limits.sh --in $part '${NIH_RUNTIMES:-crun runc}'"
   case $part in
-  user | rootless) count < <(at alice "$in" </dev/null) ;;
+  user)
+    at root "bash $dir/limits.sh --in user_setup '${NIH_RUNTIMES:-crun runc}'" </dev/null
+    count < <(at alice "$in" </dev/null)
+    ;;
+  rootless) count < <(at alice "$in" </dev/null) ;;
   scope) count < <(at alice "systemd-run --user --scope -q -p Delegate=yes $in" </dev/null) ;;
   *) count < <(at root "$in" </dev/null) ;;
   esac
