@@ -72,8 +72,8 @@ void cli_print_common(FILE *out)
 
 static void print_help(const struct cli *c, const char *verb)
 {
-	printf("Usage: nix-oci-hook %s [options] %s\n\n%s\n\nOptions:\n", verb, c->synopsis,
-	       c->about);
+	printf("Usage: nix-oci-hook %s [options]%s%s\n\n%s\n\nOptions:\n", verb,
+	       c->synopsis[0] ? " " : "", c->synopsis, c->about);
 	for (const struct cli_option *o = c->options; o && o->name; o++) {
 		char name[64];
 

@@ -2,12 +2,12 @@
 #include "hook/job/build_group.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "hook/base/log.h"
+#include "hook/report/human.h"
 #include "nar/base/io.h"
 #include "nar/base/scope.h"
 #include "nar/storepath.h"
@@ -185,18 +185,6 @@ const char *build_group_dir(const struct build_group *b)
 	return b->g.dirs.n ? b->g.dirs.items[b->g.memory] : NULL;
 }
 
-/* "64.0 MiB" */
-static void print_size(uint64_t bytes, char ret[32])
-{
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
-	double n = (double)bytes / 1024;
-	size_t i = 0;
-
-	for (; n >= 1024 && i < ARRAY_SIZE(units) - 1; i++)
-		n /= 1024;
-	snprintf(ret, 32, "%.1f %s", n, units[i]);
-}
-
 bool build_group_met_limit(const struct build_group *b, const struct run_result *r)
 {
 	const uint64_t max = b->limits.memory_max;
@@ -210,23 +198,23 @@ int build_group_report_oom(const struct build_group *b, const char *drv, const s
 			   const struct run_result *r, struct err *e)
 {
 	scoped_buf struct buf detail = BUF_INIT(ERR_MSG_MAX);
-	char max[32], peak[32], largest[32];
+	char size[HUMAN_MAX];
 
-	print_size(b->limits.memory_max, max);
-	print_size(r->usage.memory_peak_bytes.n, peak);
-	print_size(r->largest.bytes, largest);
-	if (r->usage.memory_peak_bytes.known && buf_addf(&detail, e, "; its peak was %s", peak) < 0)
+	if (r->usage.memory_peak_bytes.known &&
+	    buf_addf(&detail, e, "; its peak was %s",
+		     human_bytes(r->usage.memory_peak_bytes.n, size)) < 0)
 		return -1;
 	/* The processes of gVisor are no business of a build's. */
 	if (r->largest.name[0] && rt->kind != RUNTIME_RUNSC &&
 	    buf_addf(&detail, e, "; its largest process was '%s' with %s", r->largest.name,
-		     largest) < 0)
+		     human_bytes(r->largest.bytes, size)) < 0)
 		return -1;
 	if (build_group_met_limit(b, r))
 		return err_set(e, ERR_BUILD,
 			       "builder for '%s' ran out of memory and was killed: it may use %s "
 			       "(memory-max)%s; raise 'memory-max' if it needs more",
-			       drv, max, detail.data ? detail.data : "");
+			       drv, human_bytes(b->limits.memory_max, size),
+			       detail.data ? detail.data : "");
 	return err_set(e, ERR_BUILD,
 		       "builder for '%s' was killed because the machine ran out of memory%s; let "
 		       "fewer builds run at once ('max-jobs'), or bound each ('memory-max')",

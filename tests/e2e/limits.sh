@@ -26,7 +26,7 @@ for runtime in crun runc runsc; do
   for attr in eats eatsLater childEats childEatsAndAll; do
     nix_build hook "$expr" -A $attr --argstr seed "$seed" >/dev/null
     check_eq "$runtime: $attr: nix-build's exit code" $? "$(failure_code 100)"
-    check_log "$runtime: $attr: it is told" "$(out_of_memory "$max.0 MiB" "$largest")" "$W/hook.log"
+    check_log "$runtime: $attr: it is told" "$(out_of_memory "$max MiB" "$largest")" "$W/hook.log"
     nothing_left "$runtime: $attr" hook
   done
   check "$runtime: no part of a build goes on" [ "$(grep -c 'the child ended' "$W/hook.log")" = 0 ]

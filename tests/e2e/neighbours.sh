@@ -20,7 +20,7 @@ is_built() { # is_built ATTR SEED
 }
 not() { ! "$@"; }
 # What is said of the end of each; which of two limits is met first can be the machine's business.
-out_of_memory="ran out of memory and was killed: it may use 128.0 MiB \(memory-max\)"
+out_of_memory="ran out of memory and was killed: it may use 128 MiB \(memory-max\)"
 declare -A said=(
   [forkBomb]="the build was refused more processes \(see 'pids-max'\)"
   [memoryHog]=$out_of_memory

@@ -37,7 +37,7 @@ for runtime in crun runc runsc; do
   check_eq "$runtime: one that needs more: nix-build's exit code" $? "$(failure_code 100)"
   check_eq "$runtime: all tries" "$(begins) $(last tries) $(last end)" "3 3 oom"
   check_eq "$runtime: one directory is kept" "$(kept)" 1
-  check_log "$runtime: it is told what the last had" "ran out of memory and was killed: it may use $((max * 4)).0 MiB" "$W/hook.log"
+  check_log "$runtime: it is told what the last had" "ran out of memory and was killed: it may use $((max * 4)) MiB" "$W/hook.log"
   rm -rf "$TMPDIR"/nix-build-*
 
   nix_build hook "$expr" -A fails --argstr seed "$seed" >/dev/null

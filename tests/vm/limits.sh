@@ -93,7 +93,7 @@ limits() {
     build $attr
     check "$runtime: $attr: it fails" [ $? != 0 ]
     check_log "$runtime: $attr: it is told" \
-      "ran out of memory and was killed: it may use $max.0 MiB \(memory-max\)$peak; raise 'memory-max'"
+      "ran out of memory and was killed: it may use $max MiB \(memory-max\)$peak; raise 'memory-max'"
     check_eq "$runtime: $attr: no part of it goes on" "$(grep -c 'the child ended' "$log")" 0
   done
   config "pids-max = 8"
