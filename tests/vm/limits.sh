@@ -148,7 +148,9 @@ daemon_setup() {
     'max-jobs = 0' 'fallback = false' >>/etc/nix/nix.conf
   [ -e /swap ] || { fallocate -l 512M /swap && chmod 600 /swap && mkswap -q /swap >/dev/null && swapon /swap; }
   mkdir -p /run/systemd/system/nix-daemon.service.d
-  printf '[Service]\nOOMPolicy=continue\n%s\n' "$@" >/run/systemd/system/nix-daemon.service.d/nih.conf
+  # Nix 2.25 to 2.33 heed no build-hook in nix.conf.
+  printf '[Service]\nOOMPolicy=continue\n%s\n' \
+    'Environment="NIX_CONFIG=build-hook = /usr/local/bin/nix-oci-hook"' "$@" >/run/systemd/system/nix-daemon.service.d/nih.conf
   systemctl daemon-reload
   systemctl stop nix-daemon.service
   systemctl start nix-daemon.socket
