@@ -33,7 +33,7 @@
  * time.
  *
  * SIGKILL of all processes of a run leaves its directory and perhaps an empty file in making/. The
- * next run that starts removes both.
+ * next run that opens the cache removes both.
  *
  * A machine that loses power can lose contents of entries that it had not written back, but keeps
  * the order of changes to directories. To write each entry to the disk when it is made would cost a
@@ -187,7 +187,7 @@ static int remove_dead_runs(struct input_cache *c, struct err *e)
 		struct err ignored = ERR_INIT;
 		bool alive;
 
-		if (de->d_name[0] == '.' || str_eq(de->d_name, c->run_name))
+		if (de->d_name[0] == '.')
 			continue;
 		scoped_fd int run = input_cache_open_run(c, de->d_name, &alive);
 		if (run >= 0 && !alive &&
@@ -222,6 +222,14 @@ static int remove_dead_locks(struct input_cache *c, struct err *e)
 	return 0;
 }
 
+static int remove_dead(struct input_cache *c, struct err *e)
+{
+	if (input_cache_lock(c, e) < 0)
+		return -1;
+	scoped_unlock struct input_cache *locked = c;
+	return remove_dead_runs(c, e) < 0 || remove_dead_locks(c, e) < 0 ? -1 : 0;
+}
+
 /* Find out which boot this is. If that fails, each entry is written to the disk when it is made. */
 static void find_boot(struct input_cache *c)
 {
@@ -247,7 +255,7 @@ struct input_cache *input_cache_open(const struct input_cache_options *o, struct
 	find_boot(c);
 	c->entries_fd = c->making_fd = c->runs_fd = c->lock_fd = c->run_fd = -1;
 	c->dir = str_dup(o->dir, e);
-	if (!c->dir || open_dir(c, e) < 0 || choose_run_dir(c, e) < 0) {
+	if (!c->dir || open_dir(c, e) < 0 || remove_dead(c, e) < 0 || choose_run_dir(c, e) < 0) {
 		input_cache_free(c);
 		return NULL;
 	}
@@ -260,9 +268,7 @@ int input_cache_start(struct input_cache *c, struct err *e)
 	if (input_cache_lock(c, e) < 0)
 		return -1;
 	scoped_unlock struct input_cache *locked = c;
-	return make_run_dir(c, e) < 0 || remove_dead_runs(c, e) < 0 || remove_dead_locks(c, e) < 0
-		       ? -1
-		       : 0;
+	return make_run_dir(c, e);
 }
 
 int input_cache_fd(const struct input_cache *c)

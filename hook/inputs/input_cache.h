@@ -64,8 +64,8 @@ struct input_cache_item {
 };
 
 /*
- * Open or make the cache, and choose a directory in it for a run. A cache that other users could
- * write to is refused. Returns NULL: *E.
+ * Open or make the cache, remove what dead runs have left, and choose a directory for a run. A
+ * cache that other users could write to is refused. Returns NULL: *E.
  */
 struct input_cache *input_cache_open(const struct input_cache_options *o, struct err *e) MUST_CHECK;
 /*
@@ -73,7 +73,7 @@ struct input_cache *input_cache_open(const struct input_cache_options *o, struct
  * not exist before input_cache_start().
  */
 const char *input_cache_run_dir(const struct input_cache *c);
-/* Start the run: make its directory, and remove what dead runs have left. */
+/* Start the run: make its directory. */
 int input_cache_start(struct input_cache *c, struct err *e) MUST_CHECK;
 /*
  * Return the descriptor of the run's directory, which holds the run's lock: while it is open in
